@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+
+namespace firn {
+
+// XXH3 (64 bits) of the bytes. The same on every machine and in every release of Firn, so it may be
+// stored. Fast and well mixed, never cryptographic: with a secret seed it only makes collisions
+// hard to hit by accident.
+uint64_t hash_bytes(ByteView bytes, uint64_t seed = 0);
+
+}  // namespace firn

@@ -1,0 +1,56 @@
+#include "env/env.h"
+
+#include <fmt/format.h>
+
+namespace firn {
+
+std::string join_path(std::string_view directory, std::string_view name) {
+  while (!name.empty() && name.front() == '/') name.remove_prefix(1);
+  if (directory.empty()) return std::string(name);
+  while (!directory.empty() && directory.back() == '/') directory.remove_suffix(1);
+  std::string path;
+  path.reserve(directory.size() + 1 + name.size());
+  path.append(directory).append("/").append(name);
+  return path;
+}
+
+std::string parent_path(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return slash == 0 ? "/" : std::string(path.substr(0, slash));
+}
+
+Result<std::string> read_file(Env* env, const std::string& path, uint64_t limit_bytes) {
+  FIRN_ASSIGN(const auto file, env->open(path, OpenMode::kRead));
+  FIRN_ASSIGN(const uint64_t size, file->size());
+  if (size > limit_bytes) {
+    return too_large(
+        fmt::format("{} has {} bytes, more than the limit of {}", path, size, limit_bytes));
+  }
+  std::string content(size, '\0');
+  FIRN_ASSIGN(const size_t count, file->read_at(0, content.data(), content.size()));
+  content.resize(count);
+  return content;
+}
+
+Status replace_file(Env* env, const std::string& path, ByteView content) {
+  const std::string temporary = path + ".tmp";
+  const auto write = [&]() -> Status {
+    FIRN_ASSIGN(const auto file, env->open(temporary, OpenMode::kCreate));
+    // A crash may have left a longer one.
+    FIRN_TRY(file->truncate(0));
+    FIRN_TRY(file->write_at(0, content));
+    return file->sync();
+  };
+  Status status = write();
+  if (status.ok()) status = env->rename(temporary, path);
+  if (!status.ok()) {
+    // The old content is untouched; what is left of the new one is of no use to anybody, and the
+    // failure itself says more than one of this removal would.
+    (void)env->remove(temporary);
+    return status;
+  }
+  return env->sync_directory(parent_path(path));
+}
+
+}  // namespace firn

@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "model/batch_format.h"
+#include "model/column_builder.h"
+#include "model/pod_buffer.h"
+#include "model/record_batch.h"
+
+namespace firn {
+
+struct BatchBuilder::State {
+  uint32_t rows = 0;
+
+  // Of stamped rows; all 0 otherwise.
+  NamespaceId namespace_id = 0;
+  Position first_position = 0;
+  Position last_position = 0;
+  PodBuffer<int64_t> positions;  // one per row once there was a gap; empty before
+
+  FixedColumnBuilder<int64_t> time, observed_time, stream_position, duration;
+  FixedColumnBuilder<Id> id, trace_id, parent_id;
+  FixedColumnBuilder<std::array<uint8_t, 8>> span_id;
+  FixedColumnBuilder<uint8_t> kind, severity;
+  DictionaryColumnBuilder type, source, subject, stream, context;
+  PlainColumnBuilder correlation_id, data, metadata;
+
+  // Calls visit(id, column) in ascending id order; position is not a column here.
+  template <typename Visit>
+  void for_each_column(Visit&& visit) {
+    visit(ColumnId::kTime, time);
+    visit(ColumnId::kObservedTime, observed_time);
+    visit(ColumnId::kId, id);
+    visit(ColumnId::kKind, kind);
+    visit(ColumnId::kType, type);
+    visit(ColumnId::kSource, source);
+    visit(ColumnId::kSubject, subject);
+    visit(ColumnId::kSeverity, severity);
+    visit(ColumnId::kStream, stream);
+    visit(ColumnId::kStreamPosition, stream_position);
+    visit(ColumnId::kCorrelationId, correlation_id);
+    visit(ColumnId::kTraceId, trace_id);
+    visit(ColumnId::kSpanId, span_id);
+    visit(ColumnId::kParentId, parent_id);
+    visit(ColumnId::kDuration, duration);
+    visit(ColumnId::kData, data);
+    visit(ColumnId::kMetadata, metadata);
+    visit(ColumnId::kContext, context);
+  }
+
+  void add(const EventRow& event);
+  void add_rows(const RecordBatch& batch, const RowList& list);
+  void add_positions(const RecordBatch& batch, const RowList& list);
+  void add_position(NamespaceId row_namespace, Position position);
+  void list_positions();
+  uint64_t size_bytes();
+  std::unique_ptr<RecordBatch> finish();
+  void clear();
+};
+
+namespace {
+
+// The source's column in the form its builder takes.
+FixedColumn<int64_t> column_of(const RecordBatch& batch, ColumnId id,
+                               const FixedColumnBuilder<int64_t>&) {
+  return batch.int64s(id);
+}
+FixedColumn<uint8_t> column_of(const RecordBatch& batch, ColumnId id,
+                               const FixedColumnBuilder<uint8_t>&) {
+  return batch.uint8s(id);
+}
+FixedColumn<Id> column_of(const RecordBatch& batch, ColumnId id, const FixedColumnBuilder<Id>&) {
+  return batch.ids(id);
+}
+FixedColumn<std::array<uint8_t, 8>> column_of(const RecordBatch& batch, ColumnId,
+                                              const FixedColumnBuilder<std::array<uint8_t, 8>>&) {
+  return batch.span_ids();
+}
+StringColumn column_of(const RecordBatch& batch, ColumnId id, const PlainColumnBuilder&) {
+  return batch.strings(id);
+}
+StringColumn column_of(const RecordBatch& batch, ColumnId id, const DictionaryColumnBuilder&) {
+  return batch.strings(id);
+}
+
+}  // namespace
+
+void BatchBuilder::State::add(const EventRow& event) {
+  time.add(event.time, rows);
+  observed_time.add(event.observed_time, rows);
+  id.add(event.id, rows);
+  kind.add(static_cast<uint8_t>(event.kind), rows);
+  type.add(event.type, rows);
+  source.add(event.source, rows);
+  subject.add(event.subject, rows);
+  severity.add(event.severity, rows);
+  stream.add(event.stream, rows);
+  // Without a stream there is nothing to have a position in.
+  stream_position.add(event.stream.empty() ? kAbsentInt64 : event.stream_position, rows);
+  correlation_id.add(event.correlation_id, rows);
+  trace_id.add(event.trace_id, rows);
+  span_id.add(event.span_id, rows);
+  parent_id.add(event.parent_id, rows);
+  duration.add(event.duration, rows);
+  data.add(event.data, rows);
+  metadata.add(event.metadata, rows);
+  context.add(event.context, rows);
+  ++rows;
+}
+
+void BatchBuilder::State::add_rows(const RecordBatch& batch, const RowList& list) {
+  FIRN_CHECK(rows == 0 || namespace_id == batch.namespace_id());
+  FIRN_CHECK(rows == 0 || (first_position == 0) == (batch.first_position() == 0));
+  namespace_id = batch.namespace_id();
+  if (batch.first_position() != 0) add_positions(batch, list);
+  for_each_column([&](ColumnId column_id, auto& column) {
+    column.add_rows(column_of(batch, column_id, column), list, rows);
+  });
+  rows += list.count;
+}
+
+void BatchBuilder::State::add_positions(const RecordBatch& batch, const RowList& list) {
+  const Position first = batch.position(list[0]);
+  const Position last = batch.position(list[list.count - 1]);
+  FIRN_CHECK(first > last_position);
+  // Positions ascend, so the distance of the ends says whether there is a gap between them.
+  const bool follows = rows == 0 || first == last_position + 1;
+  if (rows == 0) first_position = first;
+  last_position = last;
+  if (positions.empty()) {
+    if (follows && last - first == list.count - 1) return;
+    list_positions();
+  }
+  int64_t* to = positions.extend(list.count);
+  for (uint32_t i = 0; i < list.count; ++i) to[i] = static_cast<int64_t>(batch.position(list[i]));
+}
+
+// For the row about to be added.
+void BatchBuilder::State::add_position(NamespaceId row_namespace, Position position) {
+  FIRN_CHECK(row_namespace != 0 && position > last_position);
+  FIRN_CHECK(rows == 0 || (namespace_id == row_namespace && first_position != 0));
+  if (rows == 0) {
+    namespace_id = row_namespace;
+    first_position = position;
+  } else if (positions.empty() && position != last_position + 1) {
+    list_positions();
+  }
+  if (!positions.empty()) *positions.extend(1) = static_cast<int64_t>(position);
+  last_position = position;
+}
+
+// There is a gap now: writes out the positions of the rows so far, which had none.
+void BatchBuilder::State::list_positions() {
+  int64_t* before = positions.extend(rows);
+  for (uint32_t row = 0; row < rows; ++row) {
+    before[row] = static_cast<int64_t>(first_position + row);
+  }
+}
+
+uint64_t BatchBuilder::State::size_bytes() {
+  uint64_t bytes = sizeof(BatchHeader);
+  const auto count = [&](uint64_t column_bytes) {
+    bytes += sizeof(BatchColumnEntry) + align_up(column_bytes, 8);
+  };
+  if (!positions.empty()) count(uint64_t{rows} * sizeof(int64_t));
+  for_each_column([&](ColumnId column_id, auto& column) {
+    if (column_id == ColumnId::kStreamPosition && !stream.is_default()) {
+      count(uint64_t{rows} * sizeof(int64_t));
+    } else if (!column.is_default()) {
+      count(column.size_bytes(rows));
+    }
+  });
+  return bytes;
+}
+
+std::unique_ptr<RecordBatch> BatchBuilder::State::finish() {
+  FIRN_CHECK(rows > 0 && rows <= kBatchRowsMax);
+  for_each_column([&](ColumnId, auto& column) { column.settle(rows); });
+  // The commit fills stream positions in place, so there must be a place for each row.
+  const bool has_stream = !stream.is_default();
+  if (has_stream) stream_position.make_plain(rows);
+
+  BatchLayout layout(Dataset::kEvents, rows);
+  const bool has_gaps = !positions.empty();
+  if (has_gaps) {
+    layout.add_column(ColumnId::kPosition, ColumnType::kInt64, ColumnEncoding::kPlain, rows,
+                      uint64_t{rows} * sizeof(int64_t));
+  }
+  for_each_column([&](ColumnId column_id, auto& column) {
+    if (column.is_default()) return;
+    layout.add_column(column_id, column.kType, column.encoding(), column.entries(rows),
+                      column.size_bytes(rows));
+  });
+  layout.allocate();
+  size_t number = 0;
+  if (has_gaps) {
+    std::memcpy(layout.data(number++), positions.data(), size_t{rows} * sizeof(int64_t));
+  }
+  for_each_column([&](ColumnId, auto& column) {
+    if (!column.is_default()) column.write(layout.data(number++), rows);
+  });
+  return layout.finish(namespace_id, first_position);
+}
+
+void BatchBuilder::State::clear() {
+  rows = 0;
+  namespace_id = 0;
+  first_position = 0;
+  last_position = 0;
+  positions.clear();
+  for_each_column([](ColumnId, auto& column) { column.clear(); });
+}
+
+BatchBuilder::BatchBuilder(Dataset dataset) : state_(std::make_unique<State>()) {
+  FIRN_CHECK(dataset == Dataset::kEvents);
+}
+BatchBuilder::~BatchBuilder() = default;
+BatchBuilder::BatchBuilder(BatchBuilder&&) noexcept = default;
+BatchBuilder& BatchBuilder::operator=(BatchBuilder&&) noexcept = default;
+
+void BatchBuilder::add(const EventRow& row) { state_->add(row); }
+
+void BatchBuilder::add_stamped(const EventRow& row, NamespaceId namespace_id, Position position) {
+  state_->add_position(namespace_id, position);
+  state_->add(row);
+}
+
+void BatchBuilder::add_rows(const BatchSlice& slice, uint32_t begin, uint32_t end) {
+  FIRN_CHECK(begin <= end && end <= slice.rows());
+  if (begin == end) return;
+  const uint32_t* selected = slice.selection ? slice.selection->data() + begin : nullptr;
+  state_->add_rows(*slice.batch, {.rows = selected, .first = begin, .count = end - begin});
+}
+
+uint32_t BatchBuilder::rows() const { return state_->rows; }
+size_t BatchBuilder::size_bytes() const { return state_->size_bytes(); }
+
+std::unique_ptr<RecordBatch> BatchBuilder::finish() {
+  auto batch = state_->finish();
+  state_->clear();
+  return batch;
+}
+
+std::unique_ptr<RecordBatch> take_rows(const RecordBatch& batch, std::span<const uint32_t> rows) {
+  FIRN_CHECK(!rows.empty());
+  BatchBuilder builder(batch.dataset());
+  BatchBuilder::State& state = *builder.state_;
+  state.add_rows(batch,
+                 {.rows = rows.data(), .first = 0, .count = static_cast<uint32_t>(rows.size())});
+  if (state.first_position != 0) {
+    state.stream_position.clear();
+    state.stream_position.add_repeated(kAbsentInt64, 0, state.rows);
+  }
+  state.namespace_id = 0;
+  state.first_position = 0;
+  state.positions.clear();
+  return state.finish();
+}
+
+}  // namespace firn

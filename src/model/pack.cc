@@ -1,0 +1,220 @@
+#include <zstd.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "model/packed.h"
+#include "model/packed_format.h"
+#include "model/pod_buffer.h"
+
+namespace firn {
+namespace {
+
+struct FreeZstd {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+
+// Packs the columns of one batch, one after the other, through one scratch buffer.
+class Packer {
+ public:
+  Packer(const RecordBatch& batch, int level) : batch_(batch), rows_(batch.rows()), level_(level) {}
+
+  std::vector<PackedColumn> run() {
+    FIRN_CHECK(batch_.size_bytes() <= kPackedBatchBytesMax);
+    if (batch_.first_position() != 0) pack_positions();
+    for (const ColumnSchema& column : dataset_columns(batch_.dataset())) {
+      if (column.id == ColumnId::kPosition || !batch_.has_column(column.id)) continue;
+      raw_.clear();
+      pack(column);
+    }
+    return std::move(packed_);
+  }
+
+ private:
+  void pack(const ColumnSchema& column) {
+    switch (column.type) {
+      case ColumnType::kInt64: {
+        const auto values = batch_.int64s(column.id);
+        if (is_all_absent(values)) return;
+        return values.is_constant() ? pack_constant(column.id, column.type, &values[0], 8)
+                                    : pack_int64s(column.id, &values[0]);
+      }
+      case ColumnType::kUint8: {
+        const auto values = batch_.uint8s(column.id);
+        if (values.is_constant()) return pack_constant(column.id, column.type, &values[0], 1);
+        raw_.append(reinterpret_cast<const char*>(&values[0]), rows_);
+        return finish(column.id, column.type, PackedTransform::kBytes, 0);
+      }
+      case ColumnType::kId16: {
+        const auto values = batch_.ids(column.id);
+        return values.is_constant() ? pack_constant(column.id, column.type, &values[0], 16)
+                                    : pack_ids(column.id, &values[0]);
+      }
+      case ColumnType::kId8: {
+        const auto values = batch_.span_ids();
+        if (values.is_constant()) return pack_constant(column.id, column.type, &values[0], 8);
+        split_planes(reinterpret_cast<const char*>(&values[0]), 8, rows_, 8,
+                     raw_.extend(size_t{rows_} * 8));
+        return finish(column.id, column.type, PackedTransform::kShuffle, 0);
+      }
+      case ColumnType::kString:
+        return pack_strings(column.id, batch_.strings(column.id));
+    }
+  }
+
+  // A stream position column waits for the commit even when it has no values yet.
+  bool is_all_absent(const FixedColumn<int64_t>& values) const {
+    for (uint32_t row = 0; row < rows_; ++row) {
+      if (values[row] != kAbsentInt64) return false;
+      if (values.is_constant()) break;
+    }
+    return true;
+  }
+
+  void pack_positions() {
+    raw_.clear();
+    PodBuffer<int64_t> positions;
+    int64_t* to = positions.extend(rows_);
+    for (uint32_t row = 0; row < rows_; ++row) to[row] = static_cast<int64_t>(batch_.position(row));
+    pack_int64s(ColumnId::kPosition, to);
+  }
+
+  void pack_constant(ColumnId id, ColumnType type, const void* value, size_t size) {
+    raw_.append(static_cast<const char*>(value), size);
+    finish(id, type, PackedTransform::kConstant, 0);
+  }
+
+  void pack_int64s(ColumnId id, const int64_t* values) {
+    deltas_.clear();
+    uint64_t* to = deltas_.extend(rows_);
+    const uint64_t step = rows_ > 1 ? difference(values[1], values[0]) : 0;
+    bool is_sequence = true;
+    to[0] = zigzag(difference(values[0], 0));
+    for (uint32_t row = 1; row < rows_; ++row) {
+      const uint64_t delta = difference(values[row], values[row - 1]);
+      is_sequence &= delta == step;
+      to[row] = zigzag(delta);
+    }
+    if (is_sequence) {
+      raw_.append(reinterpret_cast<const char*>(values), 8);
+      raw_.append(reinterpret_cast<const char*>(&step), 8);
+      return finish(id, ColumnType::kInt64, PackedTransform::kSequence, 0);
+    }
+    append_planes(to, 8, rows_, 8);
+    finish(id, ColumnType::kInt64, PackedTransform::kDelta, 0);
+  }
+
+  // Ids that ascend (UUID version 7) differ little from their neighbours in the first half; where
+  // many fall into the same millisecond, or where they are random, differences help nothing.
+  void pack_ids(ColumnId id, const Id* ids) {
+    deltas_.clear();
+    uint64_t* deltas = deltas_.extend(rows_);
+    uint64_t previous = 0;
+    uint64_t bytes_changed = 0;
+    uint64_t delta_bytes = 0;
+    for (uint32_t row = 0; row < rows_; ++row) {
+      const uint64_t value = __builtin_bswap64(ids[row].high());
+      deltas[row] = zigzag(value - previous);
+      bytes_changed += nonzero_bytes(value ^ previous);
+      delta_bytes += nonzero_bytes(deltas[row]);
+      previous = value;
+    }
+    if (delta_bytes < bytes_changed) {
+      append_planes(deltas, 8, rows_, 8);
+      append_planes(ids->bytes.data() + 8, 16, rows_, 8);
+      return finish(id, ColumnType::kId16, PackedTransform::kOrdered, 0);
+    }
+    append_planes(ids, 16, rows_, 16);
+    finish(id, ColumnType::kId16, PackedTransform::kShuffle, 0);
+  }
+
+  void pack_strings(ColumnId id, const StringColumn& column) {
+    const uint32_t entries = column.entries();
+    const std::string_view last = column.entry(entries - 1);
+    const char* bytes = column.entry(0).data();
+    const auto size = static_cast<size_t>(last.data() + last.size() - bytes);
+    if (column.is_dictionary() && entries == 1) {
+      return pack_constant(id, ColumnType::kString, bytes, size);
+    }
+    if (column.is_dictionary()) {
+      PodBuffer<uint32_t> indexes;
+      uint32_t* to = indexes.extend(rows_);
+      for (uint32_t row = 0; row < rows_; ++row) to[row] = column.entry_of(row);
+      append_planes(to, sizeof(uint32_t), rows_, packed_index_bytes(entries));
+    }
+    PodBuffer<uint32_t> lengths;
+    uint32_t* to = lengths.extend(entries);
+    for (uint32_t entry = 0; entry < entries; ++entry) {
+      to[entry] = static_cast<uint32_t>(column.entry(entry).size());
+    }
+    append_planes(to, sizeof(uint32_t), entries, sizeof(uint32_t));
+    raw_.append(bytes, size);
+    finish(id, ColumnType::kString,
+           column.is_dictionary() ? PackedTransform::kDictionary : PackedTransform::kPlain,
+           column.is_dictionary() ? entries : 0);
+  }
+
+  static uint64_t difference(int64_t a, int64_t b) {
+    return static_cast<uint64_t>(a) - static_cast<uint64_t>(b);
+  }
+  static uint64_t nonzero_bytes(uint64_t value) {
+    // The highest bit of each byte that has any bit set.
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+    const uint64_t marks = (((value & low) + low) | value) & ~low;
+    return static_cast<uint64_t>(__builtin_popcountll(marks));
+  }
+  void append_planes(const void* values, size_t stride, size_t count, size_t planes) {
+    split_planes(static_cast<const char*>(values), stride, count, planes,
+                 raw_.extend(count * planes));
+  }
+
+  // Compresses what lies in raw_ and adds the column.
+  void finish(ColumnId id, ColumnType type, PackedTransform transform, uint32_t entries) {
+    PackedHeader header = {.version = kPackedVersion,
+                           .transform = static_cast<uint8_t>(transform),
+                           .compression = static_cast<uint8_t>(PackedCompression::kZstd),
+                           .type = static_cast<uint8_t>(type),
+                           .rows = rows_,
+                           .entries = entries,
+                           .raw_bytes = static_cast<uint32_t>(raw_.size())};
+    static thread_local const std::unique_ptr<ZSTD_CCtx, FreeZstd> context(ZSTD_createCCtx());
+    FIRN_CHECK(context != nullptr);
+    compressed_.clear();
+    const size_t bound = ZSTD_compressBound(raw_.size());
+    char* const to = compressed_.extend(bound);
+    const size_t size =
+        ZSTD_compressCCtx(context.get(), to, bound, raw_.data(), raw_.size(), level_);
+    FIRN_CHECK(ZSTD_isError(size) == 0);
+    std::string_view payload(to, size);
+    if (size >= raw_.size()) {
+      header.compression = static_cast<uint8_t>(PackedCompression::kNone);
+      payload = {raw_.data(), raw_.size()};
+    }
+    std::string bytes;
+    bytes.reserve(kPackedPayloadOffset + payload.size());
+    bytes.append(reinterpret_cast<const char*>(&header), sizeof(header));
+    append_le<uint32_t>(&bytes, packed_checksum(id, header, payload));
+    bytes.append(payload);
+    packed_.push_back({id, std::move(bytes)});
+  }
+
+  const RecordBatch& batch_;
+  uint32_t rows_;
+  int level_;
+  PodBuffer<char> raw_;  // the column's payload before compression
+  PodBuffer<char> compressed_;
+  PodBuffer<uint64_t> deltas_;
+  std::vector<PackedColumn> packed_;
+};
+
+}  // namespace
+
+std::vector<PackedColumn> pack_columns(const RecordBatch& batch, int level) {
+  return Packer(batch, level).run();
+}
+
+}  // namespace firn

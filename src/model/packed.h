@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/filter.h"
+#include "model/record_batch.h"
+
+namespace firn {
+
+// The compressed form of a batch's columns, one by one, so that a reader loads only those it needs
+// (docs/formats/batch.md, "packed columns"): integers as differences, byte-shuffled; ids shuffled;
+// strings as dictionary or plain; then zstd level 1. Column kPosition carries the positions.
+inline constexpr uint64_t kPackedBatchBytesMax = uint64_t{256} << 20;  // of the batch, unpacked
+
+struct PackedColumn {
+  ColumnId id;
+  std::string bytes;  // self-describing: transform, sizes, crc32c, payload
+};
+
+// Columns that hold only defaults are left out. `level` is zstd's. REQUIRES: a batch of at most
+// kPackedBatchBytesMax.
+std::vector<PackedColumn> pack_columns(const RecordBatch& batch, int level = 1);
+
+// The batch of `rows` rows from the given columns, in any order; the ones not given are absent, and
+// without kPosition the batch has no positions. The bytes may be anything: kCorruption names the
+// column, and no more than a few times kPackedBatchBytesMax is allocated.
+Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId namespace_id,
+                                                    uint32_t rows,
+                                                    const std::vector<PackedColumn>& columns);
+
+}  // namespace firn

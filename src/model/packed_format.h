@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/crc32c.h"
+#include "base/size.h"
+#include "model/schema.h"
+
+// The bytes of a packed column (docs/formats/batch.md), shared by pack and unpack.
+namespace firn {
+
+inline constexpr uint8_t kPackedVersion = 1;
+
+enum class PackedTransform : uint8_t {
+  kConstant = 1,
+  kDelta = 2,
+  kSequence = 3,
+  kBytes = 4,
+  kShuffle = 5,
+  kOrdered = 6,
+  kDictionary = 7,
+  kPlain = 8,
+};
+
+enum class PackedCompression : uint8_t { kNone = 0, kZstd = 1 };
+
+struct PackedHeader {
+  uint8_t version;
+  uint8_t transform;
+  uint8_t compression;
+  uint8_t type;
+  uint32_t rows;
+  uint32_t entries;
+  uint32_t raw_bytes;
+};
+static_assert(sizeof(PackedHeader) == 16);
+inline constexpr size_t kPackedPayloadOffset = sizeof(PackedHeader) + sizeof(uint32_t);
+
+inline uint32_t packed_checksum(ColumnId id, const PackedHeader& header, std::string_view payload) {
+  uint32_t crc = crc32c(0, &id, sizeof(id));
+  crc = crc32c(crc, &header, sizeof(header));
+  return crc32c(crc, payload.data(), payload.size());
+}
+
+// Bytes of one dictionary index.
+constexpr uint32_t packed_index_bytes(uint32_t entries) {
+  return entries <= 256 ? 1 : (entries <= 65'536 ? 2 : 4);
+}
+
+constexpr uint64_t zigzag(uint64_t difference) {
+  return (difference << 1) ^ (0 - (difference >> 63));
+}
+constexpr uint64_t unzigzag(uint64_t value) { return (value >> 1) ^ (0 - (value & 1)); }
+
+// Plane p of `planes` gets byte p of each of `count` values; value i begins at from + i * stride.
+inline void split_planes(const char* from, size_t stride, size_t count, size_t planes, char* to) {
+  for (size_t plane = 0; plane < planes; ++plane) {
+    const char* byte = from + plane;
+    for (size_t i = 0; i < count; ++i, byte += stride) *to++ = *byte;
+  }
+}
+// The other way round.
+inline void join_planes(const char* from, size_t stride, size_t count, size_t planes, char* to) {
+  for (size_t plane = 0; plane < planes; ++plane) {
+    char* byte = to + plane;
+    for (size_t i = 0; i < count; ++i, byte += stride) *byte = *from++;
+  }
+}
+
+}  // namespace firn

@@ -1,0 +1,285 @@
+#include "model/packed.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "model/checksum.h"
+#include "model/packed_format.h"
+#include "model/test_rows.h"
+
+namespace firn {
+namespace {
+
+using ::testing::HasSubstr;
+
+BatchPtr unpack(const RecordBatch& batch, const std::vector<PackedColumn>& columns) {
+  auto unpacked = unpack_columns(Dataset::kEvents, batch.namespace_id(), batch.rows(), columns);
+  if (!unpacked.ok()) {
+    ADD_FAILURE() << unpacked.status().to_string();
+    return nullptr;
+  }
+  return std::move(*unpacked);
+}
+
+void expect_round_trip(const BatchPtr& batch) {
+  const BatchPtr unpacked = unpack(*batch, pack_columns(*batch));
+  ASSERT_NE(unpacked, nullptr);
+  expect_same_rows(slice_of(unpacked), slice_of(batch));
+  EXPECT_EQ(rows_checksum(slice_of(unpacked)), rows_checksum(slice_of(batch)));
+  EXPECT_EQ(unpacked->time_min(), batch->time_min());
+  EXPECT_EQ(unpacked->time_max(), batch->time_max());
+  EXPECT_EQ(unpacked->namespace_id(), batch->namespace_id());
+}
+
+const PackedColumn& column_of(const std::vector<PackedColumn>& columns, ColumnId id) {
+  const auto found = std::find_if(columns.begin(), columns.end(),
+                                  [&](const PackedColumn& column) { return column.id == id; });
+  EXPECT_NE(found, columns.end());
+  return *found;
+}
+
+PackedTransform transform_of(const std::vector<PackedColumn>& columns, ColumnId id) {
+  return static_cast<PackedTransform>(column_of(columns, id).bytes[1]);
+}
+
+TEST(PackColumns, RoundTripsRandomBatches) {
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_round_trip(random_batch(seed, 1 + static_cast<uint32_t>(seed * 13 % 700), 1000, 5));
+    expect_round_trip(random_batch_with_gaps(seed, 100));
+  }
+}
+
+TEST(PackColumns, GivesTheSameBytesBack) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    const BatchPtr batch = random_batch(seed, 200, 9);
+    EXPECT_EQ(unpack(*batch, pack_columns(*batch))->encoded(), batch->encoded());
+  }
+}
+
+TEST(PackColumns, RoundTripsAnUnstampedBatch) {
+  const BatchPtr batch = random_unstamped_batch(3, 100);
+  expect_round_trip(batch);
+  for (const PackedColumn& column : pack_columns(*batch)) EXPECT_NE(column.id, ColumnId::kPosition);
+}
+
+TEST(PackColumns, RoundTripsDictionariesOfEveryIndexWidth) {
+  for (const uint32_t distinct : {2u, 256u, 257u, 65'536u, 65'537u}) {
+    BatchBuilder builder(Dataset::kEvents);
+    for (uint32_t i = 0; i < distinct + 10; ++i) {
+      EventRow row;
+      const std::string stream = "s" + std::to_string(i % distinct);
+      row.stream = stream;
+      builder.add(row);
+    }
+    expect_round_trip(stamped(builder.finish()));
+  }
+}
+
+TEST(PackColumns, RoundTripsExtremeIntegers) {
+  std::vector<EventRow> rows;
+  for (const int64_t value : {INT64_MAX, INT64_MIN + 1, int64_t{0}, INT64_MAX, int64_t{-1}}) {
+    EventRow row;
+    row.time = value;
+    row.duration = value;
+    rows.push_back(row);
+  }
+  rows[2].duration = kAbsentInt64;
+  expect_round_trip(make_batch(rows));
+}
+
+TEST(PackColumns, RoundTripsOrderedAndRandomIds) {
+  std::vector<EventRow> rows;
+  for (uint64_t i = 0; i < 500; ++i) {
+    EventRow row;
+    row.id = make_uuid7(1'700'000'000'000 + i * 37, 0, 0);
+    row.trace_id = make_uuid7(i * 0x9e3779b97f4a7c15, i * 0xc2b2ae3d27d4eb4f, ~i);
+    rows.push_back(row);
+  }
+  const BatchPtr batch = make_batch(rows);
+  const auto columns = pack_columns(*batch);
+  EXPECT_EQ(transform_of(columns, ColumnId::kId), PackedTransform::kOrdered);
+  EXPECT_EQ(transform_of(columns, ColumnId::kTraceId), PackedTransform::kShuffle);
+  expect_round_trip(batch);
+}
+
+TEST(PackColumns, ContiguousPositionsTakeAFewBytes) {
+  const BatchPtr batch = random_batch(1, 4000, 123'456'789);
+  const auto columns = pack_columns(*batch);
+  EXPECT_EQ(transform_of(columns, ColumnId::kPosition), PackedTransform::kSequence);
+  EXPECT_EQ(column_of(columns, ColumnId::kPosition).bytes.size(), 36u);
+}
+
+TEST(PackColumns, LeavesOutDefaults) {
+  EventRow row;
+  row.stream = "s";  // with a reserved but empty stream position column
+  const auto columns = pack_columns(*make_unstamped_batch({row, row}));
+  ASSERT_EQ(columns.size(), 2u);
+  EXPECT_EQ(columns[0].id, ColumnId::kTime);
+  EXPECT_EQ(columns[1].id, ColumnId::kStream);
+}
+
+TEST(PackColumns, StoresBytesThatDoNotShrinkAsTheyAre) {
+  EventRow a, b;
+  a.data = "q";
+  b.data = "w";
+  const auto columns = pack_columns(*make_batch({a, b}));
+  EXPECT_EQ(column_of(columns, ColumnId::kData).bytes[2],
+            static_cast<char>(PackedCompression::kNone));
+}
+
+TEST(UnpackColumns, GivesOnlyTheColumnsAskedFor) {
+  const BatchPtr batch = random_batch(4, 100, 7);
+  auto columns = pack_columns(*batch);
+  std::erase_if(columns, [](const PackedColumn& column) {
+    return column.id != ColumnId::kPosition && column.id != ColumnId::kTime;
+  });
+  std::reverse(columns.begin(), columns.end());  // any order
+  const BatchPtr some = unpack(*batch, columns);
+  EXPECT_EQ(some->first_position(), 7u);
+  EXPECT_EQ(some->int64s(ColumnId::kTime)[99], batch->int64s(ColumnId::kTime)[99]);
+  EXPECT_FALSE(some->has_column(ColumnId::kData));
+}
+
+TEST(UnpackColumns, WithoutAnyColumnGivesAbsentRows) {
+  const auto batch = unpack_columns(Dataset::kEvents, 1, 10, {});
+  ASSERT_TRUE(batch.ok());
+  EXPECT_EQ((*batch)->rows(), 10u);
+  EXPECT_EQ((*batch)->time_min(), kAbsentInt64);
+}
+
+TEST(UnpackColumns, IgnoresAColumnOfANewerVersion) {
+  const BatchPtr batch = random_batch(4, 100, 7);
+  auto columns = pack_columns(*batch);
+  columns.push_back({static_cast<ColumnId>(99), "anything"});
+  expect_same_rows(slice_of(unpack(*batch, columns)), slice_of(batch));
+}
+
+// A packed column to damage; the checksum is made right again unless it is what is tested.
+class DamagedColumn {
+ public:
+  explicit DamagedColumn(PackedColumn column) : column_(std::move(column)) {}
+  template <typename T>
+  DamagedColumn& set(size_t offset, T value) {
+    store_le<T>(column_.bytes.data() + offset, value);
+    return *this;
+  }
+  DamagedColumn& payload(std::string payload) {
+    column_.bytes.resize(kPackedPayloadOffset);
+    column_.bytes += payload;
+    return *this;
+  }
+  std::string message(uint32_t rows) {
+    const auto header = load_le<PackedHeader>(column_.bytes.data());
+    set<uint32_t>(16, packed_checksum(column_.id, header,
+                                      ByteView(column_.bytes).substr(kPackedPayloadOffset)));
+    return message_as_it_is(rows);
+  }
+  std::string message_as_it_is(uint32_t rows) const {
+    const auto batch = unpack_columns(Dataset::kEvents, 1, rows, {column_});
+    if (batch.ok()) return "accepted";
+    EXPECT_EQ(batch.status().code(), StatusCode::kCorruption);
+    return std::string(batch.status().message());
+  }
+  PackedColumn column_;
+};
+
+DamagedColumn damaged(ColumnId id) {
+  std::vector<EventRow> rows(3);
+  rows[0].time = 5;
+  rows[0].type = "a";
+  rows[1].type = "b";
+  rows[0].data = "x";
+  rows[1].data = "yz";
+  rows[2].id = make_uuid7(1, 2, 3);
+  rows[2].severity = 2;
+  return DamagedColumn(column_of(pack_columns(*make_batch(rows)), id));
+}
+
+TEST(UnpackColumns, RefusesADamagedHeader) {
+  EXPECT_EQ(damaged(ColumnId::kTime).message(3), "accepted");
+  EXPECT_THAT(damaged(ColumnId::kTime).message(4), HasSubstr("time: 3 rows instead of 4"));
+  EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(0, 2).message(3), HasSubstr("version 2"));
+  EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(1, 9).message(3), HasSubstr("transform"));
+  EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(1, 8).message(3), HasSubstr("transform"));
+  EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(2, 2).message(3), HasSubstr("compression"));
+  EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(3, 5).message(3), HasSubstr("wrong type"));
+  EXPECT_THAT(damaged(ColumnId::kTime).set<uint32_t>(12, 16).message(3), HasSubstr("size"));
+  EXPECT_THAT(damaged(ColumnId::kData).set<uint32_t>(12, 11).message(3), HasSubstr("size"));
+  EXPECT_THAT(damaged(ColumnId::kData).set<uint32_t>(12, 1u << 31).message(3),
+              HasSubstr("too large"));
+  EXPECT_THAT(damaged(ColumnId::kType).set<uint32_t>(8, UINT32_MAX).message(3), HasSubstr("size"));
+}
+
+TEST(UnpackColumns, RefusesEveryChangedBit) {
+  const DamagedColumn whole = damaged(ColumnId::kData);
+  for (size_t bit = 0; bit < whole.column_.bytes.size() * 8; ++bit) {
+    DamagedColumn flipped = whole;
+    flipped.column_.bytes[bit / 8] =
+        static_cast<char>(flipped.column_.bytes[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_NE(flipped.message_as_it_is(3), "accepted") << "bit " << bit;
+  }
+}
+
+TEST(UnpackColumns, RefusesEveryShorterLength) {
+  const DamagedColumn whole = damaged(ColumnId::kData);
+  for (size_t size = 0; size < whole.column_.bytes.size(); ++size) {
+    DamagedColumn shorter = whole;
+    shorter.column_.bytes.resize(size);
+    EXPECT_NE(shorter.message_as_it_is(3), "accepted") << size;
+  }
+}
+
+TEST(UnpackColumns, RefusesAColumnStoredUnderAnotherName) {
+  DamagedColumn column = damaged(ColumnId::kData);
+  column.column_.id = ColumnId::kMetadata;
+  EXPECT_THAT(column.message_as_it_is(3), HasSubstr("metadata: checksum"));
+}
+
+TEST(UnpackColumns, RefusesTheSameColumnTwice) {
+  const PackedColumn column = damaged(ColumnId::kData).column_;
+  const auto batch = unpack_columns(Dataset::kEvents, 1, 3, {column, column});
+  ASSERT_FALSE(batch.ok());
+  EXPECT_THAT(batch.status().message(), HasSubstr("twice"));
+}
+
+TEST(UnpackColumns, RefusesARowCountThatCannotBe) {
+  EXPECT_FALSE(unpack_columns(Dataset::kEvents, 1, 0, {}).ok());
+  EXPECT_FALSE(unpack_columns(Dataset::kEvents, 1, UINT32_MAX, {}).ok());
+  EXPECT_FALSE(unpack_columns(static_cast<Dataset>(7), 1, 1, {}).ok());
+}
+
+TEST(UnpackColumns, RefusesAPayloadThatDoesNotDecompress) {
+  EXPECT_THAT(damaged(ColumnId::kData).payload("short").message(3), HasSubstr("payload size"));
+  EXPECT_THAT(damaged(ColumnId::kData).set<uint8_t>(2, 1).message(3), HasSubstr("column data"));
+}
+
+TEST(UnpackColumns, RefusesLengthsThatDoNotAddUp) {
+  // Three lengths as planes, then the bytes; the first length one too large.
+  DamagedColumn column = damaged(ColumnId::kData);
+  column.payload(std::string("\2\2\0\0\0\0\0\0\0\0\0\0xyz", 15));
+  EXPECT_THAT(column.message(3), HasSubstr("do not add up"));
+}
+
+TEST(UnpackColumns, RefusesAnIndexBeyondTheDictionary) {
+  // Indexes 0 1 3 of three entries of lengths 1 1 0.
+  DamagedColumn column = damaged(ColumnId::kType);
+  column.payload(std::string("\0\1\3\1\1\0\0\0\0\0\0\0\0\0\0ab", 17)).set<uint8_t>(2, 0);
+  EXPECT_THAT(column.message(3), HasSubstr("column type: index"));
+}
+
+TEST(UnpackColumns, RefusesPositionsThatDoNotAscend) {
+  std::string sequence(16, '\0');
+  store_le<int64_t>(sequence.data(), 10);
+  store_le<int64_t>(sequence.data() + 8, -1);
+  EXPECT_THAT(damaged(ColumnId::kPosition).payload(sequence).set<uint8_t>(2, 0).message(3),
+              HasSubstr("position: positions do not ascend"));
+}
+
+}  // namespace
+}  // namespace firn

@@ -1,0 +1,324 @@
+#include <fmt/format.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "model/batch_format.h"
+#include "model/packed.h"
+#include "model/packed_format.h"
+#include "model/pod_buffer.h"
+
+namespace firn {
+namespace {
+
+struct FreeZstd {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+// One column whose header was checked.
+struct Part {
+  const ColumnSchema* schema;
+  PackedHeader header;
+  std::string_view payload;  // as stored
+
+  PackedTransform transform() const { return static_cast<PackedTransform>(header.transform); }
+  bool is_string() const { return schema->type == ColumnType::kString; }
+};
+
+Status damage(const ColumnSchema& schema, std::string_view reason) {
+  return corruption(fmt::format("packed column {}: {}", schema.name, reason));
+}
+
+// Whether the transform exists for the type.
+bool suits(PackedTransform transform, ColumnType type) {
+  switch (transform) {
+    case PackedTransform::kConstant:
+      return true;
+    case PackedTransform::kDelta:
+    case PackedTransform::kSequence:
+      return type == ColumnType::kInt64;
+    case PackedTransform::kBytes:
+      return type == ColumnType::kUint8;
+    case PackedTransform::kShuffle:
+      return type == ColumnType::kId16 || type == ColumnType::kId8;
+    case PackedTransform::kOrdered:
+      return type == ColumnType::kId16;
+    case PackedTransform::kDictionary:
+    case PackedTransform::kPlain:
+      return type == ColumnType::kString;
+  }
+  return false;
+}
+
+// Bytes of the payload before its strings; for the other types all of it.
+uint64_t fixed_raw_bytes(const Part& part) {
+  const uint64_t rows = part.header.rows;
+  switch (part.transform()) {
+    case PackedTransform::kConstant:
+      return fixed_size(part.schema->type);
+    case PackedTransform::kSequence:
+      return 16;
+    case PackedTransform::kDictionary:
+      return rows * packed_index_bytes(part.header.entries) + uint64_t{part.header.entries} * 4;
+    case PackedTransform::kPlain:
+      return rows * 4;
+    default:
+      return rows * fixed_size(part.schema->type);
+  }
+}
+
+void decode_deltas(const char* raw, uint32_t rows, uint64_t* values) {
+  join_planes(raw, 8, rows, 8, reinterpret_cast<char*>(values));
+  uint64_t value = 0;
+  for (uint32_t row = 0; row < rows; ++row) values[row] = value += unzigzag(values[row]);
+}
+
+class Unpacker {
+ public:
+  Unpacker(Dataset dataset, NamespaceId namespace_id, uint32_t rows)
+      : dataset_(dataset), namespace_id_(namespace_id), rows_(rows) {}
+
+  Result<std::unique_ptr<RecordBatch>> run(const std::vector<PackedColumn>& columns) {
+    if (rows_ == 0 || rows_ > kBatchRowsMax) {
+      return corruption(fmt::format("packed columns: {} rows", rows_));
+    }
+    FIRN_TRY(read_headers(columns));
+    BatchLayout layout(dataset_, rows_);
+    Position first_position = 0;
+    for (const Part& part : parts_) {
+      if (part.schema->id == ColumnId::kPosition) {
+        FIRN_TRY(read_positions(part, &first_position));
+        if (positions_.empty()) continue;
+      }
+      const ColumnEncoding encoding = encoding_of(part);
+      layout.add_column(part.schema->id, part.schema->type, encoding, entries_of(part, encoding),
+                        size_of(part, encoding));
+      if (layout.total_bytes() > kPackedBatchBytesMax) {
+        return damage(*part.schema, "with it the batch is too large");
+      }
+    }
+    layout.allocate();
+    size_t number = 0;
+    for (const Part& part : parts_) {
+      if (part.schema->id == ColumnId::kPosition) {
+        if (positions_.empty()) continue;
+        std::memcpy(layout.data(number++), positions_.data(), size_t{rows_} * 8);
+        continue;
+      }
+      FIRN_TRY(fill(part, layout.data(number++)));
+    }
+    auto batch = layout.finish(namespace_id_, first_position);
+    FIRN_TRY(validate_batch(reinterpret_cast<const uint64_t*>(batch->encoded().data()),
+                            batch->size_bytes()));
+    return batch;
+  }
+
+ private:
+  Status read_headers(const std::vector<PackedColumn>& columns) {
+    uint64_t raw_bytes = 0;
+    for (const PackedColumn& column : columns) {
+      const ColumnSchema* schema = find_column(dataset_, column.id);
+      if (schema == nullptr) continue;  // of a newer version
+      FIRN_TRY(read_header(*schema, column.bytes));
+      raw_bytes += parts_.back().header.raw_bytes;
+      if (raw_bytes > kPackedBatchBytesMax) return damage(*schema, "too large");
+    }
+    std::sort(parts_.begin(), parts_.end(),
+              [](const Part& a, const Part& b) { return a.schema->id < b.schema->id; });
+    for (size_t i = 1; i < parts_.size(); ++i) {
+      if (parts_[i - 1].schema == parts_[i].schema) return damage(*parts_[i].schema, "twice");
+    }
+    return {};
+  }
+
+  Status read_header(const ColumnSchema& schema, std::string_view bytes) {
+    if (bytes.size() < kPackedPayloadOffset) return damage(schema, "too short");
+    Part part{.schema = &schema,
+              .header = load_le<PackedHeader>(bytes.data()),
+              .payload = bytes.substr(kPackedPayloadOffset)};
+    if (part.header.version != kPackedVersion) {
+      return damage(schema, fmt::format("version {}, this program reads {}", part.header.version,
+                                        kPackedVersion));
+    }
+    if (load_le<uint32_t>(bytes.data() + sizeof(PackedHeader)) !=
+        packed_checksum(schema.id, part.header, part.payload)) {
+      return damage(schema, "checksum mismatch");
+    }
+    if (part.header.type != static_cast<uint8_t>(schema.type)) return damage(schema, "wrong type");
+    if (!suits(part.transform(), schema.type)) return damage(schema, "unknown transform");
+    if (part.header.rows != rows_) {
+      return damage(schema, fmt::format("{} rows instead of {}", part.header.rows, rows_));
+    }
+    const uint64_t fixed_bytes = fixed_raw_bytes(part);
+    if (part.is_string() ? part.header.raw_bytes < fixed_bytes
+                         : part.header.raw_bytes != fixed_bytes) {
+      return damage(schema, "the size is not that of its values");
+    }
+    parts_.push_back(part);
+    return {};
+  }
+
+  ColumnEncoding encoding_of(const Part& part) const {
+    // Positions were unpacked to one value per row.
+    if (part.schema->id == ColumnId::kPosition) return ColumnEncoding::kPlain;
+    if (part.transform() == PackedTransform::kConstant) return ColumnEncoding::kConstant;
+    return part.transform() == PackedTransform::kDictionary ? ColumnEncoding::kDictionary
+                                                            : ColumnEncoding::kPlain;
+  }
+  uint32_t entries_of(const Part& part, ColumnEncoding encoding) const {
+    if (encoding == ColumnEncoding::kConstant) return 1;
+    return encoding == ColumnEncoding::kDictionary ? part.header.entries : rows_;
+  }
+  uint64_t size_of(const Part& part, ColumnEncoding encoding) const {
+    const uint64_t entries = entries_of(part, encoding);
+    if (!part.is_string()) return entries * fixed_size(part.schema->type);
+    const uint64_t index_bytes = encoding == ColumnEncoding::kDictionary ? uint64_t{rows_} * 4 : 0;
+    return index_bytes + (entries + 1) * 4 + part.header.raw_bytes - fixed_raw_bytes(part);
+  }
+
+  // The payload before compression: `raw` points to it until the next call.
+  Status decompress(const Part& part, const char** raw) {
+    const size_t size = part.header.raw_bytes;
+    switch (static_cast<PackedCompression>(part.header.compression)) {
+      case PackedCompression::kNone:
+        if (part.payload.size() != size) return damage(*part.schema, "wrong payload size");
+        *raw = part.payload.data();
+        return {};
+      case PackedCompression::kZstd:
+        break;
+      default:
+        return damage(*part.schema, "unknown compression");
+    }
+    static thread_local const std::unique_ptr<ZSTD_DCtx, FreeZstd> context(ZSTD_createDCtx());
+    FIRN_CHECK(context != nullptr);
+    raw_.clear();
+    char* const to = raw_.extend(size);
+    const size_t got =
+        ZSTD_decompressDCtx(context.get(), to, size, part.payload.data(), part.payload.size());
+    if (ZSTD_isError(got) != 0) return damage(*part.schema, ZSTD_getErrorName(got));
+    if (got != size) return damage(*part.schema, "shorter than it says");
+    *raw = to;
+    return {};
+  }
+
+  // Leaves positions_ empty when there are no gaps.
+  Status read_positions(const Part& part, Position* first_position) {
+    int64_t* positions = positions_.extend(rows_);
+    const bool is_constant = part.transform() == PackedTransform::kConstant;
+    FIRN_TRY(fill(part, reinterpret_cast<char*>(positions)));
+    if (is_constant) std::fill_n(positions, rows_, positions[0]);
+    bool ascends = positions[0] > 0;
+    for (uint32_t row = 1; row < rows_; ++row) ascends &= positions[row - 1] < positions[row];
+    if (!ascends) return damage(*part.schema, "positions do not ascend");
+    *first_position = static_cast<Position>(positions[0]);
+    if (positions[rows_ - 1] - positions[0] == rows_ - 1) positions_.clear();
+    return {};
+  }
+
+  // Writes the column as it lies in a batch.
+  Status fill(const Part& part, char* to) {
+    const char* raw = nullptr;
+    FIRN_TRY(decompress(part, &raw));
+    switch (part.transform()) {
+      case PackedTransform::kConstant:
+        if (part.is_string()) {
+          store_le<uint32_t>(to, 0);
+          store_le<uint32_t>(to + 4, part.header.raw_bytes);
+          to += 8;
+        }
+        if (part.header.raw_bytes != 0) std::memcpy(to, raw, part.header.raw_bytes);
+        return {};
+      case PackedTransform::kBytes:
+        std::memcpy(to, raw, rows_);
+        return {};
+      case PackedTransform::kDelta:
+        decode_deltas(raw, rows_, reinterpret_cast<uint64_t*>(to));
+        return {};
+      case PackedTransform::kSequence:
+        fill_sequence(raw, to);
+        return {};
+      case PackedTransform::kShuffle: {
+        const size_t size = fixed_size(part.schema->type);
+        join_planes(raw, size, rows_, size, to);
+        return {};
+      }
+      case PackedTransform::kOrdered:
+        fill_ordered(raw, to);
+        return {};
+      case PackedTransform::kDictionary: {
+        const uint32_t width = packed_index_bytes(part.header.entries);
+        std::memset(to, 0, size_t{rows_} * 4);
+        join_planes(raw, 4, rows_, width, to);
+        const uint64_t skip = uint64_t{rows_} * width;
+        return fill_strings(part, part.header.entries, raw + skip, part.header.raw_bytes - skip,
+                            to + size_t{rows_} * 4);
+      }
+      case PackedTransform::kPlain:
+        return fill_strings(part, rows_, raw, part.header.raw_bytes, to);
+    }
+    return damage(*part.schema, "unknown transform");
+  }
+
+  void fill_sequence(const char* raw, char* to) const {
+    auto value = load_le<uint64_t>(raw);
+    const auto step = load_le<uint64_t>(raw + 8);
+    auto* values = reinterpret_cast<uint64_t*>(to);
+    for (uint32_t row = 0; row < rows_; ++row, value += step) values[row] = value;
+  }
+
+  void fill_ordered(const char* raw, char* to) {
+    high_.clear();
+    uint64_t* high = high_.extend(rows_);
+    decode_deltas(raw, rows_, high);
+    for (uint32_t row = 0; row < rows_; ++row) {
+      store_le<uint64_t>(to + size_t{row} * 16, __builtin_bswap64(high[row]));
+    }
+    join_planes(raw + size_t{rows_} * 8, 16, rows_, 8, to + 8);
+  }
+
+  // `raw` holds lengths as planes, then bytes; `to` gets offsets, then bytes.
+  Status fill_strings(const Part& part, uint32_t entries, const char* raw, uint64_t raw_bytes,
+                      char* to) {
+    auto* offsets = reinterpret_cast<uint32_t*>(to);
+    offsets[0] = 0;
+    join_planes(raw, 4, entries, 4, to + 4);
+    uint64_t end = 0;
+    for (uint32_t entry = 1; entry <= entries; ++entry) {
+      end += offsets[entry];
+      offsets[entry] = static_cast<uint32_t>(end);
+    }
+    const uint64_t lengths_bytes = uint64_t{entries} * 4;
+    if (end != raw_bytes - lengths_bytes) return damage(*part.schema, "lengths do not add up");
+    if (end != 0) std::memcpy(to + 4 + lengths_bytes, raw + lengths_bytes, end);
+    return {};
+  }
+
+  Dataset dataset_;
+  NamespaceId namespace_id_;
+  uint32_t rows_;
+  std::vector<Part> parts_;
+  PodBuffer<int64_t> positions_;  // empty without gaps
+  PodBuffer<char> raw_;
+  PodBuffer<uint64_t> high_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId namespace_id,
+                                                    uint32_t rows,
+                                                    const std::vector<PackedColumn>& columns) {
+  if (dataset_columns(dataset).empty()) {
+    return corruption(
+        fmt::format("packed columns: unknown dataset {}", static_cast<unsigned>(dataset)));
+  }
+  return Unpacker(dataset, namespace_id, rows).run(columns);
+}
+
+}  // namespace firn
