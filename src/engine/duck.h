@@ -1,0 +1,111 @@
+#pragma once
+
+// Inside the engine room only: what its few files that include DuckDB share. Nothing outside
+// src/engine may include this.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/status.h"
+#include "duckdb.hpp"
+#include "duckdb/main/client_context_state.hpp"
+#include "engine/engine.h"
+#include "env/env.h"
+
+namespace firn {
+
+// Paths of Env inside DuckDB begin with this, so that DuckDB never takes one for a path of its own.
+inline constexpr std::string_view kEnvPathPrefix = "firn-env://";
+inline std::string env_url(std::string_view path) {
+  return std::string(kEnvPathPrefix) + std::string(path);
+}
+
+// All that one connection may see: its tables and the files behind them. It hangs on the
+// connection, so that table functions, the replacement scan and the file system find it through the
+// context.
+class Session : public duckdb::ClientContextState {
+ public:
+  static constexpr const char* kKey = "firn";
+  // Null for a context that is not ours (DuckDB's own connections at start).
+  static duckdb::shared_ptr<Session> of(duckdb::ClientContext& context);
+
+  explicit Session(Env* environment) : env(environment) {}
+
+  // Set up before the statement starts, read-only while it runs.
+  Env* const env;
+  std::unordered_set<std::string> readable_paths;
+  std::string writable_path;
+  std::vector<const EventTable*> event_tables;  // owned by the caller of the statement
+  std::vector<const ValueTable*> value_tables;
+  bool with_raw_column = false;  // event tables show `_raw`
+
+  // Written while it runs, from any thread.
+  std::atomic<uint64_t> files_opened{0};
+  std::atomic<uint64_t> bytes_read{0};
+  std::atomic<bool> synced{false};  // the written file was closed and its sync succeeded
+
+  // Keeps the first failure of our own code, whose code would be lost in a DuckDB exception.
+  void note_failure(const Status& status) EXCLUDES(mutex_);
+  Status failure() const EXCLUDES(mutex_);
+  // Notes the failure and throws a DuckDB exception with its message.
+  [[noreturn]] void fail(const Status& status) EXCLUDES(mutex_);
+
+  const EventTable* find_event_table(const std::string& name) const;
+  const ValueTable* find_value_table(const std::string& name) const;
+
+ private:
+  mutable Mutex mutex_;
+  Status failure_ GUARDED_BY(mutex_);
+};
+
+// A connection with its session. Thread rule: one thread, except interrupt().
+struct Client {
+  Client(duckdb::DuckDB& database, Env* env);
+  duckdb::Connection connection;
+  duckdb::shared_ptr<Session> session;
+};
+
+// env_file_system.cc: the file system of a DuckDB instance. Paths with kEnvPathPrefix lead to Env
+// and only to the files of the session; others lead to `temp_directory` for DuckDB itself, and
+// nowhere for statements.
+duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env,
+                                                        const std::string& temp_directory);
+
+// scan_function.cc: the table functions firn_scan('<event table>') and firn_values('<value
+// table>').
+void register_scan_functions(duckdb::DatabaseInstance& database);
+
+// sql_guard.cc: parses and checks what a user wrote, and puts the parameters in their places. The
+// result is one statement that only reads, from nothing but the session's tables.
+Result<duckdb::unique_ptr<duckdb::SQLStatement>> prepare_user_statement(
+    const std::string& sql, const std::vector<SqlScalar>& parameters, const Session& session);
+// The replacement scan: turns a table's name into the query behind it.
+duckdb::unique_ptr<duckdb::TableRef> replace_table(
+    duckdb::ClientContext& context, duckdb::ReplacementScanInput& input,
+    duckdb::optional_ptr<duckdb::ReplacementScanData>);
+
+// results.cc: DuckDB's values as ours.
+duckdb::Value to_duck_value(const SqlScalar& scalar);
+Status deliver_chunk(duckdb::DataChunk& chunk, ResultSink* sink);
+
+// Our code for a failed statement: the session's own failure when there is one.
+Status to_status(const duckdb::ErrorData& error, const Session& session);
+
+// Runs `action`, turning whatever DuckDB throws into a Status.
+template <typename Action>
+auto guarded(const Session& session, Action&& action) -> decltype(action()) {
+  try {
+    return action();
+  } catch (const std::exception& exception) {
+    return to_status(duckdb::ErrorData(exception), session);
+  }
+}
+
+}  // namespace firn

@@ -1,0 +1,261 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include "engine/duck.h"
+#include "engine/instance.h"
+
+namespace firn {
+
+namespace {
+
+constexpr std::string_view kDuckdbVersion = "v1.4.4";
+
+bool equal_names(const std::string& a, const std::string& b) {
+  return duckdb::StringUtil::CIEquals(a, b);
+}
+
+// A Parquet file that is gone was moved or dropped behind the caller's snapshot.
+Status explain_missing_file(const Status& status) {
+  if (status.code() != StatusCode::kNotFound) return status;
+  return unavailable("a file was moved while the statement ran, ask again (" +
+                     std::string(status.message()) + ")");
+}
+
+}  // namespace
+
+duckdb::shared_ptr<Session> Session::of(duckdb::ClientContext& context) {
+  return context.registered_state->Get<Session>(kKey);
+}
+
+void Session::note_failure(const Status& status) {
+  MutexLock lock(&mutex_);
+  if (failure_.ok()) failure_ = status;
+}
+
+Status Session::failure() const {
+  MutexLock lock(&mutex_);
+  return failure_;
+}
+
+void Session::fail(const Status& status) {
+  note_failure(status);
+  throw duckdb::IOException("%s", status.to_string());
+}
+
+const EventTable* Session::find_event_table(const std::string& name) const {
+  for (const EventTable* table : event_tables) {
+    if (equal_names(table->name, name)) return table;
+  }
+  return nullptr;
+}
+
+const ValueTable* Session::find_value_table(const std::string& name) const {
+  for (const ValueTable* table : value_tables) {
+    if (equal_names(table->name, name)) return table;
+  }
+  return nullptr;
+}
+
+Client::Client(duckdb::DuckDB& database, Env* env)
+    : connection(database), session(duckdb::make_shared_ptr<Session>(env)) {
+  connection.context->registered_state->Insert(Session::kKey, session);
+}
+
+void QueryControl::cancel() {
+  MutexLock lock(&mutex_);
+  cancelled_ = true;
+  if (interrupt_) interrupt_();
+}
+
+bool QueryControl::cancelled() const {
+  MutexLock lock(&mutex_);
+  return cancelled_;
+}
+
+// Interrupts statements whose time is over.
+Watch::Watch(Env* env) : env_(env) {}
+
+Watch::~Watch() {
+  std::unique_ptr<Worker> worker;
+  {
+    MutexLock lock(&mutex_);
+    worker = std::move(worker_);
+  }
+  worker.reset();  // waits for a running step, which needs the mutex
+}
+
+uint64_t Watch::add(TimeNs deadline, std::function<void()> interrupt) {
+  MutexLock lock(&mutex_);
+  const uint64_t ticket = ++last_ticket_;
+  entries_[ticket] = {deadline, std::move(interrupt)};
+  if (worker_ == nullptr) worker_ = env_->start_worker("sql-deadline", [this] { step(); });
+  worker_->notify();
+  return ticket;
+}
+
+void Watch::remove(uint64_t ticket) {
+  MutexLock lock(&mutex_);
+  entries_.erase(ticket);
+}
+
+void Watch::step() {
+  MutexLock lock(&mutex_);
+  const TimeNs now = env_->monotonic();
+  TimeNs next = INT64_MAX;
+  for (auto& [ticket, entry] : entries_) {
+    if (entry.deadline > now) {
+      next = std::min(next, entry.deadline);
+    } else {
+      entry.interrupt();
+      // Again until it is gone: an interrupt that comes between two phases of a statement is lost.
+      next = std::min(next, now + 10 * kMillisecondNs);
+    }
+  }
+  if (next != INT64_MAX && worker_ != nullptr) worker_->notify_after(next - now);
+}
+
+Engine::Engine(std::unique_ptr<Instance> instance) : instance_(std::move(instance)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& options) {
+  if (duckdb::DuckDB::LibraryVersion() != kDuckdbVersion) {
+    return unsupported(fmt::format("Firn needs DuckDB {}, the library found is {}", kDuckdbVersion,
+                                   duckdb::DuckDB::LibraryVersion()));
+  }
+  if (!options.temp_directory.empty()) {
+    FIRN_TRY(env->create_directories(options.temp_directory));
+  }
+  try {
+    duckdb::DBConfig config;
+    config.file_system = make_file_system(env, options.temp_directory);
+    config.options.autoinstall_known_extensions = false;
+    config.options.autoload_known_extensions = false;
+    config.options.allow_community_extensions = false;
+    config.options.maximum_threads = std::max<uint32_t>(1, options.threads);
+    config.options.maximum_memory = options.memory_bytes;
+    config.options.use_temporary_directory = !options.temp_directory.empty();
+    config.options.temporary_directory = options.temp_directory;
+    config.options.enable_external_file_cache = false;
+    // Nothing is stored in the database itself, so a bug that one statement meets spoils no other.
+    config.options.disable_database_invalidation = true;
+    auto instance = std::make_unique<Instance>(env);
+    instance->database = std::make_unique<duckdb::DuckDB>(nullptr, &config);
+    auto& database = *instance->database->instance;
+    register_scan_functions(database);
+    {
+      duckdb::Connection connection(*instance->database);
+      auto set = connection.Query("SET GLOBAL TimeZone = 'UTC'");
+      if (set->HasError()) return internal_error("DuckDB: " + set->GetError());
+    }
+    database.config.replacement_scans.clear();
+    database.config.replacement_scans.emplace_back(replace_table);
+    database.config.options.lock_configuration = true;
+    return std::unique_ptr<Engine>(new Engine(std::move(instance)));
+  } catch (const std::exception& exception) {
+    return internal_error(std::string("DuckDB does not start: ") + exception.what());
+  }
+}
+
+namespace {
+
+// Fetches and delivers until the end, the limit or a failure.
+Status deliver(duckdb::QueryResult& result, uint64_t rows_limit, const Session& session,
+               ResultSink* sink, uint64_t* rows) {
+  std::vector<SqlColumn> columns;
+  for (size_t i = 0; i < result.names.size(); ++i) {
+    columns.push_back({result.names[i], result.types[i].ToString()});
+  }
+  FIRN_TRY(sink->columns(columns));
+  while (true) {
+    auto chunk = result.FetchRaw();
+    if (result.HasError()) return to_status(result.GetErrorObject(), session);
+    if (chunk == nullptr || chunk->size() == 0) return {};
+    if (*rows + chunk->size() > rows_limit) {
+      return too_large(fmt::format("the answer has more than query_rows ({}) rows", rows_limit));
+    }
+    FIRN_TRY(deliver_chunk(*chunk, sink));
+    *rows += chunk->size();
+  }
+}
+
+Status execute(Client& client, const SqlRequest& request, ResultSink* sink, SqlSummary* summary) {
+  return guarded(*client.session, [&]() -> Status {
+    FIRN_ASSIGN(auto statement,
+                prepare_user_statement(request.sql, request.parameters, *client.session));
+    auto pending = client.connection.PendingQuery(std::move(statement), true);
+    if (pending->HasError()) return to_status(pending->GetErrorObject(), *client.session);
+    // The statement's start forgets interrupts, so an earlier cancel() must be asked for again.
+    if (request.control != nullptr && request.control->cancelled()) return cancelled("");
+    auto result = pending->Execute();
+    if (result->HasError()) return to_status(result->GetErrorObject(), *client.session);
+    return deliver(*result, request.rows_limit, *client.session, sink, &summary->rows);
+  });
+}
+
+}  // namespace
+
+Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
+  Client client(*instance_->database, instance_->env);
+  Session& session = *client.session;
+  for (const EventTable& table : request.event_tables) {
+    session.event_tables.push_back(&table);
+    for (const ParquetPart& part : table.parquet) {
+      session.readable_paths.insert(part.paths.begin(), part.paths.end());
+    }
+  }
+  for (const ValueTable& table : request.value_tables) session.value_tables.push_back(&table);
+
+  const auto interrupt = [&client] { client.connection.Interrupt(); };
+  QueryControl* control = request.control.get();
+  if (control != nullptr) {
+    MutexLock lock(&control->mutex_);
+    if (control->cancelled_) return cancelled("the query was cancelled");
+    control->interrupt_ = interrupt;
+  }
+  const TimeNs started = instance_->env->monotonic();
+  const TimeNs deadline =
+      request.time_limit_ns > INT64_MAX - started ? INT64_MAX : started + request.time_limit_ns;
+  const uint64_t ticket = deadline == INT64_MAX ? 0 : instance_->watch.add(deadline, interrupt);
+
+  SqlSummary summary;
+  Status status = execute(client, request, sink, &summary);
+
+  if (ticket != 0) instance_->watch.remove(ticket);
+  if (control != nullptr) {
+    MutexLock lock(&control->mutex_);
+    control->interrupt_ = nullptr;
+    if (!status.ok() && control->cancelled_) return cancelled("the query was cancelled");
+  }
+  if (status.code() == StatusCode::kCancelled && instance_->env->monotonic() >= deadline) {
+    return deadline_exceeded(fmt::format("the query took longer than query_time ({})",
+                                         format_duration(request.time_limit_ns)));
+  }
+  if (!status.ok()) return explain_missing_file(status);
+  summary.parquet_files = session.files_opened;
+  summary.parquet_bytes = session.bytes_read;
+  return summary;
+}
+
+std::string sql_quote(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') out += '\'';
+    out += c;
+  }
+  return out + "'";
+}
+
+std::string sql_identifier(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + "\"";
+}
+
+}  // namespace firn

@@ -1,0 +1,256 @@
+#include <algorithm>
+#include <cstring>
+
+#include "base/size.h"
+#include "duckdb/common/file_opener.hpp"
+#include "duckdb/common/local_file_system.hpp"
+#include "duckdb/common/virtual_file_system.hpp"
+#include "engine/duck.h"
+
+namespace firn {
+
+namespace {
+
+constexpr size_t kWriteBufferBytes = 1 * kMiB;
+
+[[noreturn]] void refuse(const std::string& path) {
+  throw duckdb::PermissionException("statements may not use files (\"%s\")", path);
+}
+
+std::string env_path(const std::string& url) { return url.substr(kEnvPathPrefix.size()); }
+
+// A file of Env as DuckDB sees it. Reads go straight through; writes are sequential, gathered into
+// large ones, and synced by Close().
+class EnvFileHandle : public duckdb::FileHandle {
+ public:
+  EnvFileHandle(duckdb::FileSystem& owner, const std::string& url, duckdb::FileOpenFlags open_flags,
+                duckdb::shared_ptr<Session> session, std::unique_ptr<File> file)
+      : FileHandle(owner, url, open_flags),
+        session_(std::move(session)),
+        file_(std::move(file)),
+        is_writer_(open_flags.OpenForWriting()) {}
+
+  void Close() override {
+    if (!is_writer_ || closed_) return;
+    closed_ = true;
+    flush();
+    if (Status status = file_->sync(); !status.ok()) session_->fail(status);
+    session_->synced = true;
+  }
+
+  size_t read(void* to, size_t size, uint64_t offset) {
+    Result<size_t> count = file_->read_at(offset, to, size);
+    if (!count.ok()) session_->fail(count.status());
+    session_->bytes_read += *count;
+    return *count;
+  }
+
+  void append(const void* from, size_t size) {
+    buffer_.append(static_cast<const char*>(from), size);
+    position += size;
+    if (buffer_.size() >= kWriteBufferBytes) flush();
+  }
+
+  uint64_t file_size() const {
+    if (is_writer_) return position;
+    Result<uint64_t> size = file_->size();
+    if (!size.ok()) session_->fail(size.status());
+    return *size;
+  }
+
+  uint64_t position = 0;
+
+ private:
+  void flush() {
+    if (buffer_.empty()) return;
+    if (Status status = file_->write_at(written_, buffer_); !status.ok()) session_->fail(status);
+    written_ += buffer_.size();
+    buffer_.clear();
+  }
+
+  duckdb::shared_ptr<Session> session_;
+  std::unique_ptr<File> file_;
+  const bool is_writer_;
+  bool closed_ = false;
+  uint64_t written_ = 0;
+  std::string buffer_;
+};
+
+class EnvFileSystem : public duckdb::FileSystem {
+ public:
+  explicit EnvFileSystem(Env* env) : env_(env) {}
+
+  std::string GetName() const override { return "firn-env"; }
+  bool CanHandleFile(const std::string& url) override { return url.starts_with(kEnvPathPrefix); }
+  bool CanSeek() override { return true; }
+  bool OnDiskFile(duckdb::FileHandle&) override { return env_->has_real_paths(); }
+  std::string PathSeparator(const std::string&) override { return "/"; }
+
+  duckdb::unique_ptr<duckdb::FileHandle> OpenFile(
+      const std::string& url, duckdb::FileOpenFlags flags,
+      duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    auto session = session_of(opener);
+    const std::string path = env_path(url);
+    const bool writes = flags.OpenForWriting();
+    if (session == nullptr ||
+        !(writes ? session->writable_path == path : session->readable_paths.contains(path))) {
+      refuse(url);
+    }
+    auto file = env_->open(path, writes ? OpenMode::kCreateNew : OpenMode::kRead);
+    if (!file.ok()) session->fail(file.status());
+    ++session->files_opened;
+    return duckdb::make_uniq<EnvFileHandle>(*this, url, flags, session, std::move(*file));
+  }
+
+  void Read(duckdb::FileHandle& handle, void* buffer, int64_t size, duckdb::idx_t at) override {
+    auto& file = handle.Cast<EnvFileHandle>();
+    const size_t wanted = static_cast<size_t>(size);
+    if (file.read(buffer, wanted, at) != wanted) {
+      throw duckdb::IOException("\"%s\" ends before byte %llu", handle.path,
+                                static_cast<unsigned long long>(at + wanted));
+    }
+  }
+  int64_t Read(duckdb::FileHandle& handle, void* buffer, int64_t size) override {
+    auto& file = handle.Cast<EnvFileHandle>();
+    const size_t count = file.read(buffer, static_cast<size_t>(size), file.position);
+    file.position += count;
+    return static_cast<int64_t>(count);
+  }
+  void Write(duckdb::FileHandle& handle, void* buffer, int64_t size, duckdb::idx_t at) override {
+    auto& file = handle.Cast<EnvFileHandle>();
+    if (at != file.position) {
+      throw duckdb::NotImplementedException("files of Firn are written from front to back");
+    }
+    file.append(buffer, static_cast<size_t>(size));
+  }
+  int64_t Write(duckdb::FileHandle& handle, void* buffer, int64_t size) override {
+    handle.Cast<EnvFileHandle>().append(buffer, static_cast<size_t>(size));
+    return size;
+  }
+
+  int64_t GetFileSize(duckdb::FileHandle& handle) override {
+    return static_cast<int64_t>(handle.Cast<EnvFileHandle>().file_size());
+  }
+  // Only caches ask for it, and none is on.
+  duckdb::timestamp_t GetLastModifiedTime(duckdb::FileHandle&) override {
+    return duckdb::timestamp_t(0);
+  }
+  duckdb::FileType GetFileType(duckdb::FileHandle&) override {
+    return duckdb::FileType::FILE_TYPE_REGULAR;
+  }
+  void FileSync(duckdb::FileHandle&) override {
+  }  // Close() syncs, and the caller checks that it did
+  void Seek(duckdb::FileHandle& handle, duckdb::idx_t at) override {
+    handle.Cast<EnvFileHandle>().position = at;
+  }
+  void Reset(duckdb::FileHandle& handle) override { Seek(handle, 0); }
+  duckdb::idx_t SeekPosition(duckdb::FileHandle& handle) override {
+    return handle.Cast<EnvFileHandle>().position;
+  }
+
+  // A path stands for itself, whatever characters it has.
+  duckdb::vector<duckdb::OpenFileInfo> Glob(const std::string& url,
+                                            duckdb::FileOpener* opener) override {
+    auto session = session_of(opener);
+    if (session == nullptr || !session->readable_paths.contains(env_path(url))) refuse(url);
+    return {duckdb::OpenFileInfo(url)};
+  }
+  bool FileExists(const std::string& url,
+                  duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    auto session = session_of(opener);
+    return session != nullptr && session->readable_paths.contains(env_path(url));
+  }
+  bool DirectoryExists(const std::string&, duckdb::optional_ptr<duckdb::FileOpener>) override {
+    return false;
+  }
+  bool IsPipe(const std::string&, duckdb::optional_ptr<duckdb::FileOpener>) override {
+    return false;
+  }
+
+ private:
+  static duckdb::shared_ptr<Session> session_of(duckdb::optional_ptr<duckdb::FileOpener> opener) {
+    auto context = duckdb::FileOpener::TryGetClientContext(opener);
+    return context ? Session::of(*context) : nullptr;
+  }
+
+  Env* const env_;
+};
+
+// Everything that is not Env's: nothing for statements; for DuckDB itself its directory for what
+// does not fit into memory.
+class SpillFileSystem : public duckdb::LocalFileSystem {
+ public:
+  explicit SpillFileSystem(std::string directory) : directory_(std::move(directory)) {}
+
+  duckdb::unique_ptr<duckdb::FileHandle> OpenFile(
+      const std::string& path, duckdb::FileOpenFlags flags,
+      duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    if (!allowed(path, opener)) refuse(path);
+    return LocalFileSystem::OpenFile(path, flags, opener);
+  }
+  bool DirectoryExists(const std::string& path,
+                       duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    return allowed(path, opener) && LocalFileSystem::DirectoryExists(path, opener);
+  }
+  void CreateDirectory(const std::string& path,
+                       duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    if (!allowed(path, opener)) refuse(path);
+    LocalFileSystem::CreateDirectory(path, opener);
+  }
+  void RemoveDirectory(const std::string& path,
+                       duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    if (!allowed(path, opener)) refuse(path);
+    LocalFileSystem::RemoveDirectory(path, opener);
+  }
+  void MoveFile(const std::string& from, const std::string& to,
+                duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    if (!allowed(from, opener) || !allowed(to, opener)) refuse(from);
+    LocalFileSystem::MoveFile(from, to, opener);
+  }
+  bool FileExists(const std::string& path,
+                  duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    return allowed(path, opener) && LocalFileSystem::FileExists(path, opener);
+  }
+  bool IsPipe(const std::string& path, duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    return allowed(path, opener) && LocalFileSystem::IsPipe(path, opener);
+  }
+  void RemoveFile(const std::string& path,
+                  duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    if (!allowed(path, opener)) refuse(path);
+    LocalFileSystem::RemoveFile(path, opener);
+  }
+  duckdb::vector<duckdb::OpenFileInfo> Glob(const std::string& path,
+                                            duckdb::FileOpener* opener) override {
+    if (!allowed(path, opener)) refuse(path);
+    return LocalFileSystem::Glob(path, opener);
+  }
+
+ protected:
+  bool ListFilesExtended(const std::string& directory,
+                         const std::function<void(duckdb::OpenFileInfo& info)>& callback,
+                         duckdb::optional_ptr<duckdb::FileOpener> opener) override {
+    if (!allowed(directory, opener)) refuse(directory);
+    return LocalFileSystem::ListFilesExtended(directory, callback, opener);
+  }
+
+ private:
+  bool allowed(const std::string& path, duckdb::optional_ptr<duckdb::FileOpener> opener) const {
+    if (directory_.empty() || path.find("..") != std::string::npos) return false;
+    if (opener && duckdb::FileOpener::TryGetClientContext(opener)) return false;
+    return path == directory_ || path.starts_with(directory_ + "/");
+  }
+
+  const std::string directory_;
+};
+
+}  // namespace
+
+duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env,
+                                                        const std::string& temp_directory) {
+  auto all = duckdb::make_uniq<duckdb::VirtualFileSystem>(
+      duckdb::make_uniq<SpillFileSystem>(temp_directory));
+  all->RegisterSubSystem(duckdb::make_uniq<EnvFileSystem>(env));
+  return all;
+}
+
+}  // namespace firn

@@ -1,0 +1,50 @@
+#pragma once
+
+// Inside the engine room only, see duck.h.
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "base/mutex.h"
+#include "base/time.h"
+#include "engine/duck.h"
+#include "env/env.h"
+
+namespace firn {
+
+// Interrupts statements whose time is over, from one worker that starts with the first of them.
+// Thread rule: any thread.
+class Watch {
+ public:
+  explicit Watch(Env* env);
+  ~Watch();
+
+  // Calls `interrupt` once `deadline` (monotonic) has passed, again and again until remove(). Never
+  // returns 0. `interrupt` must be quick and must not call back.
+  uint64_t add(TimeNs deadline, std::function<void()> interrupt) EXCLUDES(mutex_);
+  // Afterwards the interrupt is not running and will not be called.
+  void remove(uint64_t ticket) EXCLUDES(mutex_);
+
+ private:
+  struct Entry {
+    TimeNs deadline;
+    std::function<void()> interrupt;
+  };
+  void step() EXCLUDES(mutex_);
+
+  Env* const env_;
+  Mutex mutex_;
+  std::map<uint64_t, Entry> entries_ GUARDED_BY(mutex_);
+  uint64_t last_ticket_ GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<Worker> worker_ GUARDED_BY(mutex_);
+};
+
+struct Engine::Instance {
+  explicit Instance(Env* environment) : env(environment), watch(environment) {}
+  Env* const env;
+  std::unique_ptr<duckdb::DuckDB> database;
+  Watch watch;
+};
+
+}  // namespace firn

@@ -1,0 +1,228 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "engine/columns.h"
+#include "engine/instance.h"
+#include "engine/parquet_reader.h"
+
+namespace firn {
+
+namespace {
+
+// Slices as partitions that are large enough to be worth a thread's attention.
+class SlicesSource : public BatchSource {
+ public:
+  SlicesSource(std::span<const BatchSlice> slices, uint32_t partition_rows)
+      : slices_(slices), partition_rows_(partition_rows) {}
+
+  Result<std::vector<Partition>> open(const Projection&, const Filter&) override {
+    std::vector<Partition> partitions;
+    size_t begin = 0;
+    while (begin < slices_.size()) {
+      uint64_t rows = 0;
+      size_t end = begin;
+      while (end < slices_.size() && rows < partition_rows_) rows += slices_[end++].rows();
+      partitions.push_back({std::make_unique<Reader>(slices_.subspan(begin, end - begin)), {}});
+      begin = end;
+    }
+    return partitions;
+  }
+
+ private:
+  class Reader : public BatchReader {
+   public:
+    explicit Reader(std::span<const BatchSlice> slices) : slices_(slices) {}
+    Result<bool> next(BatchSlice* out) override {
+      if (next_ == slices_.size()) return false;
+      *out = slices_[next_++];
+      return true;
+    }
+
+   private:
+    std::span<const BatchSlice> slices_;
+    size_t next_ = 0;
+  };
+
+  std::span<const BatchSlice> slices_;
+  const uint32_t partition_rows_;
+};
+
+std::string path_list(const std::vector<std::string>& paths) {
+  std::string list = "[";
+  for (const std::string& path : paths) {
+    list += (list.size() > 1 ? ", " : "") + sql_quote(env_url(path));
+  }
+  return list + "]";
+}
+
+std::string copy_options(const ParquetWrite& write) {
+  std::string options = fmt::format(
+      "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {}, "
+      "USE_TMP_FILE false",
+      write.row_group_rows);
+  if (write.metadata.empty()) return options;
+  std::string metadata;
+  for (const auto& [key, value] : write.metadata) {
+    if (!metadata.empty()) metadata += ", ";
+    metadata += sql_identifier(key) + ": " + sql_quote(value);
+  }
+  return options + ", KV_METADATA {" + metadata + "}";
+}
+
+Status run_to_end(Client& client, const std::string& sql) {
+  return guarded(*client.session, [&]() -> Status {
+    auto result = client.connection.Query(sql);
+    if (result->HasError()) return to_status(result->GetErrorObject(), *client.session);
+    return {};
+  });
+}
+
+Position parse_position(const std::string& text) {
+  Position position = 0;
+  std::from_chars(text.data(), text.data() + text.size(), position);
+  return position;
+}
+
+using RowAction = std::function<void(duckdb::ColumnDataRow& row)>;
+
+Status for_each_row(Client& client, const std::string& sql, const RowAction& action) {
+  return guarded(*client.session, [&]() -> Status {
+    auto result = client.connection.Query(sql);
+    if (result->HasError()) return to_status(result->GetErrorObject(), *client.session);
+    for (auto& row : result->Collection().GetRows()) action(row);
+    return {};
+  });
+}
+
+Status read_infos(Client& client, const std::vector<std::string>& paths,
+                  std::vector<ParquetInfo>* infos) {
+  std::map<std::string, ParquetInfo*> by_url;
+  for (size_t i = 0; i < paths.size(); ++i) by_url[env_url(paths[i])] = &(*infos)[i];
+  const auto info_of = [&](duckdb::ColumnDataRow& row) -> ParquetInfo* {
+    const auto found = by_url.find(row.GetValue(0).ToString());
+    FIRN_CHECK(found != by_url.end());
+    return found->second;
+  };
+  const std::string list = path_list(paths);
+  FIRN_TRY(for_each_row(client,
+                        fmt::format("SELECT file_name, num_rows::BIGINT, num_row_groups::BIGINT "
+                                    "FROM parquet_file_metadata({})",
+                                    list),
+                        [&](duckdb::ColumnDataRow& row) {
+                          info_of(row)->rows =
+                              static_cast<uint64_t>(row.GetValue(1).GetValue<int64_t>());
+                          info_of(row)->row_groups =
+                              static_cast<uint64_t>(row.GetValue(2).GetValue<int64_t>());
+                        }));
+  return for_each_row(
+      client, fmt::format("SELECT file_name, key, value FROM parquet_kv_metadata({})", list),
+      [&](duckdb::ColumnDataRow& row) {
+        info_of(row)->metadata.emplace_back(duckdb::StringValue::Get(row.GetValue(1)),
+                                            duckdb::StringValue::Get(row.GetValue(2)));
+      });
+}
+
+}  // namespace
+
+Status as_damage(const Status& status, const Session& session, const std::string& path) {
+  const bool own = !session.failure().ok();
+  const bool damage =
+      !own && (status.code() == StatusCode::kInvalidArgument ||
+               status.code() == StatusCode::kInternal || status.code() == StatusCode::kIoError);
+  const Status named = damage ? corruption(std::string(status.message())) : status;
+  return named.with_context(path);
+}
+
+std::optional<std::string> ParquetInfo::find(std::string_view key) const {
+  for (const auto& [name, value] : metadata) {
+    if (name == key) return value;
+  }
+  return std::nullopt;
+}
+
+Status Engine::write_parquet(const ParquetWrite& write) {
+  FIRN_CHECK(write.slices.empty() || write.merge.empty());
+  Client client(*instance_->database, instance_->env);
+  Session& session = *client.session;
+  session.writable_path = write.path;
+  session.readable_paths.insert(write.merge.begin(), write.merge.end());
+  session.with_raw_column = true;
+  EventTable table;
+  table.name = "rows";
+  table.dataset = write.dataset;
+  table.batches = std::make_shared<SlicesSource>(write.slices, write.row_group_rows / 8 + 1);
+  session.event_tables.push_back(&table);
+
+  const std::string from =
+      write.merge.empty()
+          ? "firn_scan('rows')"
+          : fmt::format("read_parquet({}, hive_partitioning = false)", path_list(write.merge));
+  FIRN_TRY(run_to_end(
+      client, fmt::format("COPY (SELECT {} FROM {}) TO {} ({})", column_list(write.dataset, true),
+                          from, sql_quote(env_url(write.path)), copy_options(write))));
+  if (!session.synced) return internal_error(write.path + ": written, but never synced");
+  return {};
+}
+
+Result<std::vector<ParquetInfo>> Engine::parquet_info(std::span<const std::string> paths) {
+  if (paths.empty()) return std::vector<ParquetInfo>();
+  Client client(*instance_->database, instance_->env);
+  client.session->readable_paths.insert(paths.begin(), paths.end());
+  std::vector<ParquetInfo> infos(paths.size());
+  const Status status = read_infos(client, {paths.begin(), paths.end()}, &infos);
+  if (status.ok()) return infos;
+  if (paths.size() == 1) return as_damage(status, *client.session, paths[0]);
+  // One of them failed; alone it can be named.
+  for (const std::string& path : paths) FIRN_TRY(parquet_info({&path, 1}).status());
+  return status;
+}
+
+Result<std::vector<ParquetRowGroup>> Engine::parquet_row_groups(const std::string& path) {
+  Client client(*instance_->database, instance_->env);
+  client.session->readable_paths.insert(path);
+  std::vector<ParquetRowGroup> groups;
+  const auto add = [&](duckdb::ColumnDataRow& row) {
+    ParquetRowGroup group;
+    group.rows = static_cast<uint64_t>(row.GetValue(0).GetValue<int64_t>());
+    if (group.rows == 0) return;
+    group.first = parse_position(row.GetValue(1).ToString());
+    group.last = parse_position(row.GetValue(2).ToString());
+    groups.push_back(group);
+  };
+  const std::string url = sql_quote(env_url(path));
+  Status status = for_each_row(
+      client,
+      fmt::format("SELECT row_group_num_rows::BIGINT, stats_min_value, stats_max_value "
+                  "FROM parquet_metadata({}) WHERE path_in_schema = 'position' "
+                  "ORDER BY row_group_id",
+                  url),
+      add);
+  if (!status.ok() && client.session->failure().ok()) {
+    // The listing prints all statistics, and fails on times at the very end of their range. Such a
+    // file is taken as one row group.
+    groups.clear();
+    status = for_each_row(client,
+                          fmt::format("SELECT count(*)::BIGINT, min(position), max(position) FROM "
+                                      "read_parquet({}, hive_partitioning = false)",
+                                      url),
+                          add);
+  }
+  if (!status.ok()) return as_damage(status, *client.session, path);
+  return groups;
+}
+
+Result<std::unique_ptr<BatchReader>> Engine::read_parquet(const ParquetRead& read) {
+  FIRN_CHECK(read.namespace_id != 0);
+  auto client = std::make_unique<Client>(*instance_->database, instance_->env);
+  client->session->readable_paths.insert(read.path);
+  // A missing file is told now rather than at the first row.
+  FIRN_TRY(instance_->env->open(read.path, OpenMode::kRead).status());
+  return std::unique_ptr<BatchReader>(std::make_unique<ParquetReader>(std::move(client), read));
+}
+
+}  // namespace firn

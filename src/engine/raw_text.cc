@@ -1,0 +1,93 @@
+#include "engine/raw_text.h"
+
+#include <simdjson.h>
+
+#include "base/bytes.h"
+
+namespace firn {
+
+namespace {
+
+bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) == 0x80; }
+
+}  // namespace
+
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
+bool is_utf8(const StringColumn& column) {
+  if (column.entries() == 0) return true;
+  const char* begin = column.entry(0).data();
+  const std::string_view last = column.entry(column.entries() - 1);
+  if (!simdjson::validate_utf8(begin, static_cast<size_t>(last.data() + last.size() - begin))) {
+    return false;
+  }
+  // Valid as a whole; an entry could still begin in the middle of a sequence.
+  for (uint32_t i = 1; i < column.entries(); ++i) {
+    const std::string_view entry = column.entry(i);
+    if (!entry.empty() && is_continuation(entry[0])) return false;
+  }
+  return true;
+}
+
+std::string to_utf8(std::string_view text) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  std::string out;
+  out.reserve(text.size());
+  size_t at = 0;
+  while (at < text.size()) {
+    const uint8_t lead = static_cast<uint8_t>(text[at]);
+    const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (at + length <= text.size() && is_utf8(text.substr(at, length))) {
+      out += text.substr(at, length);
+      at += length;
+    } else {
+      out += kReplacement;
+      ++at;
+    }
+  }
+  return out;
+}
+
+std::string encode_raw_texts(const RecordBatch& batch, uint32_t row) {
+  std::string raw;
+  for (const ColumnSchema& column : dataset_columns(batch.dataset())) {
+    if (column.type != ColumnType::kString || !batch.has_column(column.id)) continue;
+    const std::string_view text = batch.strings(column.id)[row];
+    if (is_utf8(text)) continue;
+    raw += static_cast<char>(column.id);
+    append_le<uint32_t>(&raw, static_cast<uint32_t>(text.size()));
+    raw += text;
+  }
+  return raw;
+}
+
+uint64_t count_raw_rows(const BatchSlice& slice) {
+  const RecordBatch& batch = *slice.batch;
+  bool all_utf8 = true;
+  for (const ColumnSchema& column : dataset_columns(batch.dataset())) {
+    if (column.type != ColumnType::kString || !batch.has_column(column.id)) continue;
+    all_utf8 = all_utf8 && is_utf8(batch.strings(column.id));
+  }
+  if (all_utf8) return 0;
+  uint64_t count = 0;
+  for (uint32_t i = 0; i < slice.rows(); ++i) {
+    if (!encode_raw_texts(batch, slice.row(i)).empty()) ++count;
+  }
+  return count;
+}
+
+std::optional<RawTexts> decode_raw_texts(std::string_view raw) {
+  RawTexts texts;
+  while (!raw.empty()) {
+    if (raw.size() < 5) return std::nullopt;
+    const size_t id = static_cast<uint8_t>(raw[0]);
+    const uint32_t size = load_le<uint32_t>(raw.data() + 1);
+    raw.remove_prefix(5);
+    if (id >= texts.size() || size > raw.size()) return std::nullopt;
+    texts[id] = raw.substr(0, size);
+    raw.remove_prefix(size);
+  }
+  return texts;
+}
+
+}  // namespace firn

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/record_batch.h"
+#include "model/schema.h"
+
+namespace firn {
+
+// SQL text must be UTF-8, the texts of events need not be. What is not UTF-8 is shown with U+FFFD,
+// and our files keep the bytes themselves in a column of their own, which is NULL in nearly every
+// row (docs/formats/parquet.md, "_raw").
+
+bool is_utf8(std::string_view text);
+// Whether every entry of the column is UTF-8 by itself.
+bool is_utf8(const StringColumn& column);
+// The text with each byte that does not belong to a valid sequence replaced by U+FFFD.
+std::string to_utf8(std::string_view text);
+
+// The bytes of all texts of a row that are not UTF-8: for each one u8 column id, u32 length, bytes.
+// Empty when there is none.
+std::string encode_raw_texts(const RecordBatch& batch, uint32_t row);
+
+// How many rows of the slice have such a text.
+uint64_t count_raw_rows(const BatchSlice& slice);
+
+// The reverse: by column id, the bytes that replace what the text column says. Nothing when the
+// encoding does not hold. The views point into `raw`.
+using RawTexts = std::array<std::optional<std::string_view>, kColumnIdCount>;
+std::optional<RawTexts> decode_raw_texts(std::string_view raw);
+
+}  // namespace firn

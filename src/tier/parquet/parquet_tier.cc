@@ -1,0 +1,371 @@
+#include "tier/parquet/parquet_tier.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "engine/engine.h"
+#include "engine/raw_text.h"
+#include "model/checksum.h"
+#include "tier/parquet/chunk_aggregate.h"
+#include "tier/parquet/chunk_reader.h"
+#include "tier/parquet/file_set.h"
+#include "tier/parquet/parquet_files.h"
+#include "tier/parquet/tree.h"
+#include "tier/slices.h"
+
+namespace firn {
+
+namespace {
+
+constexpr uint64_t kMergedFileBytes = 1 * kGiB;
+
+// Ascending by position, without overlaps. Never empty.
+using ChunkFiles = std::vector<ParquetFilePtr>;
+
+class ParquetTier : public Tier {
+ public:
+  ParquetTier(Env* env, ParquetOptions options, std::unique_ptr<Engine> engine)
+      : env_(env),
+        options_(std::move(options)),
+        engine_(std::move(engine)),
+        file_set_(std::make_shared<FileSet>(env)) {}
+
+  Status load() EXCLUDES(mutex_);
+
+  std::string_view name() const override { return options_.name; }
+  std::string_view backend() const override { return "parquet"; }
+  bool is_durable() const override { return true; }
+
+  Result<ChunkStats> write(const ChunkKey& key, std::span<const BatchSlice> slices,
+                           Position through) override;
+  Result<ChunkStats> seal(const ChunkKey& key) override;
+  Result<std::unique_ptr<BatchReader>> scan(const ChunkKey& key, const ScanSpec& spec,
+                                            ScanCost* cost) override;
+  Result<AggregateStates> aggregate(const ChunkKey& key, const AggregateSpec& spec,
+                                    ScanCost* cost) override;
+  Result<ChunkStats> verify(const ChunkKey& key) override;
+  Status drop(const ChunkKey& key) override;
+  Result<std::vector<ChunkKey>> list() override;
+  TierStats stats() const override;
+  std::vector<std::string> files(const ChunkKey& key) const override;
+
+ private:
+  // A copy of the chunk's list of files; empty when the chunk is not here.
+  ChunkFiles find(const ChunkKey& key) const EXCLUDES(mutex_);
+  Result<ChunkStats> chunk_stats(const ChunkFiles& files) const;
+  // Makes the file under a temporary name, then gives it its own, durably.
+  Result<ParquetFilePtr> publish(const ParquetFileName& name, const ParquetFileStats& stats,
+                                 ParquetWrite write);
+  Status file_size(const std::string& path, uint64_t* size_bytes);
+  Result<ParquetFilePtr> merge(const ChunkKey& key, std::span<const ParquetFilePtr> parts);
+  Status verify_file(const ParquetFile& file) const;
+
+  Env* const env_;
+  const ParquetOptions options_;
+  const std::unique_ptr<Engine> engine_;
+  const std::shared_ptr<FileSet> file_set_;
+  mutable Mutex mutex_;
+  std::map<ChunkKey, ChunkFiles> chunks_ GUARDED_BY(mutex_);
+};
+
+Status ParquetTier::load() {
+  FIRN_TRY(
+      env_->create_directories(parquet_dataset_directory(options_.directory, Dataset::kEvents)));
+  FIRN_ASSIGN(const std::vector<FoundFile> found, load_parquet_tree(env_, options_.directory));
+  MutexLock lock(&mutex_);
+  for (const FoundFile& file : found) {
+    chunks_[file.name.key].push_back(
+        std::make_shared<ParquetFile>(file_set_, file.name, file.path, file.size_bytes));
+  }
+  return {};
+}
+
+ChunkFiles ParquetTier::find(const ChunkKey& key) const {
+  MutexLock lock(&mutex_);
+  const auto chunk = chunks_.find(key);
+  return chunk == chunks_.end() ? ChunkFiles() : chunk->second;
+}
+
+Result<ChunkStats> ParquetTier::chunk_stats(const ChunkFiles& files) const {
+  FIRN_TRY(load_footers(engine_.get(), files));
+  ParquetFileStats sum;
+  ChunkStats stats;
+  for (const ParquetFilePtr& file : files) {
+    sum.add(file->footer()->stats);
+    stats.bytes += file->size_bytes();
+    stats.watermark = std::max(stats.watermark, file->name().last);
+  }
+  stats.rows = sum.rows;
+  stats.raw_bytes = sum.raw_bytes;
+  stats.checksum = sum.checksum;
+  stats.time_min = sum.time_min;
+  stats.time_max = sum.time_max;
+  stats.position_min = sum.position_min;
+  stats.position_max = sum.position_max;
+  return stats;
+}
+
+Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
+                                            const ParquetFileStats& stats, ParquetWrite write) {
+  const std::string directory = parquet_chunk_directory(options_.directory, name.key);
+  const std::string path = join_path(directory, name.text());
+  const std::string temporary = path + std::string(kTemporarySuffix);
+  FIRN_TRY(env_->create_directories(directory));
+  // An attempt that failed before may have left its file.
+  if (Status status = env_->remove(temporary);
+      !status.ok() && status.code() != StatusCode::kNotFound) {
+    return status;
+  }
+  write.path = temporary;
+  write.metadata = parquet_metadata(name, stats);
+  write.dataset = name.key.dataset;
+  write.row_group_rows = options_.row_group_rows;
+  uint64_t size_bytes = 0;
+  Status status = engine_->write_parquet(write);
+  if (status.ok()) status = file_size(temporary, &size_bytes);
+  if (status.ok()) status = env_->rename(temporary, path);
+  if (!status.ok()) {
+    (void)env_->remove(temporary);
+    return status;
+  }
+  status = env_->sync_directory(directory);
+  if (!status.ok()) {
+    // Whether the name is on disk cannot be known. Without the file a repetition starts afresh, and
+    // if it comes back after a crash, the repetition's file covers it.
+    (void)env_->remove(path);
+    return status;
+  }
+  auto file = std::make_shared<ParquetFile>(file_set_, name, path, size_bytes);
+  const uint64_t group_rows = options_.row_group_rows;
+  file->set_footer({stats, (stats.rows + group_rows - 1) / group_rows});
+  return file;
+}
+
+Status ParquetTier::file_size(const std::string& path, uint64_t* size_bytes) {
+  FIRN_ASSIGN(const auto file, env_->open(path, OpenMode::kRead));
+  FIRN_ASSIGN(*size_bytes, file->size());
+  return {};
+}
+
+Result<ChunkStats> ParquetTier::write(const ChunkKey& key, std::span<const BatchSlice> slices,
+                                      Position through) {
+  FIRN_TRY(check_slices(key, slices, through));
+  ChunkFiles files = find(key);
+  const Position watermark = files.empty() ? 0 : files.back()->name().last;
+  if (through <= watermark) return chunk_stats(files);
+
+  std::vector<BatchSlice> fresh;
+  ParquetFileStats stats;
+  for (const BatchSlice& slice : slices) {
+    const BatchSlice rest = rows_after(slice, watermark);
+    if (rest.batch == nullptr || rest.rows() == 0) continue;
+    const SliceZone zone = slice_zone(rest);
+    stats.add({rest.rows(), slice_bytes(rest), count_raw_rows(rest), rows_checksum(rest),
+               zone.time_min, zone.time_max, zone.position_min, zone.position_max});
+    fresh.push_back(rest);
+  }
+  const ParquetFileName file_name{key, watermark + 1, through, stats.rows};
+  ParquetWrite write;
+  write.slices = fresh;
+  FIRN_ASSIGN(ParquetFilePtr file, publish(file_name, stats, std::move(write)));
+  files.push_back(file);
+  FIRN_ASSIGN(const ChunkStats chunk, chunk_stats(files));
+  MutexLock lock(&mutex_);
+  chunks_[key].push_back(std::move(file));
+  return chunk;
+}
+
+Result<ParquetFilePtr> ParquetTier::merge(const ChunkKey& key,
+                                          std::span<const ParquetFilePtr> parts) {
+  FIRN_TRY(load_footers(engine_.get(), parts));
+  ParquetFileStats stats;
+  ParquetWrite write;
+  for (const ParquetFilePtr& part : parts) {
+    stats.add(part->footer()->stats);
+    write.merge.push_back(part->path());
+  }
+  const ParquetFileName merged_name{key, parts.front()->name().first, parts.back()->name().last,
+                                    stats.rows};
+  FIRN_ASSIGN(ParquetFilePtr merged, publish(merged_name, stats, std::move(write)));
+  // The parts go only when the merged file is proved to hold what they held.
+  Status status = verify_file(*merged);
+  if (!status.ok()) {
+    merged->make_obsolete();
+    return status;
+  }
+  return merged;
+}
+
+Result<ChunkStats> ParquetTier::seal(const ChunkKey& key) {
+  const ChunkFiles before = find(key);
+  if (before.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
+  ChunkFiles after, replaced;
+  size_t begin = 0;
+  while (begin < before.size()) {
+    size_t end = begin + 1;
+    uint64_t bytes = before[begin]->size_bytes();
+    while (end < before.size() && bytes + before[end]->size_bytes() <= kMergedFileBytes) {
+      bytes += before[end++]->size_bytes();
+    }
+    const std::span<const ParquetFilePtr> parts(before.data() + begin, end - begin);
+    if (parts.size() == 1) {
+      after.push_back(parts[0]);
+    } else {
+      FIRN_ASSIGN(ParquetFilePtr merged, merge(key, parts));
+      after.push_back(std::move(merged));
+      replaced.insert(replaced.end(), parts.begin(), parts.end());
+    }
+    begin = end;
+  }
+  {
+    MutexLock lock(&mutex_);
+    chunks_[key] = after;
+  }
+  // A part that a scan still reads stays until then; one that cannot be removed goes with the
+  // chunk, or at the next start, because the merged file covers it.
+  for (const ParquetFilePtr& part : replaced) part->make_obsolete();
+  return chunk_stats(after);
+}
+
+Result<std::unique_ptr<BatchReader>> ParquetTier::scan(const ChunkKey& key, const ScanSpec& spec,
+                                                       ScanCost* cost) {
+  ChunkFiles files = find(key);
+  if (files.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
+  return make_chunk_reader(engine_.get(), std::move(files), spec, cost);
+}
+
+Result<AggregateStates> ParquetTier::aggregate(const ChunkKey& key, const AggregateSpec& spec,
+                                               ScanCost* cost) {
+  const ChunkFiles files = find(key);
+  if (files.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
+  FIRN_TRY(load_footers(engine_.get(), files));
+  for (const ParquetFilePtr& file : files) {
+    if (!can_aggregate_in_sql(spec, file->footer()->stats)) return Tier::aggregate(key, spec, cost);
+  }
+  return aggregate_in_sql(engine_.get(), files, spec, cost);
+}
+
+Status ParquetTier::verify_file(const ParquetFile& file) const {
+  const auto wrong = [&](const std::string& what) { return corruption(file.path() + ": " + what); };
+  // From disk, whatever is remembered.
+  FIRN_ASSIGN(const auto infos, engine_->parquet_info({&file.path(), 1}));
+  Result<ParquetFileStats> stated = parse_parquet_metadata(file.name(), infos[0]);
+  if (!stated.ok()) return stated.status().with_context(file.path());
+  const ParquetFileStats written = *stated;
+  ParquetRead read;
+  read.path = file.path();
+  read.dataset = file.name().key.dataset;
+  read.namespace_id = file.name().key.namespace_id;
+  read.has_raw_rows = true;  // whatever the metadata says
+  FIRN_ASSIGN(const auto reader, engine_->read_parquet(read));
+  ParquetFileStats found;
+  const ChunkKey& key = file.name().key;
+  const TimeRange times{key.start, key.end};
+  while (true) {
+    BatchSlice slice;
+    FIRN_ASSIGN(const bool more, reader->next(&slice));
+    if (!more) break;
+    const SliceZone zone = slice_zone(slice);
+    if (zone.position_min < file.name().first || zone.position_max > file.name().last) {
+      return wrong(fmt::format("positions {} to {} are outside of what the file accounts for",
+                               zone.position_min, zone.position_max));
+    }
+    if (!times.contains(zone.time_min) || !times.contains(zone.time_max)) {
+      return wrong(fmt::format("positions {} to {} hold a time outside of the chunk",
+                               zone.position_min, zone.position_max));
+    }
+    found.rows += slice.rows();
+    found.checksum += rows_checksum(slice);
+  }
+  if (found.rows != written.rows) {
+    return wrong(fmt::format("{} rows read, {} written", found.rows, written.rows));
+  }
+  if (found.checksum != written.checksum) {
+    return wrong(
+        fmt::format("the checksum over {} rows, positions {} to {}, is not the one written",
+                    found.rows, file.name().first, file.name().last));
+  }
+  return {};
+}
+
+Result<ChunkStats> ParquetTier::verify(const ChunkKey& key) {
+  const ChunkFiles files = find(key);
+  if (files.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (i > 0 && files[i]->name().first <= files[i - 1]->name().last) {
+      return corruption(files[i]->path() + ": overlaps the positions of " + files[i - 1]->path());
+    }
+    FIRN_TRY(verify_file(*files[i]));
+  }
+  return chunk_stats(files);
+}
+
+Status ParquetTier::drop(const ChunkKey& key) {
+  ChunkFiles files;
+  {
+    MutexLock lock(&mutex_);
+    const auto chunk = chunks_.find(key);
+    if (chunk != chunks_.end()) {
+      files = std::move(chunk->second);
+      chunks_.erase(chunk);
+    }
+  }
+  for (const ParquetFilePtr& file : files) file->make_obsolete();
+  // Files that a scan still reads go with it, the others now.
+  files.clear();
+  const std::string directory = parquet_chunk_directory(options_.directory, key);
+  FIRN_TRY(file_set_->remove_leftovers(join_path(directory, key.name() + "-p")));
+  FIRN_ASSIGN(const bool has_directory, env_->exists(directory));
+  if (!has_directory) return {};
+  FIRN_TRY(env_->sync_directory(directory));
+  // Directories of other chunks are not empty; of this one they may be held by a scan.
+  const std::string parent = parquet_namespace_directory(options_.directory, key);
+  if (env_->remove_directory(directory).ok()) {
+    FIRN_TRY(env_->sync_directory(parent));
+    (void)env_->remove_directory(parent);
+  }
+  return {};
+}
+
+Result<std::vector<ChunkKey>> ParquetTier::list() {
+  MutexLock lock(&mutex_);
+  std::vector<ChunkKey> keys;
+  for (const auto& [key, files] : chunks_) keys.push_back(key);
+  return keys;
+}
+
+TierStats ParquetTier::stats() const {
+  MutexLock lock(&mutex_);
+  TierStats stats;
+  for (const auto& [key, files] : chunks_) {
+    ++stats.chunks;
+    for (const ParquetFilePtr& file : files) {
+      stats.rows += file->name().rows;
+      stats.bytes += file->size_bytes();
+    }
+  }
+  return stats;
+}
+
+std::vector<std::string> ParquetTier::files(const ChunkKey& key) const {
+  std::vector<std::string> paths;
+  for (const ParquetFilePtr& file : find(key)) paths.push_back(file->path());
+  return paths;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tier>> open_parquet_tier(Env* env, const ParquetOptions& options) {
+  if (options.directory.empty()) return invalid_argument("a parquet tier needs a directory");
+  EngineOptions engine_options;
+  engine_options.threads = options.threads;
+  engine_options.memory_bytes = options.memory_bytes;
+  FIRN_ASSIGN(auto engine, Engine::open(env, engine_options));
+  auto tier = std::make_unique<ParquetTier>(env, options, std::move(engine));
+  FIRN_TRY(tier->load());
+  return std::unique_ptr<Tier>(std::move(tier));
+}
+
+}  // namespace firn

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/size.h"
+#include "base/status.h"
+#include "env/env.h"
+#include "tier/tier.h"
+
+namespace firn {
+
+struct ParquetOptions {
+  std::string name = "cold";  // of the tier
+  std::string directory;      // created when missing; "events/" begins below it
+  uint32_t threads = 2;       // that pack and read; 1 keeps all work on the caller's thread
+  uint64_t memory_bytes = 512 * kMiB;
+  uint32_t row_group_rows = 100'000;
+};
+
+// The cold tier: chunks as Parquet files in a Hive-partitioned tree that any Parquet reader can use
+// (docs/formats/parquet.md):
+//   <directory>/events/namespace=<id>/date=<UTC date of the chunk's start>/
+//       <chunk name>-p<first>-<last>-r<rows>.parquet
+// where first..last are the positions the file accounts for: all rows of the chunk with a position
+// in that range, perhaps none. The chunk's watermark is the greatest `last`.
+//
+// write() adds a file, so it should be given much at once; seal() merges a chunk's files into one,
+// or into few when they are large. A file that a scan still reads stays on disk until the scan
+// ends, even when its chunk was dropped; SQL that was given files() gets kUnavailable instead and
+// asks again.
+//
+// Opening lists the tree, without reading files, and removes what an interrupted write, merge or
+// drop left behind. kCorruption when files of a chunk overlap; kInvalidArgument without a
+// directory; otherwise what Engine::open and Env return. `env` must outlive the tier; one process
+// at a time uses a directory (the store's lock sees to that).
+Result<std::unique_ptr<Tier>> open_parquet_tier(Env* env, const ParquetOptions& options);
+
+}  // namespace firn

@@ -1,0 +1,269 @@
+#include "tier/parquet/parquet_tier.h"
+
+#include <gmock/gmock.h>
+
+#include "engine/engine.h"
+#include "env/posix_env.h"
+#include "env/test_directory.h"
+#include "tier/parquet/parquet_files.h"
+#include "tier/tier_test_util.h"
+
+namespace firn {
+namespace {
+
+// What is special about Parquet files; the conformance suite tests the rest.
+class ParquetTierTest : public testing::Test {
+ protected:
+  ParquetTierTest() { open(); }
+
+  void open() {
+    tier_.reset();
+    ParquetOptions options;
+    options.directory = directory_.path();
+    options.row_group_rows = 4096;
+    auto tier = open_parquet_tier(posix_env(), options);
+    ASSERT_TRUE(tier.ok()) << tier.status().to_string();
+    tier_ = std::move(*tier);
+  }
+
+  // Writes rows first .. first + rows - 1 and raises the watermark to the last of them.
+  BatchSlice write(Position first, uint32_t rows, const ChunkKey& key = test_chunk()) {
+    const BatchSlice slice = slice_of(keyed_batch(first, rows, first));
+    const auto stats = tier_->write(key, {&slice, 1}, first + rows - 1);
+    EXPECT_TRUE(stats.ok()) << stats.status().to_string();
+    written_.push_back(slice);
+    return slice;
+  }
+  void expect_all_rows() {
+    EXPECT_EQ(read_sums(tier_.get(), test_chunk(), {}), sums_of(written_, {}));
+    const auto verified = tier_->verify(test_chunk());
+    EXPECT_TRUE(verified.ok()) << verified.status().to_string();
+  }
+  std::vector<std::string> names() {
+    std::vector<std::string> out;
+    const auto entries =
+        posix_env()->list_directory(parquet_chunk_directory(directory_.path(), test_chunk()));
+    if (!entries.ok()) return out;
+    for (const DirectoryEntry& entry : *entries) out.push_back(entry.name);
+    return out;
+  }
+  std::string path_of(size_t file) { return tier_->files(test_chunk()).at(file); }
+  void copy(const std::string& from, const std::string& to) {
+    const auto content = read_file(posix_env(), from, 1 * kGiB);
+    ASSERT_TRUE(content.ok());
+    ASSERT_TRUE(replace_file(posix_env(), to, *content).ok());
+  }
+
+  TestDirectory directory_;
+  std::unique_ptr<Tier> tier_;
+  std::vector<BatchSlice> written_;
+};
+
+TEST_F(ParquetTierTest, NamesFilesByWhatTheyAccountFor) {
+  write(3, 10);
+  EXPECT_EQ(names(), std::vector<std::string>{test_chunk().name() + "-p1-12-r10.parquet"});
+  write(20, 5);
+  EXPECT_EQ(names().size(), 2u);
+  EXPECT_EQ(path_of(1), parquet_chunk_directory(directory_.path(), test_chunk()) + "/" +
+                            test_chunk().name() + "-p13-24-r5.parquet");
+}
+
+TEST_F(ParquetTierTest, AWatermarkWithoutRowsIsKept) {
+  ASSERT_TRUE(tier_->write(test_chunk(), {}, 50).ok());
+  open();
+  const BatchSlice old = slice_of(keyed_batch(1, 40, 1));
+  const auto stats = tier_->write(test_chunk(), {&old, 1}, 40);
+  ASSERT_TRUE(stats.ok()) << stats.status().to_string();
+  EXPECT_EQ(stats->watermark, 50u);
+  EXPECT_EQ(stats->rows, 0u);
+  write(51, 10);
+  expect_all_rows();
+}
+
+TEST_F(ParquetTierTest, SealMergesItsFiles) {
+  for (Position first = 1; first <= 9001; first += 3000) write(first, 3000);
+  ASSERT_TRUE(tier_->write(test_chunk(), {}, 20'000).ok());
+  const auto before = tier_->verify(test_chunk());
+  ASSERT_TRUE(before.ok());
+  const auto after = tier_->seal(test_chunk());
+  ASSERT_TRUE(after.ok()) << after.status().to_string();
+  EXPECT_EQ(names(), std::vector<std::string>{test_chunk().name() + "-p1-20000-r12000.parquet"});
+  EXPECT_EQ(after->checksum, before->checksum);
+  EXPECT_EQ(after->rows, before->rows);
+  EXPECT_EQ(after->watermark, 20'000u);
+  expect_all_rows();
+  open();
+  expect_all_rows();
+}
+
+TEST_F(ParquetTierTest, AScanOutlivesTheMergeAndTheDropOfItsFiles) {
+  for (Position first = 1; first <= 3001; first += 1000) write(first, 1000);
+  for (const bool descending : {false, true}) {
+    ScanSpec spec;
+    spec.order = descending ? ScanOrder::kPositionDescending : ScanOrder::kAny;
+    auto merged_away = std::move(*tier_->scan(test_chunk(), spec, nullptr));
+    ASSERT_TRUE(tier_->seal(test_chunk()).ok());
+    auto dropped = std::move(*tier_->scan(test_chunk(), spec, nullptr));
+    ASSERT_TRUE(tier_->drop(test_chunk()).ok());
+    EXPECT_TRUE(tier_->files(test_chunk()).empty());
+    for (auto* reader : {&merged_away, &dropped}) {
+      uint64_t rows = 0;
+      BatchSlice slice;
+      while (true) {
+        const auto more = (*reader)->next(&slice);
+        ASSERT_TRUE(more.ok()) << more.status().to_string();
+        if (!*more) break;
+        rows += slice.rows();
+      }
+      EXPECT_EQ(rows, 4000u);
+      reader->reset();
+    }
+    EXPECT_TRUE(names().empty());
+    written_.clear();
+    for (Position first = 1; first <= 3001; first += 1000) write(first, 1000);
+  }
+}
+
+TEST_F(ParquetTierTest, AFileWrittenAgainIsSafeFromItsPredecessorsReaders) {
+  write(1, 100);
+  auto reader = std::move(*tier_->scan(test_chunk(), {}, nullptr));
+  ASSERT_TRUE(tier_->drop(test_chunk()).ok());
+  written_.clear();
+  write(1, 100);
+  reader.reset();
+  expect_all_rows();
+  open();
+  expect_all_rows();
+}
+
+TEST_F(ParquetTierTest, DropLeavesNothingBehind) {
+  write(1, 100);
+  ASSERT_TRUE(tier_->drop(test_chunk()).ok());
+  const auto left = posix_env()->list_directory(directory_.file("events"));
+  ASSERT_TRUE(left.ok());
+  EXPECT_TRUE(left->empty());
+  EXPECT_EQ(tier_->stats().chunks, 0u);
+}
+
+TEST_F(ParquetTierTest, CollectsTemporaryFilesWhenOpened) {
+  write(1, 100);
+  const std::string path = path_of(0);
+  copy(path, path + ".tmp");
+  copy(path, parquet_chunk_directory(directory_.path(), test_chunk()) + "/notes.tmp");
+  open();
+  EXPECT_THAT(names(), testing::UnorderedElementsAre(test_chunk().name() + "-p1-100-r100.parquet",
+                                                     "notes.tmp"));
+  expect_all_rows();
+}
+
+TEST_F(ParquetTierTest, CollectsPartsThatAMergeLeftBehind) {
+  write(1, 100);
+  write(101, 100);
+  const std::string first = path_of(0), second = path_of(1);
+  copy(first, directory_.file("first"));
+  copy(second, directory_.file("second"));
+  ASSERT_TRUE(tier_->seal(test_chunk()).ok());
+  copy(directory_.file("first"), first);
+  copy(directory_.file("second"), second);
+  open();
+  EXPECT_EQ(names().size(), 1u);
+  expect_all_rows();
+}
+
+TEST_F(ParquetTierTest, RefusesFilesThatOverlap) {
+  write(1, 100);
+  const std::string directory = parquet_chunk_directory(directory_.path(), test_chunk());
+  copy(path_of(0), directory + "/" + test_chunk().name() + "-p50-150-r100.parquet");
+  ParquetOptions options;
+  options.directory = directory_.path();
+  EXPECT_EQ(open_parquet_tier(posix_env(), options).status().code(), StatusCode::kCorruption);
+}
+
+TEST_F(ParquetTierTest, LeavesForeignFilesAlone) {
+  write(1, 100);
+  ASSERT_TRUE(posix_env()->create_directories(directory_.file("events/namespace=x/y")).ok());
+  ASSERT_TRUE(replace_file(posix_env(), directory_.file("events/README"), "mine").ok());
+  open();
+  expect_all_rows();
+  EXPECT_TRUE(*posix_env()->exists(directory_.file("events/README")));
+}
+
+TEST_F(ParquetTierTest, VerifyFindsDamage) {
+  write(1, 5000);
+  const std::string path = path_of(0);
+  const std::string content = *read_file(posix_env(), path, 1 * kGiB);
+  int unnoticed = 0;
+  for (size_t at = 0; at < content.size(); at += content.size() / 40) {
+    std::string bytes = content;
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x24);
+    ASSERT_TRUE(replace_file(posix_env(), path, bytes).ok());
+    open();
+    const auto verified = tier_->verify(test_chunk());
+    if (verified.ok()) {
+      // Bytes that no reader looks at may change; then every row is still the one written.
+      ++unnoticed;
+      EXPECT_EQ(read_sums(tier_.get(), test_chunk(), {}), sums_of(written_, {})) << "byte " << at;
+    } else {
+      EXPECT_EQ(verified.status().code(), StatusCode::kCorruption) << verified.status().to_string();
+      EXPECT_THAT(std::string(verified.status().message()), testing::HasSubstr(path));
+    }
+  }
+  EXPECT_LT(unnoticed, 20);
+}
+
+TEST_F(ParquetTierTest, VerifyFindsASwappedFile) {
+  write(1, 100);
+  const std::string path = path_of(0);
+  ChunkKey other = test_chunk();
+  other.generation = 1;
+  write(1, 100, other);
+  copy(tier_->files(other).at(0), path);
+  open();
+  EXPECT_EQ(tier_->verify(test_chunk()).status().code(), StatusCode::kCorruption);
+}
+
+TEST_F(ParquetTierTest, KeepsTextsThatAreNotUtf8) {
+  EventRow row;
+  row.time = kTestTime;
+  row.type = "bad\xff";
+  row.data = "{\"a\":\"\xC3\"}";
+  written_.push_back(slice_of(make_batch({row, row})));
+  ASSERT_TRUE(tier_->write(test_chunk(), written_, 2).ok());
+  expect_all_rows();
+  open();
+  expect_all_rows();
+  AggregateSpec spec;
+  spec.group_by = {ColumnId::kType};
+  const auto states = tier_->aggregate(test_chunk(), spec, nullptr);
+  ASSERT_TRUE(states.ok());
+  EXPECT_EQ(states->begin()->first.values[0], row.type);
+}
+
+TEST_F(ParquetTierTest, SkipsFilesAndRowGroupsThatCannotMatch) {
+  write(1, 20'000);
+  write(20'001, 20'000);
+  ScanSpec spec;
+  spec.filter.positions = {30'000, 30'010};
+  ScanCost narrow, wide;
+  read_sums(tier_.get(), test_chunk(), spec);
+  for (auto* cost : {&narrow, &wide}) {
+    auto reader = std::move(*tier_->scan(test_chunk(), cost == &narrow ? spec : ScanSpec(), cost));
+    BatchSlice slice;
+    while (*reader->next(&slice)) {
+    }
+  }
+  EXPECT_EQ(narrow.rows_read, 10u);
+  EXPECT_LT(narrow.bytes_read * 4, wide.bytes_read);
+}
+
+TEST_F(ParquetTierTest, ShowsHivePartitionsToOtherReaders) {
+  write(1, 100);
+  EXPECT_THAT(path_of(0), testing::HasSubstr("/events/namespace=1/date=2025-12-31/"));
+}
+
+TEST_F(ParquetTierTest, RefusesToOpenWithoutADirectory) {
+  EXPECT_EQ(open_parquet_tier(posix_env(), {}).status().code(), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace firn

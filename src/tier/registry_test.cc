@@ -1,0 +1,53 @@
+#include "tier/registry.h"
+
+#include <gtest/gtest.h>
+
+namespace firn {
+namespace {
+
+StatusCode refused(const TierConfig& config) { return validate_tier(config).code(); }
+
+TEST(Registry, SettingsWithoutEffectAreRefused) {
+  const TierConfig memory{.name = "hot", .backend = "memory"};
+  EXPECT_TRUE(validate_tier(memory).ok());
+  TierConfig config = memory;
+  config.directory = "hot";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = memory;
+  config.layout = "rows";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = memory;
+  config.promoted_attributes = {"cluster"};
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = {.name = "cold", .backend = "parquet", .max_memory_bytes = 1, .directory = "cold"};
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+}
+
+TEST(Registry, WhatCannotBeAppliedIsRefusedByName) {
+  const TierConfig sqlite{.name = "warm", .backend = "sqlite", .directory = "warm"};
+  EXPECT_TRUE(validate_tier(sqlite).ok());
+  TierConfig config = sqlite;
+  config.backend = "sqlight";
+  const Status status = validate_tier(config);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("'warm'"), std::string_view::npos);
+  EXPECT_NE(status.message().find("'sqlight'"), std::string_view::npos);
+  config = sqlite;
+  config.layout = "columns";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = sqlite;
+  config.directory.clear();
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = sqlite;
+  config.keep_ns = 0;
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = sqlite;
+  config.promoted_attributes.assign(33, "a");
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = sqlite;
+  config.name.clear();
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace firn

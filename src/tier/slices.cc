@@ -1,0 +1,73 @@
+#include "tier/slices.h"
+
+#include <algorithm>
+
+namespace firn {
+
+SliceZone slice_zone(const BatchSlice& slice) {
+  const RecordBatch& batch = *slice.batch;
+  const uint32_t rows = slice.rows();
+  SliceZone zone;
+  zone.position_min = batch.position(slice.row(0));
+  zone.position_max = batch.position(slice.row(rows - 1));
+  if (!slice.selection) {
+    zone.time_min = batch.time_min();
+    zone.time_max = batch.time_max();
+    return zone;
+  }
+  const auto times = batch.int64s(ColumnId::kTime);
+  for (uint32_t i = 0; i < rows; ++i) {
+    const TimeNs time = times[slice.row(i)];
+    zone.time_min = std::min(zone.time_min, time);
+    zone.time_max = std::max(zone.time_max, time);
+  }
+  return zone;
+}
+
+BatchSlice rows_after(const BatchSlice& slice, Position watermark) {
+  const RecordBatch& batch = *slice.batch;
+  const uint32_t rows = slice.rows();
+  if (batch.position(slice.row(0)) > watermark) return slice;
+  if (batch.position(slice.row(rows - 1)) <= watermark) return {};
+  uint32_t first = 0, last = rows - 1;  // the first row above lies in (first, last]
+  while (last - first > 1) {
+    const uint32_t middle = first + (last - first) / 2;
+    (batch.position(slice.row(middle)) > watermark ? last : first) = middle;
+  }
+  auto selection = std::make_shared<std::vector<uint32_t>>();
+  selection->reserve(rows - last);
+  for (uint32_t i = last; i < rows; ++i) selection->push_back(slice.row(i));
+  return {slice.batch, std::move(selection)};
+}
+
+Status check_slices(const ChunkKey& key, std::span<const BatchSlice> slices, Position through) {
+  Position before = 0;
+  for (const BatchSlice& slice : slices) {
+    if (slice.rows() == 0) return internal_error("a slice without rows");
+    if (slice.batch->dataset() != key.dataset || slice.batch->namespace_id() != key.namespace_id) {
+      return internal_error("a slice of another namespace or dataset for chunk " + key.name());
+    }
+    const SliceZone zone = slice_zone(slice);
+    if (!key.covers(zone.time_min, zone.time_max)) {
+      return internal_error("a slice outside the time range of chunk " + key.name());
+    }
+    if (zone.position_min <= before || zone.position_max > through) {
+      return internal_error("slices out of order for chunk " + key.name());
+    }
+    before = zone.position_max;
+  }
+  return Status();
+}
+
+uint64_t slice_bytes(const BatchSlice& slice) {
+  return slice.batch->size_bytes() * slice.rows() / slice.batch->rows();
+}
+
+void widen(ChunkStats* stats, const SliceZone& zone) {
+  stats->time_min = std::min(stats->time_min, zone.time_min);
+  stats->time_max = std::max(stats->time_max, zone.time_max);
+  stats->position_min = std::min(stats->position_min, zone.position_min);
+  stats->position_max = std::max(stats->position_max, zone.position_max);
+}
+
+}  // namespace firn

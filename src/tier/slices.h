@@ -1,0 +1,34 @@
+#pragma once
+
+#include <span>
+
+#include "base/status.h"
+#include "tier/tier.h"
+
+// Small questions about slices that every backend asks.
+
+namespace firn {
+
+struct SliceZone {
+  TimeNs time_min = INT64_MAX, time_max = INT64_MIN;     // inclusive
+  Position position_min = UINT64_MAX, position_max = 0;  // inclusive
+};
+
+// REQUIRES: the slice has rows.
+SliceZone slice_zone(const BatchSlice& slice);
+
+// The slice's rows with positions above `watermark`: the slice itself when all are, a null batch
+// when none is.
+BatchSlice rows_after(const BatchSlice& slice, Position watermark);
+
+// kInternal unless the slices are what Tier::write() may be given: rows of the chunk's dataset and
+// namespace, inside its time range, ascending by position and none above `through`.
+Status check_slices(const ChunkKey& key, std::span<const BatchSlice> slices, Position through);
+
+// Bytes of the slice's rows, as their share of the batch's.
+uint64_t slice_bytes(const BatchSlice& slice);
+
+// Adds a zone, and counts the caller has made, to a chunk's stats.
+void widen(ChunkStats* stats, const SliceZone& zone);
+
+}  // namespace firn

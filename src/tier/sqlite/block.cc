@@ -1,0 +1,169 @@
+#include "tier/sqlite/block.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/crc32c.h"
+#include "model/checksum.h"
+
+namespace firn {
+
+namespace {
+
+constexpr uint64_t kAllKinds = ~uint64_t{0};
+constexpr const char* kHeaderColumns =
+    "id, rows, position_min, position_max, time_min, time_max, severity_max, kinds, columns, "
+    "filters, raw_bytes, packed_bytes, checksum, crc";
+
+uint64_t kind_bit(int64_t kind) { return kind < 0 || kind > 63 ? kAllKinds : uint64_t{1} << kind; }
+
+bool predicate_may_match(const BlockHeader& header, const Predicate& predicate) {
+  if (predicate.column != ColumnId::kSeverity && predicate.column != ColumnId::kKind) return true;
+  const auto& numbers = predicate.numbers;
+  if (predicate.kind == PredicateKind::kEqual) {
+    return std::any_of(numbers.begin(), numbers.end(), [&](int64_t number) {
+      return predicate.column == ColumnId::kSeverity ? number <= header.severity_max
+                                                     : (header.kinds & kind_bit(number)) != 0;
+    });
+  }
+  if (predicate.kind == PredicateKind::kAtLeast && predicate.column == ColumnId::kSeverity) {
+    return !numbers.empty() && numbers[0] <= header.severity_max;
+  }
+  return true;
+}
+
+}  // namespace
+
+uint32_t BlockHeader::crc() const {
+  std::string bytes;
+  for (const uint64_t value :
+       {static_cast<uint64_t>(id), uint64_t{rows}, position_min, position_max,
+        static_cast<uint64_t>(time_min), static_cast<uint64_t>(time_max), uint64_t{severity_max},
+        kinds, columns, filters, raw_bytes, packed_bytes, checksum}) {
+    append_le(&bytes, value);
+  }
+  return crc32c(bytes);
+}
+
+std::string BlockHeader::describe() const {
+  return "block " + std::to_string(id) + " (positions " + std::to_string(position_min) + " to " +
+         std::to_string(position_max) + ")";
+}
+
+BlockHeader summarize_block(const RecordBatch& batch) {
+  BlockHeader header;
+  header.rows = batch.rows();
+  header.position_min = batch.first_position();
+  header.position_max = batch.last_position();
+  header.time_min = batch.time_min();
+  header.time_max = batch.time_max();
+  header.kinds = kind_bit(0);
+  if (batch.has_column(ColumnId::kKind)) {
+    header.kinds = 0;
+    const auto kinds = batch.uint8s(ColumnId::kKind);
+    for (uint32_t row = 0; row < header.rows; ++row) header.kinds |= kind_bit(kinds[row]);
+  }
+  if (batch.has_column(ColumnId::kSeverity)) {
+    const auto severities = batch.uint8s(ColumnId::kSeverity);
+    for (uint32_t row = 0; row < header.rows; ++row) {
+      header.severity_max = std::max(header.severity_max, severities[row]);
+    }
+  }
+  header.raw_bytes = batch.size_bytes();
+  // A slice of the whole batch that does not own it.
+  header.checksum = rows_checksum({BatchPtr(BatchPtr(), &batch), nullptr});
+  return header;
+}
+
+bool zone_may_match(const BlockHeader& header, const Filter& filter) {
+  if (!filter.time.overlaps(header.time_min, header.time_max)) return false;
+  if (!filter.positions.overlaps(header.position_min, header.position_max)) return false;
+  return std::all_of(
+      filter.predicates.begin(), filter.predicates.end(),
+      [&](const Predicate& predicate) { return predicate_may_match(header, predicate); });
+}
+
+bool zone_is_inside(const BlockHeader& header, const Filter& filter) {
+  return filter.predicates.empty() && filter.time.contains(header.time_min) &&
+         filter.time.contains(header.time_max) && filter.positions.contains(header.position_min) &&
+         filter.positions.contains(header.position_max);
+}
+
+Result<std::vector<BlockHeader>> load_headers(SqliteDb* db, int64_t from, int64_t to) {
+  std::vector<BlockHeader> headers;
+  FIRN_ASSIGN(SqliteStatement select,
+              db->prepare(std::string("SELECT ") + kHeaderColumns +
+                          " FROM blocks WHERE id >= ? AND id < ? ORDER BY id"));
+  FIRN_TRY(select.bind_int64(1, from));
+  FIRN_TRY(select.bind_int64(2, to));
+  while (true) {
+    FIRN_ASSIGN(const bool row, select.step());
+    if (!row) return headers;
+    const auto number = [&](int column) {
+      return static_cast<uint64_t>(select.column_int64(column));
+    };
+    BlockHeader header;
+    header.id = select.column_int64(0);
+    header.rows = static_cast<uint32_t>(number(1));
+    header.position_min = number(2);
+    header.position_max = number(3);
+    header.time_min = select.column_int64(4);
+    header.time_max = select.column_int64(5);
+    header.severity_max = static_cast<uint8_t>(number(6));
+    header.kinds = number(7);
+    header.columns = number(8);
+    header.filters = number(9);
+    header.raw_bytes = number(10);
+    header.packed_bytes = number(11);
+    header.checksum = number(12);
+    if (header.crc() != number(13) || header.rows != number(1)) {
+      return corruption(header.describe() + ": its row in the table blocks does not fit its crc");
+    }
+    if (!headers.empty() && header.position_min <= headers.back().position_max) {
+      return corruption(header.describe() + ": positions do not follow " +
+                        headers.back().describe());
+    }
+    headers.push_back(header);
+  }
+}
+
+Result<ColumnReader> ColumnReader::open(SqliteDb* db) {
+  FIRN_ASSIGN(SqliteStatement select, db->prepare("SELECT data FROM columns WHERE id = ?"));
+  return ColumnReader(std::move(select));
+}
+
+Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId namespace_id,
+                                    const Projection& projection, ScanCost* cost) {
+  if (block_ != header.id) packed_.clear();
+  block_ = header.id;
+  for (uint64_t left = header.columns; left != 0; left &= left - 1) {
+    const auto column = static_cast<ColumnId>(std::countr_zero(left));
+    if (column != ColumnId::kPosition && !projection.has(column)) continue;
+    const bool present = std::any_of(packed_.begin(), packed_.end(),
+                                     [&](const PackedColumn& p) { return p.id == column; });
+    if (present) continue;
+    FIRN_TRY(select_.bind_int64(1, header.id * kColumnSlots + static_cast<int64_t>(column)));
+    FIRN_ASSIGN(const bool row, select_.step());
+    if (!row) {
+      return corruption(header.describe() + ": column " + std::to_string(static_cast<int>(column)) +
+                        " is missing");
+    }
+    packed_.push_back({column, std::string(select_.column_blob(0))});
+    select_.reset();
+    if (cost != nullptr) cost->bytes_read += packed_.back().bytes.size();
+  }
+  std::sort(packed_.begin(), packed_.end(),
+            [](const PackedColumn& a, const PackedColumn& b) { return a.id < b.id; });
+  auto unpacked = unpack_columns(Dataset::kEvents, namespace_id, header.rows, packed_);
+  if (!unpacked.ok()) return unpacked.status().with_context(header.describe());
+  BatchPtr batch = std::move(unpacked).value();
+  if (batch->first_position() != header.position_min ||
+      batch->last_position() != header.position_max) {
+    return corruption(header.describe() + ": its positions are " +
+                      std::to_string(batch->first_position()) + " to " +
+                      std::to_string(batch->last_position()));
+  }
+  return batch;
+}
+
+}  // namespace firn

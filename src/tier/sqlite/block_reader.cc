@@ -1,0 +1,186 @@
+#include "tier/sqlite/block_reader.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "tier/lookup.h"
+#include "tier/slices.h"
+#include "tier/sqlite/key_filter.h"
+
+namespace firn {
+
+namespace {
+
+class BlockReader : public BatchReader {
+ public:
+  BlockReader(std::unique_ptr<ChunkFile::Session> session, ColumnReader columns,
+              std::vector<BlockHeader> blocks, const ScanSpec& spec, ScanCost* cost)
+      : session_(std::move(session)),
+        columns_(std::move(columns)),
+        blocks_(std::move(blocks)),
+        filter_(spec.filter),
+        filter_columns_(Projection::none().with(spec.filter)),
+        projection_(spec.projection.with(spec.filter)),
+        cost_(cost) {
+    if (spec.order == ScanOrder::kPositionDescending) std::reverse(blocks_.begin(), blocks_.end());
+  }
+
+  Result<bool> next(BatchSlice* out) override {
+    while (next_ < blocks_.size()) {
+      const Status status = read_block(blocks_[next_++], out);
+      if (!status.ok()) return status.with_context(session_->file()->path());
+      if (out->batch != nullptr) return true;
+    }
+    return false;
+  }
+
+ private:
+  // Leaves a null batch when no row of the block satisfies the filter.
+  Status read_block(const BlockHeader& header, BatchSlice* out) {
+    const NamespaceId id = session_->file()->key().namespace_id;
+    *out = {};
+    if (cost_ != nullptr) {
+      ++cost_->blocks_read;
+      cost_->rows_read += header.rows;
+    }
+    if (zone_is_inside(header, filter_)) {
+      FIRN_ASSIGN(out->batch, columns_.load(header, id, projection_, cost_));
+      return Status();
+    }
+    FIRN_ASSIGN(BatchPtr looked_at, columns_.load(header, id, filter_columns_, cost_));
+    BatchSlice matching = apply_filter({looked_at, nullptr}, filter_);
+    if (matching.batch == nullptr) return Status();
+    // Row numbers stay the same when the other columns join.
+    FIRN_ASSIGN(matching.batch, columns_.load(header, id, projection_, cost_));
+    *out = std::move(matching);
+    return Status();
+  }
+
+  const std::unique_ptr<ChunkFile::Session> session_;
+  ColumnReader columns_;  // destroyed before the session
+  std::vector<BlockHeader> blocks_;
+  const Filter filter_;
+  const Projection filter_columns_, projection_;
+  ScanCost* const cost_;
+  size_t next_ = 0;
+};
+
+// Removes the blocks of which a filter says that they hold none of the predicate's values.
+Status prune_by_key(ChunkFile::Session* session, const Predicate& predicate,
+                    std::vector<const BlockHeader*>* blocks) {
+  const auto kind = filter_kind_of(predicate, session->meta().attributes);
+  const auto hashes = predicate_hashes(Dataset::kEvents, predicate);
+  if (!kind || !hashes) return Status();
+  FIRN_ASSIGN(const auto filters, session->file()->filters(session, *kind, *blocks));
+  size_t kept = 0;
+  for (size_t i = 0; i < blocks->size(); ++i) {
+    const bool may_match =
+        filters[i] != nullptr && std::any_of(hashes->begin(), hashes->end(), [&](uint64_t hash) {
+          return key_filter_may_contain(*filters[i], hash);
+        });
+    if (may_match) (*blocks)[kept++] = (*blocks)[i];
+  }
+  blocks->resize(kept);
+  return Status();
+}
+
+Status verify_block(ChunkFile::Session* session, const BlockHeader& stored, ColumnReader* columns) {
+  const ChunkKey& key = session->file()->key();
+  FIRN_ASSIGN(const BatchPtr batch,
+              columns->load(stored, key.namespace_id, Projection::all(), nullptr));
+  const BatchSlice slice{batch, nullptr};
+  for (uint32_t row = 1; row < batch->rows(); ++row) {
+    if (batch->position(row) <= batch->position(row - 1)) {
+      return corruption(stored.describe() + ": positions do not ascend");
+    }
+  }
+  const BlockHeader found = summarize_block(*batch);
+  if (found.checksum != stored.checksum) {
+    return corruption(stored.describe() + ": the rows do not fit the block's checksum");
+  }
+  if (found.time_min != stored.time_min || found.time_max != stored.time_max ||
+      found.severity_max != stored.severity_max || found.kinds != stored.kinds ||
+      !key.covers(stored.time_min, stored.time_max)) {
+    return corruption(stored.describe() + ": its zone map does not fit its rows");
+  }
+  uint64_t kinds = 0;
+  for (const auto& [kind, expected] : build_block_filters(*batch, session->meta().attributes)) {
+    kinds |= uint64_t{1} << kind;
+    const BlockHeader* block = &stored;
+    if (((stored.filters >> kind) & 1) == 0) break;
+    FIRN_ASSIGN(const auto filter, session->file()->filters(session, kind, {&block, 1}));
+    if (*filter[0] != expected) {
+      return corruption(stored.describe() + ": filter " + std::to_string(kind) +
+                        " does not fit the rows");
+    }
+  }
+  if (kinds != stored.filters) {
+    return corruption(stored.describe() + ": its filters do not fit its rows");
+  }
+  return Status();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BatchReader>> read_blocks(std::unique_ptr<ChunkFile::Session> session,
+                                                 const ScanSpec& spec, ScanCost* cost) {
+  FIRN_ASSIGN(const ChunkFile::Headers headers, session->file()->headers(session.get()));
+  std::vector<const BlockHeader*> left;
+  for (const BlockHeader& header : *headers) {
+    if (zone_may_match(header, spec.filter)) left.push_back(&header);
+  }
+  for (const Predicate& predicate : spec.filter.predicates) {
+    if (!left.empty()) FIRN_TRY(prune_by_key(session.get(), predicate, &left));
+  }
+  if (cost != nullptr) cost->blocks_pruned += headers->size() - left.size();
+  std::vector<BlockHeader> blocks;
+  blocks.reserve(left.size());
+  for (const BlockHeader* header : left) blocks.push_back(*header);
+  FIRN_ASSIGN(ColumnReader columns, ColumnReader::open(session->db()));
+  return std::unique_ptr<BatchReader>(std::make_unique<BlockReader>(
+      std::move(session), std::move(columns), std::move(blocks), spec, cost));
+}
+
+Status verify_blocks(ChunkFile::Session* session) {
+  session->file()->drop_caches();
+  const ChunkMeta& meta = session->meta();
+  auto headers = load_headers(session->db(), 0, INT64_MAX);
+  const std::string& path = session->file()->path();
+  if (!headers.ok()) return headers.status().with_context(path);
+  FIRN_ASSIGN(ColumnReader columns, ColumnReader::open(session->db()));
+  ChunkStats sums;
+  size_t stored_columns = 0, stored_filters = 0;
+  for (const BlockHeader& header : *headers) {
+    const Status status = verify_block(session, header, &columns);
+    if (!status.ok()) return status.with_context(path);
+    SliceZone zone;
+    zone.time_min = header.time_min;
+    zone.time_max = header.time_max;
+    zone.position_min = header.position_min;
+    zone.position_max = header.position_max;
+    widen(&sums, zone);
+    sums.rows += header.rows;
+    sums.raw_bytes += header.raw_bytes;
+    sums.checksum += header.checksum;
+    stored_columns += static_cast<size_t>(std::popcount(header.columns));
+    stored_filters += static_cast<size_t>(std::popcount(header.filters));
+  }
+  const ChunkStats& told = meta.stats;
+  if (headers->size() != meta.blocks || sums.rows != told.rows || sums.checksum != told.checksum ||
+      sums.raw_bytes != told.raw_bytes || sums.time_min != told.time_min ||
+      sums.time_max != told.time_max || sums.position_min != told.position_min ||
+      sums.position_max != told.position_max || sums.position_max > told.watermark) {
+    return corruption(path + ": the blocks together do not fit what meta says of the chunk");
+  }
+  FIRN_ASSIGN(const int64_t columns_found,
+              query_integer(session->db(), "SELECT count(*) FROM columns"));
+  FIRN_ASSIGN(const int64_t filters_found,
+              query_integer(session->db(), "SELECT count(*) FROM filters"));
+  if (static_cast<size_t>(columns_found) != stored_columns ||
+      static_cast<size_t>(filters_found) != stored_filters) {
+    return corruption(path + ": columns or filters that belong to no block");
+  }
+  return Status();
+}
+
+}  // namespace firn

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "env/env.h"
+#include "env/sqlite_db.h"
+#include "tier/sqlite/block.h"
+#include "tier/sqlite/chunk_meta.h"
+#include "tier/tier.h"
+
+namespace firn {
+
+// What a chunk file's connections share: idle connections for later reads, and what was learnt of
+// blocks, which never change while they exist.
+//
+// Thread rule: writer(), close_connections(), finish() and remove() from one thread (the mover);
+// the rest from any thread. Must be held by shared_ptr: readers keep it alive.
+class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
+ public:
+  ChunkFile(Env* env, std::string path, const ChunkKey& key)
+      : env_(env), path_(std::move(path)), key_(key) {}
+
+  const std::string& path() const { return path_; }
+  const ChunkKey& key() const { return key_; }
+
+  // A connection in a read transaction of its own, with the meta it sees. Goes back to the file
+  // when destroyed; statements of its db must be gone by then. Thread rule: one thread at a time.
+  class Session {
+   public:
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    SqliteDb* db() { return db_.get(); }
+    const ChunkMeta& meta() const { return meta_; }
+    ChunkFile* file() { return file_.get(); }
+
+   private:
+    friend class ChunkFile;
+    Session() = default;
+    std::shared_ptr<ChunkFile> file_;
+    std::unique_ptr<SqliteDb> db_;
+    std::optional<SqliteTransaction> transaction_;
+    ChunkMeta meta_;
+  };
+  // kNotFound when there is no such file, or nothing in it yet.
+  Result<std::unique_ptr<Session>> begin_read();
+
+  // The headers of all blocks that the session sees, ascending.
+  using Headers = std::shared_ptr<const std::vector<BlockHeader>>;
+  Result<Headers> headers(Session* session);
+  // The filters of a kind for the given blocks, in their order; null for a block that has none.
+  using FilterPtr = std::shared_ptr<const std::string>;
+  Result<std::vector<FilterPtr>> filters(Session* session, uint32_t kind,
+                                         std::span<const BlockHeader* const> blocks);
+
+  // The connection for writing, opened at the first call. kNotFound without a file, unless
+  // `create`.
+  Result<SqliteDb*> writer(bool create);
+  // After a failed write: closes what can be closed, so that the next use recovers the file.
+  void close_connections();
+  // Makes the file complete in itself when nobody reads it at this moment; otherwise leaves it as
+  // it is, which is only less tidy.
+  Status finish();
+  // Removes the file; kUnavailable while it is read.
+  Status remove();
+
+  bool is_being_read() const { return sessions_.load() > 0; }
+  uint64_t cache_bytes() const { return cache_bytes_.load(); }
+  void drop_caches();
+
+ private:
+  static constexpr size_t kIdleConnectionsMax = 2;
+  void give_back(std::unique_ptr<SqliteDb> db);
+  Result<std::unique_ptr<SqliteDb>> take_connection();
+  // Undoes a change of the journal mode that a crash interrupted.
+  Status recover() REQUIRES(mutex_);
+  Status open_writer(bool create) REQUIRES(mutex_);
+  Status load_filters(Session* session, uint32_t kind, std::span<const BlockHeader* const> blocks,
+                      std::vector<FilterPtr>* out);
+
+  Env* const env_;
+  const std::string path_;
+  const ChunkKey key_;
+  std::unique_ptr<SqliteDb> writer_;
+  std::atomic<uint32_t> sessions_{0};
+  std::atomic<uint64_t> cache_bytes_{0};
+
+  // Also held while the journal mode changes, and while finish() and remove() need the file for
+  // themselves.
+  Mutex mutex_;
+  std::vector<std::unique_ptr<SqliteDb>> idle_ GUARDED_BY(mutex_);
+  uint64_t headers_epoch_ GUARDED_BY(mutex_) = 0;
+  int64_t headers_end_ GUARDED_BY(mutex_) = 0;
+  Headers headers_ GUARDED_BY(mutex_);
+  std::unordered_map<int64_t, FilterPtr> filters_ GUARDED_BY(mutex_);  // by filters.id
+};
+
+}  // namespace firn
