@@ -1,0 +1,167 @@
+#include "query/sql.h"
+
+#include <atomic>
+
+#include "base/mutex.h"
+
+namespace firn {
+
+namespace {
+
+// The rows of all chunks that are not Parquet, one partition per chunk. Notes which were opened.
+class SnapshotSource : public BatchSource {
+ public:
+  SnapshotSource(SnapshotPtr snapshot, std::vector<SnapshotChunk> chunks)
+      : snapshot_(std::move(snapshot)), chunks_(std::move(chunks)) {}
+
+  Result<std::vector<Partition>> open(const Projection& projection, const Filter& filter) override {
+    std::vector<Partition> partitions;
+    for (const SnapshotChunk& chunk : chunks_) {
+      const bool may_match =
+          filter.time.overlaps(chunk.stats.time_min, chunk.stats.time_max) &&
+          filter.positions.overlaps(chunk.stats.position_min, chunk.stats.position_max);
+      if (!may_match) {
+        pruned_.fetch_add(1);
+        continue;
+      }
+      ScanCost* cost = nullptr;
+      {
+        MutexLock lock(&mutex_);
+        costs_.push_back(
+            std::make_unique<std::pair<std::string, ScanCost>>(chunk.tier, ScanCost{}));
+        cost = &costs_.back()->second;
+      }
+      ScanSpec spec;
+      spec.filter = filter;
+      spec.projection = projection;
+      FIRN_ASSIGN(auto reader, snapshot_->scan(chunk, std::move(spec), cost));
+      partitions.push_back({std::move(reader), {chunk.tier}});
+    }
+    return partitions;
+  }
+
+  uint64_t rows_estimated() const override {
+    uint64_t rows = 0;
+    for (const SnapshotChunk& chunk : chunks_) rows += chunk.stats.rows;
+    return rows;
+  }
+
+  // REQUIRES: no reader is in use any more.
+  void add_cost(QueryCost* cost) {
+    MutexLock lock(&mutex_);
+    for (const auto& entry : costs_) {
+      TierCost& tier = cost->tiers[entry->first];
+      ++tier.chunks;
+      tier.cost.rows_read += entry->second.rows_read;
+      tier.cost.bytes_read += entry->second.bytes_read;
+      tier.cost.blocks_read += entry->second.blocks_read;
+      tier.cost.blocks_pruned += entry->second.blocks_pruned;
+    }
+    cost->chunks_pruned += pruned_.load();
+  }
+
+ private:
+  const SnapshotPtr snapshot_;
+  const std::vector<SnapshotChunk> chunks_;
+  std::atomic<uint64_t> pruned_{0};
+  Mutex mutex_;
+  std::vector<std::unique_ptr<std::pair<std::string, ScanCost>>> costs_ GUARDED_BY(mutex_);
+};
+
+SqlScalar number(uint64_t value) { return static_cast<int64_t>(value); }
+
+SqlScalar time_or_null(TimeNs time, bool present) {
+  if (!present) return SqlScalar{};
+  return SqlTime{time};
+}
+
+ValueTable chunks_table(const SnapshotPtr& snapshot) {
+  ValueTable table;
+  table.name = "chunks";
+  table.columns = {{"name", SqlColumnType::kText},         {"dataset", SqlColumnType::kText},
+                   {"tier", SqlColumnType::kText},         {"backend", SqlColumnType::kText},
+                   {"state", SqlColumnType::kText},        {"start", SqlColumnType::kTime},
+                   {"end", SqlColumnType::kTime},          {"generation", SqlColumnType::kInt64},
+                   {"rows", SqlColumnType::kInt64},        {"bytes", SqlColumnType::kInt64},
+                   {"raw_bytes", SqlColumnType::kInt64},   {"time_min", SqlColumnType::kTime},
+                   {"time_max", SqlColumnType::kTime},     {"position_min", SqlColumnType::kInt64},
+                   {"position_max", SqlColumnType::kInt64}};
+  table.load = [snapshot]() -> Result<std::vector<std::vector<SqlScalar>>> {
+    std::vector<std::vector<SqlScalar>> rows;
+    for (const SnapshotChunk& chunk : snapshot->chunks(Dataset::kEvents, Filter{})) {
+      const ChunkStats& stats = chunk.stats;
+      const bool any = stats.rows > 0;
+      rows.push_back(
+          {chunk.key.name(), std::string(dataset_name(chunk.key.dataset)), chunk.tier,
+           chunk.backend, std::string(chunk.in_memory ? "open" : chunk_state_name(chunk.state)),
+           SqlTime{chunk.key.start}, SqlTime{chunk.key.end}, number(chunk.key.generation),
+           number(stats.rows), number(stats.bytes), number(stats.raw_bytes),
+           time_or_null(stats.time_min, any), time_or_null(stats.time_max, any),
+           number(any ? stats.position_min : 0), number(stats.position_max)});
+    }
+    return rows;
+  };
+  return table;
+}
+
+ValueTable tiers_table(const SnapshotPtr& snapshot) {
+  ValueTable table;
+  table.name = "tiers";
+  table.columns = {{"name", SqlColumnType::kText},  {"backend", SqlColumnType::kText},
+                   {"keep", SqlColumnType::kText},  {"chunks", SqlColumnType::kInt64},
+                   {"rows", SqlColumnType::kInt64}, {"bytes", SqlColumnType::kInt64}};
+  table.load = [snapshot]() -> Result<std::vector<std::vector<SqlScalar>>> {
+    std::vector<std::vector<SqlScalar>> rows;
+    for (const TierInfo& tier : snapshot->tiers()) {
+      rows.push_back({tier.name, tier.backend, format_duration(tier.keep_ns),
+                      number(tier.stats.chunks), number(tier.stats.rows),
+                      number(tier.stats.bytes)});
+    }
+    return rows;
+  };
+  return table;
+}
+
+}  // namespace
+
+Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
+                           ResultSink* sink) {
+  SqlRequest request;
+  request.sql = query.sql;
+  request.parameters = query.parameters;
+  request.time_limit_ns = query.time_limit_ns;
+  request.rows_limit = query.rows_limit;
+  request.control = query.control;
+
+  EventTable events;
+  events.name = "events";
+  events.extra_columns = {"tier"};
+  std::vector<SnapshotChunk> scanned;
+  std::map<std::string, uint64_t> parquet_chunks;
+  for (SnapshotChunk& chunk : snapshot->chunks(Dataset::kEvents, Filter{})) {
+    if (chunk.backend != "parquet") {
+      scanned.push_back(std::move(chunk));
+      continue;
+    }
+    ++parquet_chunks[chunk.tier];
+    events.parquet.push_back({snapshot->files(chunk), chunk.owned, {chunk.tier}});
+  }
+  const auto source = std::make_shared<SnapshotSource>(snapshot, std::move(scanned));
+  events.batches = source;
+  request.event_tables.push_back(std::move(events));
+  request.value_tables.push_back(chunks_table(snapshot));
+  request.value_tables.push_back(tiers_table(snapshot));
+
+  SqlOutcome outcome;
+  FIRN_ASSIGN(outcome.summary, engine->run(request, sink));
+  source->add_cost(&outcome.cost);
+  if (outcome.summary.parquet_files > 0) {
+    for (const auto& [tier, chunks] : parquet_chunks) {
+      outcome.cost.tiers[tier].chunks += chunks;
+      outcome.cost.tiers[tier].cost.bytes_read += outcome.summary.parquet_bytes;
+    }
+  }
+  return outcome;
+}
+
+}  // namespace firn

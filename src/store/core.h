@@ -1,0 +1,164 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "env/env.h"
+#include "env/stoppable_worker.h"
+#include "store/id_index.h"
+#include "store/manifest.h"
+#include "store/options.h"
+#include "tier/memory/memory_tier.h"
+#include "wal/wal.h"
+
+// What the parts of an open store share. Internal to the room: users see store.h.
+
+namespace firn {
+
+struct TransparentHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
+// A tier of the store as it is now.
+struct TierInfo {
+  std::string name;
+  std::string backend;
+  DurationNs keep_ns = kForever;
+  TierStats stats;
+};
+
+// A namespace in memory. Shared by everyone who works for it.
+struct NamespaceState {
+  NamespaceState(NamespaceId namespace_id, std::string namespace_name)
+      : id(namespace_id), name(std::move(namespace_name)) {}
+
+  const NamespaceId id;
+  const std::string name;
+  // Every row at or below it is durable and visible. Written by the log worker only.
+  std::atomic<Position> published{0};
+  // Every row at or below it is in a tier below memory. Written by the mover.
+  std::atomic<Position> flushed_through{0};
+  std::atomic<bool> deleted{false};
+  std::atomic<DurationNs> retention_ns{kForever};
+
+  // The rest belongs to the commit worker (and to recovery, before there is one).
+  Position next_position = 1;
+  std::unordered_map<std::string, int64_t, TransparentHash, std::equal_to<>> stream_heads;
+  RecentIds recent_ids;
+  std::deque<BatchPtr> in_flight;  // sequenced, perhaps not published yet; pruned lazily
+};
+using NamespacePtr = std::shared_ptr<NamespaceState>;
+
+// Which rows the segments of the log still hold for memory: per segment the highest position of
+// each chunk interval. Any thread.
+class WalNeeds {
+ public:
+  void add(uint64_t segment, const ChunkKey& interval, Position last);
+  // The record's first position, whether or not its rows are still needed.
+  void note_record(uint64_t segment, NamespaceId id, Position first);
+  // The first segment that holds a row above its interval's watermark; nothing when none does.
+  std::optional<uint64_t> first_needed(const ManifestVersion& version,
+                                       const std::function<bool(NamespaceId)>& is_alive);
+  // The first position of the namespace in this segment and later ones; nothing when it has none.
+  // Forgets earlier segments.
+  std::optional<Position> first_position_from(uint64_t segment, NamespaceId id);
+
+ private:
+  Mutex mutex_;
+  std::map<uint64_t, std::map<ChunkKey, Position>> segments_ GUARDED_BY(mutex_);
+  std::map<uint64_t, std::map<NamespaceId, Position>> records_ GUARDED_BY(mutex_);
+};
+
+// Why the store does less than everything. Any thread.
+class StoreCondition {
+ public:
+  // The first reason stays.
+  void fence(const Status& reason);           // a write or sync of the log failed
+  void make_read_only(const Status& reason);  // synced bytes of the log are damaged
+  void set_disk_full(bool full) { disk_full_.store(full); }
+  void set_mover_error(const Status& error);  // ok clears it
+  void set_clock_suspect(bool suspect) { clock_suspect_.store(suspect); }
+
+  bool accepts_writes() const { return !stopped_.load(); }
+  // Why not; REQUIRES !accepts_writes().
+  Status refusal() const;
+  bool fenced() const { return fenced_.load(); }
+  bool disk_full() const { return disk_full_.load(); }
+  bool clock_suspect() const { return clock_suspect_.load(); }
+  Status mover_error() const;
+
+ private:
+  std::atomic<bool> stopped_{false}, fenced_{false}, disk_full_{false}, clock_suspect_{false};
+  mutable Mutex mutex_;
+  Status reason_ GUARDED_BY(mutex_);
+  Status mover_error_ GUARDED_BY(mutex_);
+};
+
+// Who wants to hear of new published positions. Any thread.
+class Subscribers {
+ public:
+  uint64_t add(NamespaceId id, std::function<void(Position)> on_published);
+  // After it returns the function is not running and will not be called again.
+  void remove(uint64_t subscription);
+  void notify(NamespaceId id, Position published);
+
+ private:
+  Mutex mutex_;
+  uint64_t next_ GUARDED_BY(mutex_) = 1;
+  std::map<NamespaceId, std::map<uint64_t, std::function<void(Position)>>> by_namespace_
+      GUARDED_BY(mutex_);
+  std::atomic<size_t> count_{0};
+};
+
+struct StoreCore {
+  Env* env = nullptr;
+  StoreOptions options;
+  std::unique_ptr<FileLock> directory_lock;
+  // Leases report unused chunks here; the mover takes them. Outlives the manifest's versions.
+  struct Unused {
+    Mutex mutex;
+    std::vector<std::pair<std::string, ChunkKey>> chunks GUARDED_BY(mutex);
+    std::function<void()> wake GUARDED_BY(mutex);
+  };
+  std::shared_ptr<Unused> unused = std::make_shared<Unused>();
+  std::vector<std::shared_ptr<Tier>> tiers;  // in the order of the options
+  std::shared_ptr<MemoryTier> memory;        // tiers[0]
+  std::unique_ptr<Manifest> manifest;
+  std::unique_ptr<Wal> wal;
+  WalNeeds wal_needs;
+  StoreCondition condition;
+  Subscribers subscribers;
+  // The log segment of the newest record whose rows are in memory and in wal_needs.
+  std::atomic<uint64_t> applied_segment{0};
+  std::atomic<uint64_t> queued_bytes{0};  // appended, not published
+  std::atomic<bool> stopping{false};      // long work on the mover ends at the next chance
+  std::function<void()> wake_mover;       // set before any worker runs
+
+  Mutex namespaces_mutex;
+  std::map<std::string, NamespacePtr, std::less<>> namespaces_by_name GUARDED_BY(namespaces_mutex);
+  std::unordered_map<NamespaceId, NamespacePtr> namespaces_by_id GUARDED_BY(namespaces_mutex);
+
+  NamespacePtr find_namespace(std::string_view name);
+  NamespacePtr find_namespace(NamespaceId id);
+  std::vector<NamespacePtr> all_namespaces();
+  Tier* find_tier(std::string_view name) const;
+  std::vector<TierInfo> tier_infos() const;
+  // The interval that a row of this time belongs to; generation 0.
+  ChunkKey interval_of(NamespaceId id, Dataset dataset, TimeNs time) const;
+  uint64_t memory_in_use() const { return memory->memory_bytes() + queued_bytes.load(); }
+};
+
+// The slices of a batch by chunk interval, ascending; one slice with all rows in the common case.
+std::vector<std::pair<ChunkKey, BatchSlice>> split_by_interval(const StoreCore& core,
+                                                               const BatchPtr& batch);
+
+}  // namespace firn

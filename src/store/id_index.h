@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "base/status.h"
+#include "model/record_batch.h"
+
+namespace firn {
+
+// Ids that Firn itself made carry a tag in their last two bytes, a hash of the rest and the store's
+// secret, so that the index of ids needs to hold only those that clients made. A client's id bears
+// it by chance once in 65536 and is then merely looked up the slow way.
+class IdTagger {
+ public:
+  explicit IdTagger(uint64_t secret) : secret_(secret) {}
+  Id tag(Id id) const;
+  bool has_tag(const Id& id) const;
+
+ private:
+  uint16_t tag_of(const Id& id) const;
+  uint64_t secret_;
+};
+
+// Where the ids of rows that are still in memory or on their way there were put. Only a hint: a hit
+// must be checked against the row. Rows expire together, by position. One thread (commit worker).
+class RecentIds {
+ public:
+  void insert(const Id& id, Position position);
+  // Positions of rows that may have this id, ascending; usually none or one.
+  std::vector<Position> find(const Id& id) const;
+  // Forgets epochs that hold only rows at or below `position`.
+  void expire(Position position);
+  // Forgets rows above `position`, whose positions were taken back.
+  void forget_after(Position position);
+  size_t bytes() const;
+
+ private:
+  struct Entry {
+    uint64_t hash = 0;
+    Position position = 0;  // 0: free
+  };
+  struct Epoch {
+    std::vector<Entry> entries;  // open addressing, power of two
+    size_t used = 0;
+    Position last = 0;
+  };
+  static void put(Epoch* epoch, uint64_t hash, Position position);
+  std::deque<Epoch> epochs_;  // oldest first
+};
+
+// The ids of the rows of one flush as sorted 48-bit hashes: six bytes an id, false hits about once
+// in 10^8 for a million ids. Immutable.
+class IdList {
+ public:
+  // Only ids without the tagger's tag. Null when there are none.
+  static std::shared_ptr<const IdList> build(const std::vector<BatchSlice>& slices,
+                                             const IdTagger& tagger);
+  static Result<std::shared_ptr<const IdList>> parse(ByteView encoded);
+  std::string encode() const;
+  bool may_contain(const Id& id) const;
+  size_t size() const { return hashes_.size() / 6; }
+  size_t bytes() const { return hashes_.size(); }
+
+ private:
+  std::string hashes_;  // 6 bytes each, big-endian so that bytes sort
+};
+
+}  // namespace firn

@@ -1,0 +1,574 @@
+#include "store/manifest.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace firn {
+
+namespace {
+
+constexpr int64_t kFormatVersion = 1;
+constexpr size_t kIdsCacheBytes = size_t{64} << 20;
+
+constexpr const char* kSchema = R"(
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE namespaces (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+  next_position INTEGER NOT NULL, retention_ns INTEGER NOT NULL);
+CREATE TABLE chunks (
+  namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
+  end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, tier TEXT NOT NULL, state INTEGER NOT NULL,
+  rows INTEGER NOT NULL, bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
+  time_min INTEGER NOT NULL, time_max INTEGER NOT NULL, position_min INTEGER NOT NULL,
+  position_max INTEGER NOT NULL, watermark INTEGER NOT NULL, checksum INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+  PRIMARY KEY (namespace, dataset, start_ns, end_ns, generation)) WITHOUT ROWID;
+CREATE TABLE id_lists (
+  namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
+  end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  hashes BLOB NOT NULL,
+  PRIMARY KEY (namespace, dataset, start_ns, end_ns, generation, sequence));
+CREATE TABLE stream_heads (
+  namespace INTEGER NOT NULL, stream BLOB NOT NULL, next_position INTEGER NOT NULL,
+  PRIMARY KEY (namespace, stream)) WITHOUT ROWID;
+)";
+
+Status bind_key(SqliteStatement* statement, const ChunkKey& key) {
+  FIRN_TRY(statement->bind_int64(1, key.namespace_id));
+  FIRN_TRY(statement->bind_int64(2, static_cast<int64_t>(key.dataset)));
+  FIRN_TRY(statement->bind_int64(3, key.start));
+  FIRN_TRY(statement->bind_int64(4, key.end));
+  return statement->bind_int64(5, key.generation);
+}
+
+// Runs a statement whose parameters are all integers.
+Status run_integers(SqliteDb* db, const char* sql, std::initializer_list<int64_t> values) {
+  FIRN_ASSIGN(SqliteStatement statement, db->prepare(sql));
+  int index = 1;
+  for (const int64_t value : values) FIRN_TRY(statement.bind_int64(index++, value));
+  return statement.run();
+}
+
+Result<uint64_t> parse_number(const std::string& key, const std::string& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return corruption("manifest: meta '" + key + "' is '" + text + "', not a number");
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string_view chunk_state_name(ChunkState state) {
+  switch (state) {
+    case ChunkState::kOpen:
+      return "open";
+    case ChunkState::kSealed:
+      return "sealed";
+    case ChunkState::kDropped:
+      return "dropped";
+  }
+  return "unknown";
+}
+
+namespace {
+
+// Visits the generations of an interval, ascending.
+template <typename Visit>
+void for_generations(const ManifestVersion& version, ChunkKey interval, Visit visit) {
+  interval.generation = 0;
+  for (auto it = version.chunks.lower_bound(interval); it != version.chunks.end(); ++it) {
+    ChunkKey key = it->first;
+    key.generation = 0;
+    if (key != interval) break;
+    visit(it->second);
+  }
+}
+
+}  // namespace
+
+Position ManifestVersion::watermark(const ChunkKey& interval) const {
+  Position highest = 0;
+  for_generations(*this, interval, [&](const ChunkRecordPtr& record) {
+    highest = std::max(highest, record->stats.watermark);
+  });
+  return highest;
+}
+
+ChunkRecordPtr ManifestVersion::open_generation(const ChunkKey& interval) const {
+  ChunkRecordPtr open;
+  for_generations(*this, interval, [&](const ChunkRecordPtr& record) {
+    if (record->state == ChunkState::kOpen) open = record;
+  });
+  return open;
+}
+
+uint32_t Manifest::next_generation() const { return next_generation_.load(); }
+
+Result<std::unique_ptr<Manifest>> Manifest::open(
+    Env* env, const std::string& path, bool existing_data, DurationNs chunk_interval_ns,
+    std::function<void(const std::string&, const ChunkKey&)> on_unused) {
+  FIRN_ASSIGN(const bool exists, env->exists(path));
+  if (!exists && existing_data) {
+    return corruption(path +
+                      " is missing although the data directory holds chunks or log segments; "
+                      "restore it from a backup. Firn does not start, because without it all of "
+                      "that data would count as leftovers");
+  }
+  std::unique_ptr<Manifest> manifest(new Manifest());
+  manifest->on_unused_ = std::move(on_unused);
+  {
+    MutexLock lock(&manifest->write_mutex_);
+    FIRN_ASSIGN(manifest->db_, SqliteDb::open(env, path, {.create = true}));
+  }
+  FIRN_TRY(manifest->create_schema(env, existing_data, chunk_interval_ns).with_context(path));
+  {
+    MutexLock lock(&manifest->read_mutex_);
+    FIRN_ASSIGN(manifest->read_db_, SqliteDb::open(env, path, {}));
+  }
+  FIRN_TRY(manifest->load(chunk_interval_ns).with_context(path));
+  return manifest;
+}
+
+Status Manifest::create_schema(Env* env, bool existing_data, DurationNs chunk_interval_ns) {
+  MutexLock lock(&write_mutex_);
+  // A crash may have left the file without its first transaction: then it is as good as new.
+  FIRN_ASSIGN(SqliteStatement tables,
+              db_->prepare("SELECT count(*) FROM sqlite_master WHERE name = 'meta'"));
+  FIRN_ASSIGN(const bool row, tables.step());
+  FIRN_CHECK(row);
+  const bool present = tables.column_int64(0) != 0;
+  tables.reset();
+  if (present) return Status();
+  if (existing_data) {
+    return corruption(
+        "is empty although the data directory holds chunks or log segments; restore it "
+        "from a backup. Firn does not start, because all of that data would count as "
+        "leftovers");
+  }
+  SqliteTransaction transaction(db_.get());
+  FIRN_TRY(transaction.begin());
+  FIRN_TRY(db_->exec(kSchema));
+  FIRN_TRY(set_meta("format_version", std::to_string(kFormatVersion)));
+  FIRN_TRY(set_meta("chunk_interval_ns", std::to_string(chunk_interval_ns)));
+  FIRN_TRY(set_meta("next_generation", "0"));
+  FIRN_TRY(set_meta("id_secret", std::to_string(env->random_u64())));
+  FIRN_TRY(set_meta("wal_begin_segment", "0"));
+  FIRN_TRY(set_meta("wal_begin_offset", "0"));
+  FIRN_TRY(set_meta("wall_clock_ns", std::to_string(env->now())));
+  return transaction.commit();
+}
+
+Result<std::string> Manifest::meta(const std::string& key) {
+  MutexLock lock(&read_mutex_);
+  FIRN_ASSIGN(SqliteStatement statement, read_db_->prepare("SELECT value FROM meta WHERE key = ?"));
+  FIRN_TRY(statement.bind_text(1, key));
+  FIRN_ASSIGN(const bool row, statement.step());
+  if (!row) return corruption("manifest: meta '" + key + "' is missing");
+  return std::string(statement.column_text(0));
+}
+
+Status Manifest::set_meta(const std::string& key, const std::string& value) {
+  FIRN_ASSIGN(SqliteStatement statement,
+              db_->prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"));
+  FIRN_TRY(statement.bind_text(1, key));
+  FIRN_TRY(statement.bind_text(2, value));
+  return statement.run();
+}
+
+Status Manifest::load(DurationNs chunk_interval_ns) {
+  const auto number = [&](const char* key) -> Result<uint64_t> {
+    FIRN_ASSIGN(const std::string text, meta(key));
+    return parse_number(key, text);
+  };
+  FIRN_ASSIGN(const uint64_t version, number("format_version"));
+  if (version != kFormatVersion) {
+    return unsupported("manifest format " + std::to_string(version) +
+                       " was written by another "
+                       "version of Firn; this one reads format " +
+                       std::to_string(kFormatVersion));
+  }
+  FIRN_ASSIGN(const uint64_t interval, number("chunk_interval_ns"));
+  if (static_cast<DurationNs>(interval) != chunk_interval_ns) {
+    return invalid_argument("chunk_interval is " + format_duration(chunk_interval_ns) +
+                            " in the configuration, but this data directory was created with " +
+                            format_duration(static_cast<DurationNs>(interval)) +
+                            ", which is fixed; set it to that");
+  }
+  FIRN_ASSIGN(id_secret_, number("id_secret"));
+  FIRN_ASSIGN(const uint64_t generation, number("next_generation"));
+  next_generation_.store(static_cast<uint32_t>(generation));
+  FIRN_ASSIGN(const uint64_t wall_clock, number("wall_clock_ns"));
+  last_wall_clock_ = static_cast<TimeNs>(wall_clock);
+  Lsn begin;
+  FIRN_ASSIGN(begin.segment, number("wal_begin_segment"));
+  FIRN_ASSIGN(begin.offset, number("wal_begin_offset"));
+  std::vector<NamespaceRecord> namespaces;
+  {
+    MutexLock lock(&read_mutex_);
+    FIRN_ASSIGN(SqliteStatement statement,
+                read_db_->prepare("SELECT id, name, created_at, next_position, retention_ns "
+                                  "FROM namespaces ORDER BY id"));
+    while (true) {
+      FIRN_ASSIGN(const bool row, statement.step());
+      if (!row) break;
+      namespaces.push_back({static_cast<NamespaceId>(statement.column_int64(0)),
+                            std::string(statement.column_text(1)), statement.column_int64(2),
+                            static_cast<Position>(statement.column_int64(3)),
+                            statement.column_int64(4)});
+    }
+  }
+  {
+    MutexLock lock(&version_mutex_);
+    wal_begin_ = begin;
+    namespaces_ = std::move(namespaces);
+  }
+  return load_chunks();
+}
+
+Status Manifest::load_chunks() {
+  auto version = std::make_shared<ManifestVersion>();
+  {
+    MutexLock lock(&read_mutex_);
+    FIRN_ASSIGN(
+        SqliteStatement statement,
+        read_db_->prepare(
+            "SELECT namespace, dataset, start_ns, end_ns, generation, tier, state, rows, bytes, "
+            "raw_bytes, time_min, time_max, position_min, position_max, watermark, checksum, "
+            "created_at, changed_at, (SELECT count(*) FROM id_lists i WHERE "
+            "i.namespace = c.namespace AND i.dataset = c.dataset AND i.start_ns = c.start_ns AND "
+            "i.end_ns = c.end_ns AND i.generation = c.generation) FROM chunks c"));
+    while (true) {
+      FIRN_ASSIGN(const bool row, statement.step());
+      if (!row) break;
+      const auto column = [&](int index) { return statement.column_int64(index); };
+      const auto unsigned_column = [&](int index) { return static_cast<uint64_t>(column(index)); };
+      auto record = std::make_shared<ChunkRecord>();
+      record->key = {static_cast<NamespaceId>(column(0)), static_cast<Dataset>(column(1)),
+                     column(2), column(3), static_cast<uint32_t>(column(4))};
+      record->tier = statement.column_text(5);
+      record->state = static_cast<ChunkState>(column(6));
+      record->stats.rows = unsigned_column(7);
+      record->stats.bytes = unsigned_column(8);
+      record->stats.raw_bytes = unsigned_column(9);
+      record->stats.time_min = column(10);
+      record->stats.time_max = column(11);
+      record->stats.position_min = unsigned_column(12);
+      record->stats.position_max = unsigned_column(13);
+      record->stats.watermark = unsigned_column(14);
+      record->stats.checksum = unsigned_column(15);
+      record->created_at = column(16);
+      record->changed_at = column(17);
+      record->id_lists = unsigned_column(18);
+      record->lease = make_lease(record->tier, record->key);
+      version->chunks.emplace(record->key, std::move(record));
+    }
+  }
+  publish(std::move(version));
+  return Status();
+}
+
+std::shared_ptr<ChunkLease> Manifest::make_lease(const std::string& tier, const ChunkKey& key) {
+  return std::make_shared<ChunkLease>(tier, key, on_unused_);
+}
+
+ManifestVersionPtr Manifest::current() const {
+  MutexLock lock(&version_mutex_);
+  return version_;
+}
+
+void Manifest::publish(std::shared_ptr<ManifestVersion> next) {
+  ManifestVersionPtr old;  // released outside the lock: a lease may report from its destructor
+  MutexLock lock(&version_mutex_);
+  next->number = version_ ? version_->number + 1 : 1;
+  old = std::move(version_);
+  version_ = std::move(next);
+}
+
+Lsn Manifest::wal_begin() const {
+  MutexLock lock(&version_mutex_);
+  return wal_begin_;
+}
+
+std::vector<NamespaceRecord> Manifest::namespaces() const {
+  MutexLock lock(&version_mutex_);
+  return namespaces_;
+}
+
+Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, DurationNs retention,
+                                                   TimeNs now) {
+  MutexLock write_lock(&write_mutex_);
+  for (const NamespaceRecord& existing : namespaces()) {
+    if (existing.name == name) return conflict("namespace '" + name + "' exists");
+  }
+  SqliteTransaction transaction(db_.get());
+  FIRN_TRY(transaction.begin());
+  FIRN_ASSIGN(SqliteStatement statement,
+              db_->prepare("INSERT INTO namespaces (name, created_at, next_position, retention_ns) "
+                           "VALUES (?, ?, 1, ?)"));
+  FIRN_TRY(statement.bind_text(1, name));
+  FIRN_TRY(statement.bind_int64(2, now));
+  FIRN_TRY(statement.bind_int64(3, retention));
+  FIRN_TRY(statement.run());
+  NamespaceRecord record{static_cast<NamespaceId>(db_->last_insert_rowid()), name, now, 1,
+                         retention};
+  FIRN_TRY(transaction.commit());
+  MutexLock lock(&version_mutex_);
+  namespaces_.push_back(record);
+  return record;
+}
+
+Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
+  MutexLock write_lock(&write_mutex_);
+  FIRN_TRY(run_integers(db_.get(), "UPDATE namespaces SET retention_ns = ? WHERE id = ?",
+                        {retention, id}));
+  MutexLock lock(&version_mutex_);
+  for (NamespaceRecord& record : namespaces_) {
+    if (record.id == id) record.retention_ns = retention;
+  }
+  return Status();
+}
+
+Status Manifest::delete_namespace(NamespaceId id) {
+  MutexLock write_lock(&write_mutex_);
+  SqliteTransaction transaction(db_.get());
+  FIRN_TRY(transaction.begin());
+  for (const char* sql :
+       {"DELETE FROM namespaces WHERE id = ?", "DELETE FROM stream_heads WHERE namespace = ?",
+        "DELETE FROM id_lists WHERE namespace = ?",
+        "UPDATE chunks SET state = 2 WHERE namespace = ?"}) {
+    FIRN_TRY(run_integers(db_.get(), sql, {id}));
+  }
+  FIRN_TRY(transaction.commit());
+  auto next = std::make_shared<ManifestVersion>(*current());
+  for (auto& [key, record] : next->chunks) {
+    if (key.namespace_id != id || record->state == ChunkState::kDropped) continue;
+    auto dropped = std::make_shared<ChunkRecord>(*record);
+    dropped->state = ChunkState::kDropped;
+    dropped->id_lists = 0;
+    dropped->lease->doomed.store(true);
+    dropped->lease = nullptr;
+    record = std::move(dropped);
+  }
+  {
+    MutexLock lock(&version_mutex_);
+    std::erase_if(namespaces_, [&](const NamespaceRecord& record) { return record.id == id; });
+  }
+  publish(std::move(next));
+  return Status();
+}
+
+Status Manifest::write_chunk(const ChunkRecord& record) {
+  FIRN_ASSIGN(SqliteStatement statement,
+              db_->prepare("INSERT OR REPLACE INTO chunks (namespace, dataset, start_ns, end_ns, "
+                           "generation, tier, state, rows, bytes, raw_bytes, time_min, time_max, "
+                           "position_min, position_max, watermark, checksum, created_at, "
+                           "changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+  FIRN_TRY(bind_key(&statement, record.key));
+  FIRN_TRY(statement.bind_text(6, record.tier));
+  FIRN_TRY(statement.bind_int64(7, static_cast<int64_t>(record.state)));
+  const ChunkStats& stats = record.stats;
+  int index = 8;
+  for (const uint64_t value : {stats.rows, stats.bytes, stats.raw_bytes}) {
+    FIRN_TRY(statement.bind_int64(index++, static_cast<int64_t>(value)));
+  }
+  for (const int64_t value : {stats.time_min, stats.time_max}) {
+    FIRN_TRY(statement.bind_int64(index++, value));
+  }
+  for (const uint64_t value :
+       {stats.position_min, stats.position_max, stats.watermark, stats.checksum}) {
+    FIRN_TRY(statement.bind_int64(index++, static_cast<int64_t>(value)));
+  }
+  FIRN_TRY(statement.bind_int64(index++, record.created_at));
+  FIRN_TRY(statement.bind_int64(index++, record.changed_at));
+  return statement.run();
+}
+
+Status Manifest::write_extras(const ChunkRecord& record, const FlushExtras& extras) {
+  if (extras.ids != nullptr) {
+    FIRN_ASSIGN(SqliteStatement statement,
+                db_->prepare("INSERT INTO id_lists (namespace, dataset, start_ns, end_ns, "
+                             "generation, sequence, hashes) VALUES (?,?,?,?,?,?,?)"));
+    FIRN_TRY(bind_key(&statement, record.key));
+    FIRN_TRY(statement.bind_int64(6, static_cast<int64_t>(record.id_lists)));
+    const std::string hashes = extras.ids->encode();
+    FIRN_TRY(statement.bind_blob(7, hashes));
+    FIRN_TRY(statement.run());
+  }
+  if (extras.stream_heads.empty()) return Status();
+  FIRN_ASSIGN(SqliteStatement statement,
+              db_->prepare("INSERT INTO stream_heads (namespace, stream, next_position) "
+                           "VALUES (?,?,?) ON CONFLICT DO UPDATE SET next_position = "
+                           "max(next_position, excluded.next_position)"));
+  for (const auto& [stream, head] : extras.stream_heads) {
+    FIRN_TRY(statement.bind_int64(1, record.key.namespace_id));
+    FIRN_TRY(statement.bind_blob(2, stream));
+    FIRN_TRY(statement.bind_int64(3, head));
+    FIRN_TRY(statement.run());
+  }
+  return Status();
+}
+
+Status Manifest::settle() {
+  if (!unsettled_.load()) return Status();
+  MutexLock write_lock(&write_mutex_);
+  SqliteTransaction transaction(db_.get());
+  FIRN_TRY(transaction.begin());
+  FIRN_TRY(set_meta("next_generation", std::to_string(next_generation_.load())));
+  FIRN_TRY(transaction.commit());
+  unsettled_.store(false);
+  return Status();
+}
+
+Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extras, bool is_new) {
+  SqliteTransaction transaction(db_.get());
+  FIRN_TRY(transaction.begin());
+  FIRN_TRY(write_chunk(record));
+  FIRN_TRY(write_extras(record, extras));
+  if (is_new) {
+    FIRN_TRY(set_meta("next_generation", std::to_string(record.key.generation + 1)));
+  }
+  if (record.state == ChunkState::kDropped && record.id_lists > 0) {
+    FIRN_ASSIGN(SqliteStatement statement,
+                db_->prepare("DELETE FROM id_lists WHERE namespace = ? AND dataset = ? AND "
+                             "start_ns = ? AND end_ns = ? AND generation = ?"));
+    FIRN_TRY(bind_key(&statement, record.key));
+    FIRN_TRY(statement.run());
+  }
+  return transaction.commit();
+}
+
+Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
+  MutexLock write_lock(&write_mutex_);
+  const ManifestVersionPtr before = current();
+  const auto found = before->chunks.find(record.key);
+  const ChunkRecord* old = found == before->chunks.end() ? nullptr : found->second.get();
+  const std::vector<NamespaceRecord> known = namespaces();
+  const bool alive = std::any_of(known.begin(), known.end(), [&](const NamespaceRecord& ns) {
+    return ns.id == record.key.namespace_id;
+  });
+  if (!alive || (old != nullptr && old->state == ChunkState::kDropped)) {
+    return not_found("chunk " + record.key.name() + " was dropped meanwhile");
+  }
+  record.id_lists = old != nullptr ? old->id_lists : 0;
+  const bool drops = record.state == ChunkState::kDropped;
+  if (Status written = write_record(record, extras, old == nullptr); !written.ok()) {
+    unsettled_.store(true);
+    return written;
+  }
+  unsettled_.store(false);
+  if (old == nullptr) next_generation_.store(record.key.generation + 1);
+
+  if (extras.ids != nullptr) ++record.id_lists;
+  if (drops) record.id_lists = 0;
+  if (extras.ids != nullptr || drops) {
+    MutexLock lock(&ids_mutex_);
+    const auto cached = ids_cache_.find(record.key);
+    if (cached != ids_cache_.end()) {
+      ids_cache_bytes_ -= cached->second.bytes;
+      ids_cache_.erase(cached);
+    }
+  }
+  const bool stays = old != nullptr && old->tier == record.tier && !drops;
+  if (stays) {
+    record.lease = old->lease;
+  } else {
+    record.lease = drops ? nullptr : make_lease(record.tier, record.key);
+    if (old != nullptr && old->lease != nullptr) old->lease->doomed.store(true);
+  }
+  auto next = std::make_shared<ManifestVersion>(*before);
+  const ChunkKey key = record.key;
+  next->chunks[key] = std::make_shared<const ChunkRecord>(std::move(record));
+  publish(std::move(next));
+  return Status();
+}
+
+Status Manifest::commit_trim(Lsn begin,
+                             const std::vector<std::pair<NamespaceId, Position>>& next_positions,
+                             const std::vector<ChunkKey>& needless, TimeNs now) {
+  MutexLock write_lock(&write_mutex_);
+  SqliteTransaction transaction(db_.get());
+  FIRN_TRY(transaction.begin());
+  FIRN_TRY(set_meta("wal_begin_segment", std::to_string(begin.segment)));
+  FIRN_TRY(set_meta("wal_begin_offset", std::to_string(begin.offset)));
+  FIRN_TRY(set_meta("wall_clock_ns", std::to_string(now)));
+  for (const auto& [id, position] : next_positions) {
+    FIRN_TRY(run_integers(db_.get(),
+                          "UPDATE namespaces SET next_position = max(next_position, ?) "
+                          "WHERE id = ?",
+                          {static_cast<int64_t>(position), id}));
+  }
+  for (const ChunkKey& key : needless) {
+    FIRN_ASSIGN(SqliteStatement statement,
+                db_->prepare("DELETE FROM chunks WHERE namespace = ? AND dataset = ? AND "
+                             "start_ns = ? AND end_ns = ? AND generation = ? AND state = 2"));
+    FIRN_TRY(bind_key(&statement, key));
+    FIRN_TRY(statement.run());
+  }
+  FIRN_TRY(transaction.commit());
+  if (!needless.empty()) {
+    auto next = std::make_shared<ManifestVersion>(*current());
+    for (const ChunkKey& key : needless) next->chunks.erase(key);
+    publish(std::move(next));
+  }
+  MutexLock lock(&version_mutex_);
+  wal_begin_ = begin;
+  return Status();
+}
+
+Result<int64_t> Manifest::stream_head(NamespaceId id, std::string_view stream) {
+  MutexLock lock(&read_mutex_);
+  FIRN_ASSIGN(SqliteStatement statement,
+              read_db_->prepare("SELECT next_position FROM stream_heads WHERE namespace = ? AND "
+                                "stream = ?"));
+  FIRN_TRY(statement.bind_int64(1, id));
+  FIRN_TRY(statement.bind_blob(2, stream));
+  FIRN_ASSIGN(const bool row, statement.step());
+  return row ? statement.column_int64(0) : 0;
+}
+
+Result<std::vector<std::shared_ptr<const IdList>>> Manifest::id_lists(const ChunkKey& key) {
+  {
+    MutexLock lock(&ids_mutex_);
+    const auto cached = ids_cache_.find(key);
+    if (cached != ids_cache_.end()) {
+      cached->second.used = ++ids_clock_;
+      return cached->second.lists;
+    }
+  }
+  CachedIds loaded;
+  // Taken across reading and caching, so that a flush cannot invalidate in between.
+  MutexLock write_lock(&write_mutex_);
+  FIRN_ASSIGN(SqliteStatement statement,
+              db_->prepare("SELECT hashes FROM id_lists WHERE namespace = ? AND dataset = ? AND "
+                           "start_ns = ? AND end_ns = ? AND generation = ? ORDER BY sequence"));
+  FIRN_TRY(bind_key(&statement, key));
+  while (true) {
+    FIRN_ASSIGN(const bool row, statement.step());
+    if (!row) break;
+    FIRN_ASSIGN(auto list, IdList::parse(statement.column_blob(0)));
+    loaded.bytes += list->bytes();
+    loaded.lists.push_back(std::move(list));
+  }
+  MutexLock lock(&ids_mutex_);
+  while (!ids_cache_.empty() && ids_cache_bytes_ + loaded.bytes > kIdsCacheBytes) {
+    const auto oldest = std::min_element(
+        ids_cache_.begin(), ids_cache_.end(),
+        [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
+    ids_cache_bytes_ -= oldest->second.bytes;
+    ids_cache_.erase(oldest);
+  }
+  loaded.used = ++ids_clock_;
+  ids_cache_bytes_ += loaded.bytes;
+  auto lists = loaded.lists;
+  ids_cache_.emplace(key, std::move(loaded));
+  return lists;
+}
+
+Status Manifest::verify() {
+  MutexLock lock(&read_mutex_);
+  return read_db_->check_integrity().with_context("the manifest; restore it from a backup");
+}
+
+}  // namespace firn

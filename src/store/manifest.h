@@ -1,0 +1,175 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/status.h"
+#include "env/env.h"
+#include "env/sqlite_db.h"
+#include "model/schema.h"
+#include "store/id_index.h"
+#include "tier/tier.h"
+#include "wal/wal.h"
+
+namespace firn {
+
+enum class ChunkState : uint8_t {
+  kOpen = 0,     // flushes may add rows
+  kSealed = 1,   // complete; rows that arrive later start the next generation
+  kDropped = 2,  // its rows are gone by retention or command; kept until the log has passed it
+};
+std::string_view chunk_state_name(ChunkState state);
+
+// Keeps a chunk's storage alive: every manifest version that names the chunk in this tier holds it.
+// When doomed, the last holder reports it through `on_last` from its destructor.
+struct ChunkLease {
+  ChunkLease(std::string tier_name, ChunkKey chunk_key,
+             std::function<void(const std::string&, const ChunkKey&)> last)
+      : tier(std::move(tier_name)), key(chunk_key), on_last(std::move(last)) {}
+  ~ChunkLease() {
+    if (doomed.load()) on_last(tier, key);
+  }
+  std::string tier;
+  ChunkKey key;
+  std::function<void(const std::string&, const ChunkKey&)> on_last;
+  std::atomic<bool> doomed{false};
+};
+
+// One chunk generation as the manifest knows it. `stats.watermark`: every row of the interval up to
+// it belongs to this or an earlier generation.
+struct ChunkRecord {
+  ChunkKey key;
+  std::string tier;
+  ChunkState state = ChunkState::kOpen;
+  ChunkStats stats;
+  TimeNs created_at = 0;
+  TimeNs changed_at = 0;
+  uint64_t id_lists = 0;  // how many lists of client ids are stored for it
+  std::shared_ptr<ChunkLease> lease;
+};
+using ChunkRecordPtr = std::shared_ptr<const ChunkRecord>;
+
+// The manifest at one moment. Immutable and shared.
+struct ManifestVersion {
+  uint64_t number = 0;
+  std::map<ChunkKey, ChunkRecordPtr> chunks;
+
+  // The highest watermark of the interval's generations, 0 when there is none. `interval` is a key
+  // with any generation.
+  Position watermark(const ChunkKey& interval) const;
+  // The generation that takes flushed rows, or null.
+  ChunkRecordPtr open_generation(const ChunkKey& interval) const;
+};
+using ManifestVersionPtr = std::shared_ptr<const ManifestVersion>;
+
+struct NamespaceRecord {
+  NamespaceId id = 0;
+  std::string name;
+  TimeNs created_at = 0;
+  Position next_position = 1;           // as of the last trim of the log
+  DurationNs retention_ns = INT64_MAX;  // rows older than this are dropped; INT64_MAX: tiers decide
+};
+
+// What a flush commits besides the chunk: heads of streams (next stream position) and client ids.
+struct FlushExtras {
+  std::vector<std::pair<std::string, int64_t>> stream_heads;
+  std::shared_ptr<const IdList> ids;  // may be null
+};
+
+// The transactional record of where data is: a SQLite database in the data directory
+// (docs/formats/manifest.md). Every change is one durable transaction; readers take the current
+// version and never wait for a writer.
+//
+// Thread rule: any thread; changes are serialised inside.
+class Manifest {
+ public:
+  // Opens or creates. `existing_data`: true when the data directory holds chunks or log segments,
+  // in which case a missing manifest is an error, not an empty store.
+  static Result<std::unique_ptr<Manifest>> open(
+      Env* env, const std::string& path, bool existing_data, DurationNs chunk_interval_ns,
+      std::function<void(const std::string&, const ChunkKey&)> on_unused);
+
+  ManifestVersionPtr current() const;
+  // The number for a new generation of any interval. Never one that was used before, so that a
+  // chunk's name is never given to other rows while somebody may still read the old ones.
+  uint32_t next_generation() const;
+  uint64_t id_secret() const { return id_secret_; }
+  Lsn wal_begin() const;
+  TimeNs last_wall_clock() const { return last_wall_clock_; }
+
+  // Namespaces, ascending by id.
+  std::vector<NamespaceRecord> namespaces() const;
+  // kConflict when the name exists.
+  Result<NamespaceRecord> create_namespace(const std::string& name, DurationNs retention,
+                                           TimeNs now);
+  Status set_retention(NamespaceId id, DurationNs retention);
+  // Forgets the namespace and marks its chunks dropped; ids are never used again.
+  Status delete_namespace(NamespaceId id);
+
+  // Ok when no commit has failed since the last one that succeeded. A failed commit may still be
+  // found by the next opening until another one has succeeded; this makes that other one. Before it
+  // is ok, no chunk may be removed or overwritten in any tier.
+  Status settle();
+  // Inserts or replaces the record of its key. A record that changes its tier or becomes dropped
+  // dooms the old lease. kNotFound when the namespace was deleted or the chunk was dropped
+  // meanwhile.
+  Status commit_chunk(ChunkRecord record, const FlushExtras& extras);
+  // Records that the log begins at `begin`, and the namespaces' next positions; forgets tombstones
+  // that no record of the log can contradict any more (`needless`).
+  Status commit_trim(Lsn begin, const std::vector<std::pair<NamespaceId, Position>>& next_positions,
+                     const std::vector<ChunkKey>& needless, TimeNs now);
+
+  // Next stream position as of the last flush; 0 when the stream is unknown.
+  Result<int64_t> stream_head(NamespaceId id, std::string_view stream);
+  // The stored id lists of a chunk. Cached within a budget of 64 MiB.
+  Result<std::vector<std::shared_ptr<const IdList>>> id_lists(const ChunkKey& key);
+  // SQLite's own check plus ours: kCorruption with the findings.
+  Status verify();
+
+ private:
+  Manifest() = default;
+  Status create_schema(Env* env, bool existing_data, DurationNs chunk_interval_ns);
+  Status write_record(const ChunkRecord& record, const FlushExtras& extras, bool is_new)
+      REQUIRES(write_mutex_);
+  Status load(DurationNs chunk_interval_ns);
+  Status load_chunks();
+  Result<std::string> meta(const std::string& key);
+  Status set_meta(const std::string& key, const std::string& value) REQUIRES(write_mutex_);
+  Status write_chunk(const ChunkRecord& record) REQUIRES(write_mutex_);
+  Status write_extras(const ChunkRecord& record, const FlushExtras& extras) REQUIRES(write_mutex_);
+  void publish(std::shared_ptr<ManifestVersion> next);
+  std::shared_ptr<ChunkLease> make_lease(const std::string& tier, const ChunkKey& key);
+
+  Mutex write_mutex_;
+  std::unique_ptr<SqliteDb> db_ GUARDED_BY(write_mutex_);
+  Mutex read_mutex_;
+  std::unique_ptr<SqliteDb> read_db_ GUARDED_BY(read_mutex_);
+  mutable Mutex version_mutex_;
+  ManifestVersionPtr version_ GUARDED_BY(version_mutex_);
+  std::vector<NamespaceRecord> namespaces_ GUARDED_BY(version_mutex_);
+  Lsn wal_begin_ GUARDED_BY(version_mutex_);
+  std::atomic<uint32_t> next_generation_{0};
+  std::atomic<bool> unsettled_{false};
+  uint64_t id_secret_ = 0;
+  TimeNs last_wall_clock_ = 0;
+  std::function<void(const std::string&, const ChunkKey&)> on_unused_;
+
+  struct CachedIds {
+    std::vector<std::shared_ptr<const IdList>> lists;
+    size_t bytes = 0;
+    uint64_t used = 0;
+  };
+  Mutex ids_mutex_;
+  std::map<ChunkKey, CachedIds> ids_cache_ GUARDED_BY(ids_mutex_);
+  size_t ids_cache_bytes_ GUARDED_BY(ids_mutex_) = 0;
+  uint64_t ids_clock_ GUARDED_BY(ids_mutex_) = 0;
+};
+
+}  // namespace firn

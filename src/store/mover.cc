@@ -1,0 +1,561 @@
+#include "store/mover.h"
+
+#include <algorithm>
+#include <set>
+
+#include "model/checksum.h"
+
+namespace firn {
+
+namespace {
+
+constexpr DurationNs kClockJumpNs = kHourNs;
+constexpr DurationNs kRetryNs = 1 * kSecondNs;
+constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
+constexpr int kFlushesPerStep = 16;
+// Rows of a moving chunk that are in memory at once, and so the most one file of a target holds.
+constexpr uint64_t kCopyBytes = 128 * kMiB;
+
+bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age) {
+  if (age == kForever) return false;
+  TimeNs due = 0;
+  return !__builtin_add_overflow(key.end, age, &due) && due <= now;
+}
+
+}  // namespace
+
+void Mover::stop() {
+  core_->stopping.store(true);
+  worker_.stop();
+  std::deque<Queued> left;
+  {
+    MutexLock lock(&mutex_);
+    left.swap(queue_);
+  }
+  for (Queued& queued : left) queued.done({cancelled("the store is closing"), {}});
+}
+
+void Mover::start() {
+  worker_.start(core_->env, "mover", [this] { step(); });
+  worker_.notify();
+}
+
+void Mover::wake() { worker_.notify(); }
+
+void Mover::submit(ChunkCommand command, ChunkCommandCallback done) {
+  {
+    MutexLock lock(&mutex_);
+    queue_.push_back({std::move(command), std::move(done)});
+  }
+  wake();
+}
+
+void Mover::step() {
+  std::optional<Queued> next;
+  {
+    MutexLock lock(&mutex_);
+    if (!queue_.empty()) {
+      next = std::move(queue_.front());
+      queue_.pop_front();
+    }
+  }
+  if (next.has_value()) {
+    next->done(execute(next->command));
+    worker_.notify();
+    return;
+  }
+  const Status status = run_policies();
+  core_->condition.set_mover_error(status);
+  worker_.notify_after(status.ok() ? core_->options.mover_interval_ns : kRetryNs);
+}
+
+Status Mover::run_policies() {
+  FIRN_TRY(core_->manifest->settle());
+  // One policy that fails does not stop the others: dropping old chunks may be what frees the disk
+  // that a flush is waiting for.
+  Status first;
+  const auto keep_first = [&](const Status& status) {
+    if (first.ok()) first = status;
+  };
+  keep_first(forget_deleted_namespaces());
+  keep_first(relieve_pressure());
+  keep_first(flush_aged());
+  if (clock_is_sane()) keep_first(apply_keep());
+  keep_first(remove_unused());
+  keep_first(trim_log());
+  return first;
+}
+
+size_t Mover::tier_index(std::string_view name) const {
+  for (size_t i = 0; i < core_->tiers.size(); ++i) {
+    if (core_->tiers[i]->name() == name) return i;
+  }
+  return core_->tiers.size();
+}
+
+std::vector<MemoryChunkInfo> Mover::memory_chunks(const NamespacePtr& ns) const {
+  return core_->memory->snapshot().chunks(ns->id);
+}
+
+Status Mover::flush_aged() {
+  const DurationNs keep = core_->options.tiers[0].keep_ns;
+  if (core_->tiers.size() < 2 || keep == kForever) return Status();
+  const TimeNs now = core_->env->monotonic();
+  Status first;
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      if (chunk.arrived_at + keep > now || must_wait(chunk.key)) continue;
+      settle_chunk(chunk.key, flush_chunk(ns, chunk.key), &first);
+    }
+  }
+  return first;
+}
+
+bool Mover::must_wait(const ChunkKey& key) {
+  const auto found = failed_until_.find(key);
+  if (found == failed_until_.end()) return false;
+  if (found->second > core_->env->monotonic()) return true;
+  failed_until_.erase(found);
+  return false;
+}
+
+void Mover::settle_chunk(const ChunkKey& key, const Status& status, Status* first) {
+  if (status.ok()) return;
+  failed_until_[key] = core_->env->monotonic() + kFailedChunkRetryNs;
+  if (first->ok()) *first = status;
+}
+
+// Leaves some of the work to the next step when there is much of it, so that commands and the other
+// policies get their turn.
+Status Mover::relieve_pressure() {
+  for (int flushes = 0; core_->memory->memory_bytes() > core_->options.flush_bytes(); ++flushes) {
+    if (core_->stopping.load()) return Status();
+    if (flushes == kFlushesPerStep) {
+      worker_.notify();
+      return Status();
+    }
+    FIRN_ASSIGN(const bool flushed, flush_largest());
+    if (!flushed) break;
+    FIRN_TRY(trim_log());
+  }
+  return Status();
+}
+
+Result<bool> Mover::flush_largest() {
+  if (core_->tiers.size() < 2) return false;
+  struct Candidate {
+    uint64_t bytes;
+    NamespacePtr ns;
+    ChunkKey key;
+  };
+  std::vector<Candidate> candidates;
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    const Position published = ns->published.load();
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      if (chunk.stats.position_min > published) continue;
+      candidates.push_back({chunk.stats.bytes, ns, chunk.key});
+    }
+  }
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.bytes > b.bytes; });
+  Status first;
+  for (const Candidate& candidate : candidates) {
+    const uint64_t before = core_->memory->memory_bytes();
+    const Status status = flush_chunk(candidate.ns, candidate.key);
+    if (status.ok() && core_->memory->memory_bytes() < before) return true;
+    // One chunk that cannot be flushed must not keep the others in memory.
+    if (first.ok()) first = status;
+  }
+  if (!first.ok()) return first;
+  return false;
+}
+
+Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
+                      PositionRange positions, Collected* found) {
+  ScanSpec spec;
+  spec.filter.positions = positions;
+  spec.order = ScanOrder::kPositionAscending;
+  Result<std::unique_ptr<BatchReader>> scanned = memory.scan(interval, spec, nullptr);
+  if (scanned.status().code() == StatusCode::kNotFound) return Status();  // nothing is there
+  FIRN_ASSIGN(const auto reader, std::move(scanned));
+  std::map<std::string, int64_t, std::less<>> heads;
+  while (true) {
+    BatchSlice slice;
+    FIRN_ASSIGN(const bool more, reader->next(&slice));
+    if (!more) break;
+    if (slice.batch->has_column(ColumnId::kStreamPosition)) {
+      const StringColumn streams = slice.batch->strings(ColumnId::kStream);
+      const auto stream_positions = slice.batch->int64s(ColumnId::kStreamPosition);
+      for (uint32_t i = 0; i < slice.rows(); ++i) {
+        const uint32_t row = slice.row(i);
+        if (stream_positions[row] == kAbsentInt64) continue;
+        auto head = heads.find(streams[row]);
+        if (head == heads.end()) head = heads.emplace(std::string(streams[row]), 0).first;
+        head->second = std::max(head->second, stream_positions[row] + 1);
+      }
+    }
+    found->slices.push_back(std::move(slice));
+  }
+  found->extras.stream_heads.assign(heads.begin(), heads.end());
+  return Status();
+}
+
+Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
+  const Position through = ns->published.load();
+  const MemorySnapshot memory = core_->memory->snapshot();
+  const ManifestVersionPtr version = core_->manifest->current();
+  const Position watermark = version->watermark(interval);
+  Collected rows;
+  FIRN_TRY(collect(memory, interval, {watermark + 1, through + 1}, &rows));
+  if (rows.slices.empty()) {
+    core_->memory->release(interval, std::min(watermark, through));
+    return Status();
+  }
+  Tier* target = core_->tiers[1].get();
+  ChunkRecord record;
+  const ChunkRecordPtr open = version->open_generation(interval);
+  if (open != nullptr && open->tier == target->name()) {
+    record = *open;
+  } else {
+    record.key = interval;
+    record.key.generation = core_->manifest->next_generation();
+    record.tier = target->name();
+    record.created_at = core_->env->now();
+  }
+  record.changed_at = core_->env->now();
+  FIRN_ASSIGN(record.stats, target->write(record.key, rows.slices, through));
+  if (record.stats.watermark > through) {
+    // A flush that was interrupted before its manifest commit came further than the replay has: its
+    // rows' ids and stream positions are not known yet.
+    return unavailable("chunk " + record.key.name() + " waits for the rest of the log");
+  }
+  rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
+  FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));
+  core_->memory->release(interval, through);
+  log_may_shrink_ = true;
+  update_flushed_through();
+  return Status();
+}
+
+void Mover::update_flushed_through() {
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    // Published first: what arrives meanwhile is above it.
+    Position through = ns->published.load();
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      if (chunk.stats.rows > 0) through = std::min(through, chunk.stats.position_min - 1);
+    }
+    ns->flushed_through.store(std::max(through, ns->flushed_through.load()));
+  }
+}
+
+Status Mover::seal_chunk(ChunkRecordPtr* record) {
+  if ((*record)->state == ChunkState::kSealed) return Status();
+  const ChunkKey key = (*record)->key;
+  // A flush that was interrupted before its manifest commit left rows in the tier that are still
+  // memory's. Flushing once more settles them, so that the sealed chunk is exactly its record.
+  ChunkKey interval = key;
+  interval.generation = 0;
+  const NamespacePtr ns = core_->find_namespace(key.namespace_id);
+  if (ns == nullptr) return not_found("the namespace of chunk " + key.name() + " was deleted");
+  FIRN_TRY(flush_chunk(ns, interval));
+  const ManifestVersionPtr version = core_->manifest->current();
+  const auto flushed = version->chunks.find(key);
+  if (flushed == version->chunks.end()) return not_found("chunk " + key.name() + " was dropped");
+  ChunkRecord sealed = *flushed->second;
+  FIRN_ASSIGN(sealed.stats, core_->find_tier(sealed.tier)->seal(key));
+  if (sealed.stats.watermark != flushed->second->stats.watermark) {
+    return corruption("chunk " + key.name() + " in tier " + sealed.tier +
+                      " holds rows that neither the manifest nor the log knows");
+  }
+  sealed.state = ChunkState::kSealed;
+  sealed.changed_at = core_->env->now();
+  FIRN_TRY(core_->manifest->commit_chunk(std::move(sealed), {}));
+  const ManifestVersionPtr after = core_->manifest->current();
+  const auto found = after->chunks.find(key);
+  if (found == after->chunks.end()) return not_found("chunk " + key.name() + " was dropped");
+  *record = found->second;
+  return Status();
+}
+
+Result<ChunkStats> Mover::copy_chunk(const ChunkRecord& record, Tier* source, Tier* target) {
+  ScanSpec spec;
+  spec.order = ScanOrder::kPositionAscending;
+  spec.filter.positions = {0, record.stats.watermark + 1};
+  FIRN_ASSIGN(const auto reader, source->scan(record.key, spec, nullptr));
+  std::vector<BatchSlice> slices;
+  uint64_t bytes = 0, rows = 0, checksum = 0;
+  while (true) {
+    BatchSlice slice;
+    if (core_->stopping.load()) return cancelled("the store is closing");
+    FIRN_ASSIGN(const bool more, reader->next(&slice));
+    if (!more) break;
+    bytes += slice.batch->size_bytes();
+    rows += slice.rows();
+    checksum += rows_checksum(slice);
+    slices.push_back(std::move(slice));
+    if (bytes < kCopyBytes) continue;
+    const BatchSlice& last = slices.back();
+    const Position through = last.batch->position(last.row(last.rows() - 1));
+    FIRN_TRY(target->write(record.key, slices, through).status());
+    slices.clear();
+    bytes = 0;
+  }
+  if (rows != record.stats.rows || checksum != record.stats.checksum) {
+    return corruption("chunk " + record.key.name() + " in tier " + record.tier + " has " +
+                      std::to_string(rows) + " rows, the manifest says " +
+                      std::to_string(record.stats.rows) +
+                      ", or their checksum differs; it was not moved. Run firn verify");
+  }
+  return target->write(record.key, slices, record.stats.watermark);
+}
+
+Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index) {
+  ChunkRecordPtr record = open_record;
+  Tier* source = core_->find_tier(record->tier);
+  Tier* target = core_->tiers[target_index].get();
+  FIRN_TRY(seal_chunk(&record));
+  // What an interrupted move left behind.
+  FIRN_TRY(target->drop(record->key));
+  FIRN_TRY(copy_chunk(*record, source, target).status());
+  FIRN_TRY(target->seal(record->key).status());
+  FIRN_ASSIGN(const ChunkStats stored, target->verify(record->key));
+  if (stored.rows != record->stats.rows || stored.checksum != record->stats.checksum) {
+    return corruption("chunk " + record->key.name() + " reads back differently from tier " +
+                      std::string(target->name()) + "; it stays in tier " + record->tier);
+  }
+  ChunkRecord moved = *record;
+  moved.tier = target->name();
+  moved.stats = stored;
+  moved.stats.watermark = record->stats.watermark;
+  moved.changed_at = core_->env->now();
+  return core_->manifest->commit_chunk(std::move(moved), {});
+}
+
+Status Mover::drop_chunk(const ChunkRecordPtr& record) {
+  ChunkRecord dropped = *record;
+  dropped.state = ChunkState::kDropped;
+  dropped.changed_at = core_->env->now();
+  log_may_shrink_ = true;
+  return core_->manifest->commit_chunk(std::move(dropped), {});
+}
+
+Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
+  const Position through = ns->published.load();
+  const ManifestVersionPtr version = core_->manifest->current();
+  if (version->watermark(interval) < through) {
+    Collected rows;  // the streams go on counting behind what is dropped
+    FIRN_TRY(collect(core_->memory->snapshot(), interval, {0, through + 1}, &rows));
+    ChunkRecord tombstone;
+    tombstone.key = interval;
+    tombstone.key.generation = core_->manifest->next_generation();
+    tombstone.tier = core_->memory->name();
+    tombstone.state = ChunkState::kDropped;
+    tombstone.stats.watermark = through;
+    tombstone.stats.time_min = interval.start;
+    tombstone.stats.time_max = interval.start;
+    tombstone.created_at = tombstone.changed_at = core_->env->now();
+    FIRN_TRY(core_->manifest->commit_chunk(std::move(tombstone), rows.extras));
+  }
+  core_->memory->release(interval, through);
+  log_may_shrink_ = true;
+  update_flushed_through();
+  return Status();
+}
+
+bool Mover::clock_is_sane() {
+  const TimeNs wall = core_->env->now(), monotonic = core_->env->monotonic();
+  if (last_wall_.has_value()) {
+    const DurationNs drift = (wall - *last_wall_) - (monotonic - *last_monotonic_);
+    if (drift > kClockJumpNs || drift < -kClockJumpNs) core_->condition.set_clock_suspect(true);
+  } else if (wall < core_->manifest->last_wall_clock() - kClockJumpNs) {
+    core_->condition.set_clock_suspect(true);
+  }
+  last_wall_ = wall;
+  last_monotonic_ = monotonic;
+  return !core_->condition.clock_suspect();
+}
+
+// Moves chunks on that are older than their tier keeps them, and drops those that are older than
+// the last tier or their namespace keeps them. A chunk that fails is tried again after a while, so
+// that one damaged chunk does not keep the mover busy.
+Status Mover::apply_keep() {
+  const TimeNs now = core_->env->now();
+  Status first;
+  const auto settle = [&](const ChunkKey& key, const Status& status) {
+    settle_chunk(key, status, &first);
+  };
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    const bool memory_is_last = core_->tiers.size() == 1;
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      const bool over = ended_before(chunk.key, now, ns->retention_ns.load());
+      if (memory_is_last &&
+          (over || ended_before(chunk.key, now, core_->options.tiers[0].keep_ns))) {
+        settle(chunk.key, drop_from_memory(ns, chunk.key));
+      } else if (over && !must_wait(chunk.key)) {
+        settle(chunk.key, flush_chunk(ns, chunk.key));  // and dropped below
+      }
+    }
+  }
+  const ManifestVersionPtr version = core_->manifest->current();
+  for (const auto& [key, record] : version->chunks) {
+    if (record->state == ChunkState::kDropped || must_wait(key)) continue;
+    const NamespacePtr ns = core_->find_namespace(key.namespace_id);
+    const size_t index = tier_index(record->tier);
+    const bool tier_is_over = ended_before(key, now, core_->options.tiers[index].keep_ns);
+    const bool is_last = index + 1 == core_->tiers.size();
+    if ((ns != nullptr && ended_before(key, now, ns->retention_ns.load())) ||
+        (tier_is_over && is_last)) {
+      settle(key, drop_chunk(record));
+    } else if (tier_is_over) {
+      settle(key, move_chunk(record, index + 1));
+    }
+  }
+  return first;
+}
+
+Status Mover::forget_deleted_namespaces() {
+  for (const MemoryChunkInfo& chunk : core_->memory->snapshot().chunks()) {
+    if (core_->find_namespace(chunk.key.namespace_id) != nullptr) continue;
+    FIRN_TRY(core_->memory->drop(chunk.key));
+    log_may_shrink_ = true;
+  }
+  return Status();
+}
+
+Status Mover::remove_unused() {
+  std::vector<std::pair<std::string, ChunkKey>> unused;
+  {
+    MutexLock lock(&core_->unused->mutex);
+    unused.swap(core_->unused->chunks);
+  }
+  Status first;
+  for (const auto& [tier_name, key] : unused) {
+    Tier* tier = core_->find_tier(tier_name);
+    if (tier == nullptr || !tier->is_durable()) continue;
+    const Status status = tier->drop(key);
+    if (status.ok()) continue;
+    if (first.ok()) first = status;
+    MutexLock lock(&core_->unused->mutex);
+    core_->unused->chunks.emplace_back(tier_name, key);  // tried again at the next look
+  }
+  return first;
+}
+
+Status Mover::sweep() {
+  const ManifestVersionPtr version = core_->manifest->current();
+  for (const auto& tier : core_->tiers) {
+    if (!tier->is_durable()) continue;
+    FIRN_ASSIGN(const std::vector<ChunkKey> found, tier->list());
+    for (const ChunkKey& key : found) {
+      const auto known = version->chunks.find(key);
+      const bool owned = known != version->chunks.end() &&
+                         known->second->state != ChunkState::kDropped &&
+                         known->second->tier == tier->name();
+      if (!owned) FIRN_TRY(tier->drop(key));
+    }
+  }
+  return Status();
+}
+
+Status Mover::trim_log() {
+  if (!log_may_shrink_ || core_->condition.fenced()) return Status();
+  const ManifestVersionPtr version = core_->manifest->current();
+  // Read before the needs: every record in an earlier segment has told its needs by then.
+  const uint64_t applied = core_->applied_segment.load();
+  const std::optional<uint64_t> needed = core_->wal_needs.first_needed(
+      *version, [&](NamespaceId id) { return core_->find_namespace(id) != nullptr; });
+  const Lsn begin{needed.has_value() ? std::min(*needed, applied) : applied, 0};
+  if (begin <= core_->manifest->wal_begin() || begin <= core_->wal->begin()) {
+    log_may_shrink_ = false;
+    return Status();
+  }
+  std::vector<std::pair<NamespaceId, Position>> next_positions;
+  std::vector<ChunkKey> needless;
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    next_positions.emplace_back(ns->id, ns->published.load() + 1);
+  }
+  // A tombstone is needed while the log may hold rows it covers.
+  for (const auto& [key, record] : version->chunks) {
+    if (record->state != ChunkState::kDropped) continue;
+    const std::optional<Position> first =
+        core_->wal_needs.first_position_from(begin.segment, key.namespace_id);
+    const bool is_deleted = core_->find_namespace(key.namespace_id) == nullptr;
+    if (is_deleted || !first.has_value() || record->stats.watermark < *first) {
+      needless.push_back(key);
+    }
+  }
+  FIRN_TRY(core_->manifest->commit_trim(begin, next_positions, needless, core_->env->now()));
+  FIRN_TRY(core_->wal->trim(begin));
+  log_may_shrink_ = false;
+  return Status();
+}
+
+ChunkCommandResult Mover::execute(const ChunkCommand& command) {
+  ChunkCommandResult result;
+  const NamespacePtr ns = core_->find_namespace(command.namespace_id);
+  if (ns == nullptr) {
+    result.status = not_found("the namespace was deleted");
+    return result;
+  }
+  result.status = core_->manifest->settle();
+  if (!result.status.ok()) return result;
+  const TimeNs now = core_->env->now();
+  std::set<std::string> unmatched(command.names.begin(), command.names.end());
+  const auto selected = [&](const ChunkKey& key, std::string_view tier) {
+    if (command.tier.has_value() && *command.tier != tier) return false;
+    if (command.older_than_ns.has_value() && !ended_before(key, now, *command.older_than_ns)) {
+      return false;
+    }
+    if (command.names.empty()) return true;
+    const std::string name = key.name();
+    unmatched.erase(name);
+    return std::find(command.names.begin(), command.names.end(), name) != command.names.end();
+  };
+  const auto report = [&](const ChunkKey& key, std::string from, std::string to, uint64_t rows,
+                          Status status) {
+    if (!status.ok() && result.status.ok()) result.status = status;
+    result.chunks.push_back({key.name(), std::move(from), std::move(to), rows, std::move(status)});
+  };
+  if (command.action != ChunkAction::kMove) {
+    const std::string from(core_->memory->name());
+    const bool has_next = core_->tiers.size() > 1;
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      if (!selected(chunk.key, from)) continue;
+      const bool drop = command.action == ChunkAction::kDrop;
+      if (!drop && !has_next) {
+        report(chunk.key, from, "", chunk.stats.rows,
+               unsupported("there is no tier below '" + from + "' to flush to"));
+        continue;
+      }
+      // Rows in memory are dropped with the generation they are flushed into, below.
+      const Status status = has_next ? flush_chunk(ns, chunk.key) : drop_from_memory(ns, chunk.key);
+      if (drop && has_next && status.ok()) continue;
+      report(chunk.key, from, drop ? "" : std::string(core_->tiers[1]->name()), chunk.stats.rows,
+             status);
+    }
+  }
+  if (command.action != ChunkAction::kFlush) {
+    const ManifestVersionPtr version = core_->manifest->current();
+    for (const auto& [key, record] : version->chunks) {
+      if (key.namespace_id != ns->id || record->state == ChunkState::kDropped) continue;
+      const size_t index = tier_index(record->tier);
+      const bool can_move = index + 1 < core_->tiers.size();
+      if (!selected(key, record->tier)) continue;
+      if (command.action == ChunkAction::kDrop) {
+        report(key, record->tier, "", record->stats.rows, drop_chunk(record));
+      } else if (can_move) {
+        report(key, record->tier, std::string(core_->tiers[index + 1]->name()), record->stats.rows,
+               move_chunk(record, index + 1));
+      }
+    }
+  }
+  if (!unmatched.empty() && result.status.ok()) {
+    result.status = not_found("no chunk '" + *unmatched.begin() +
+                              "' that this can be done to; list them with GET .../chunks");
+  }
+  if (result.status.ok()) result.status = remove_unused();
+  if (result.status.ok()) result.status = trim_log();
+  return result;
+}
+
+}  // namespace firn

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "store/chunk_command.h"
+#include "store/core.h"
+
+namespace firn {
+
+// The background worker that carries chunks from tier to tier. Each method that changes ownership
+// does so in the order of docs/commit-path.md; a crash after any step leaves the store right.
+class Mover {
+ public:
+  explicit Mover(std::shared_ptr<StoreCore> core) : core_(std::move(core)) {}
+
+  // Starts the worker. Before that, recovery may call flush_largest() and sweep() itself.
+  void start();
+  // Waits for the step at work, which ends at the next chance, and fails queued commands with
+  // kCancelled. REQUIRED before the destructor.
+  void stop();
+  void wake();
+  // Queues a command. `done` is called once, on the worker, or with kCancelled from stop().
+  void submit(ChunkCommand command, ChunkCommandCallback done);
+
+  // Removes chunks in durable tiers that the manifest does not name.
+  Status sweep();
+  // Flushes the memory chunk with the most bytes. False when there is nothing to flush.
+  Result<bool> flush_largest();
+  // Gives up log segments that no tier needs any more.
+  Status trim_log();
+
+ private:
+  struct Queued {
+    ChunkCommand command;
+    ChunkCommandCallback done;
+  };
+
+  // Rows of a chunk in memory and what their flush commits besides.
+  struct Collected {
+    std::vector<BatchSlice> slices;
+    FlushExtras extras;
+  };
+
+  void step();
+  Status run_policies();
+  Status relieve_pressure();
+  Status flush_aged();
+  Status apply_keep();
+  Status forget_deleted_namespaces();
+  Status remove_unused();
+  bool clock_is_sane();
+  void update_flushed_through();
+  // Chunks that failed are left alone for a while, so that one of them does not stop the others.
+  bool must_wait(const ChunkKey& key);
+  void settle_chunk(const ChunkKey& key, const Status& status, Status* first);
+
+  ChunkCommandResult execute(const ChunkCommand& command);
+  Status collect(const MemorySnapshot& memory, const ChunkKey& interval, PositionRange positions,
+                 Collected* found);
+  Status flush_chunk(const NamespacePtr& ns, const ChunkKey& interval);
+  Status move_chunk(const ChunkRecordPtr& record, size_t target_index);
+  Result<ChunkStats> copy_chunk(const ChunkRecord& record, Tier* source, Tier* target);
+  Status seal_chunk(ChunkRecordPtr* record);
+  Status drop_chunk(const ChunkRecordPtr& record);
+  Status drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval);
+  std::vector<MemoryChunkInfo> memory_chunks(const NamespacePtr& ns) const;
+  size_t tier_index(std::string_view name) const;
+
+  std::shared_ptr<StoreCore> core_;
+  StoppableWorker worker_;
+  Mutex mutex_;
+  std::deque<Queued> queue_ GUARDED_BY(mutex_);
+  // The rest belongs to the worker.
+  std::optional<TimeNs> last_wall_, last_monotonic_;
+  std::map<ChunkKey, TimeNs> failed_until_;  // monotonic
+  bool log_may_shrink_ = true;
+};
+
+}  // namespace firn

@@ -1,0 +1,76 @@
+#include "store/options.h"
+
+#include <set>
+
+#include "base/limits.h"
+
+namespace firn {
+
+StoreOptions default_store_options(std::string data_dir) {
+  StoreOptions options;
+  options.data_dir = std::move(data_dir);
+  TierConfig hot, warm, cold;
+  hot.name = "hot";
+  hot.backend = "memory";
+  hot.keep_ns = kHourNs;
+  warm.name = "warm";
+  warm.backend = "sqlite";
+  warm.directory = "warm";
+  warm.keep_ns = 30 * kDayNs;
+  cold.name = "cold";
+  cold.backend = "parquet";
+  cold.directory = "cold";
+  cold.keep_ns = kForever;
+  options.tiers = {hot, warm, cold};
+  return options;
+}
+
+Status validate_options(const StoreOptions& options) {
+  if (options.data_dir.empty()) {
+    return invalid_argument("data_dir is empty; name the directory that holds the store");
+  }
+  if (options.tiers.empty() || options.tiers[0].backend != "memory") {
+    return invalid_argument(
+        "the first tier must have backend memory: rows are served from there until they are "
+        "flushed; give it a short keep when you want them elsewhere at once");
+  }
+  std::set<std::string> names, directories;
+  for (size_t i = 0; i < options.tiers.size(); ++i) {
+    const TierConfig& tier = options.tiers[i];
+    FIRN_TRY(validate_tier(tier));
+    if (!names.insert(tier.name).second) {
+      return invalid_argument("two tiers are named '" + tier.name + "'");
+    }
+    if (i > 0 && tier.backend == "memory") {
+      return invalid_argument("tier '" + tier.name +
+                              "' has backend memory but is not the first; only the first may");
+    }
+    if (i > 0 && !directories.insert(tier.directory).second) {
+      return invalid_argument("two tiers have the directory '" + tier.directory + "'");
+    }
+    if (tier.keep_ns <= 0) {
+      return invalid_argument("tier '" + tier.name + "': keep must be positive, or 'forever'");
+    }
+    if (tier.keep_ns == kForever && i + 1 < options.tiers.size()) {
+      return invalid_argument("tier '" + tier.name + "' keeps data forever, so tier '" +
+                              options.tiers[i + 1].name + "' below it would never get any");
+    }
+  }
+  if (options.chunk_interval_ns < kMinuteNs) {
+    return invalid_argument("chunk_interval must be at least 1m");
+  }
+  if (options.memory_bytes_max < 4 * kLimits.batch_bytes) {
+    return invalid_argument("max_memory must be at least " + format_size(4 * kLimits.batch_bytes));
+  }
+  if (options.flush_bytes() >= options.memory_bytes_max) {
+    return invalid_argument(
+        "tier '" + options.tiers[0].name + "': max_memory " + format_size(options.flush_bytes()) +
+        " must be below the store's memory budget of " + format_size(options.memory_bytes_max));
+  }
+  if (options.wal_segment_bytes < 1 * kMiB) {
+    return invalid_argument("wal.segment_size must be at least 1MiB");
+  }
+  return Status();
+}
+
+}  // namespace firn

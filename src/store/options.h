@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/size.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "tier/registry.h"
+
+namespace firn {
+
+inline constexpr DurationNs kForever = INT64_MAX;
+
+// How a store is set up. Everything has a safe default; validate_options() refuses what cannot be
+// applied.
+struct StoreOptions {
+  std::string data_dir;
+  // In order from fresh to old. The first must be a memory tier, the others durable. Relative
+  // directories are inside data_dir.
+  std::vector<TierConfig> tiers;
+  // Width of a chunk of events. Fixed when the data directory is created.
+  DurationNs chunk_interval_ns = kDayNs;
+  // Budget for rows in memory and on their way to the log; above it appends are refused.
+  uint64_t memory_bytes_max = 1 * kGiB;
+  uint64_t wal_segment_bytes = 64 * kMiB;
+  uint64_t wal_group_bytes = 4 * kMiB;
+  uint64_t disk_reserve_bytes = 256 * kMiB;
+  // For looking at a directory without changing it: appends and commands are refused, nothing is
+  // flushed, moved, swept or trimmed.
+  bool read_only = false;
+  // How often the mover looks for chunks that are due.
+  DurationNs mover_interval_ns = 1 * kSecondNs;
+
+  // Memory in use at which the mover flushes without waiting for age: the first tier's max_memory,
+  // or half of the budget.
+  uint64_t flush_bytes() const {
+    const uint64_t configured = tiers.empty() ? 0 : tiers[0].max_memory_bytes;
+    return configured != 0 ? configured : memory_bytes_max / 2;
+  }
+};
+
+// memory 1 h -> sqlite 30 d -> parquet for ever, under data_dir.
+StoreOptions default_store_options(std::string data_dir);
+
+// kInvalidArgument naming the option and what to write instead.
+Status validate_options(const StoreOptions& options);
+
+}  // namespace firn

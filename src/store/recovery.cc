@@ -1,0 +1,190 @@
+#include "store/recovery.h"
+
+#include <algorithm>
+
+#include "wal/segment_wal.h"
+
+namespace firn {
+
+namespace {
+
+// Rows of the slice above the watermark; a null batch when there are none.
+BatchSlice rows_above(const BatchSlice& slice, Position watermark) {
+  const RecordBatch& batch = *slice.batch;
+  if (batch.first_position() > watermark) return slice;
+  auto rows = std::make_shared<std::vector<uint32_t>>();
+  for (uint32_t i = 0; i < slice.rows(); ++i) {
+    const uint32_t row = slice.row(i);
+    if (batch.position(row) > watermark) rows->push_back(row);
+  }
+  if (rows->empty()) return {};
+  return {slice.batch, std::move(rows)};
+}
+
+// Applies the records of the log, one by one.
+class Replay {
+ public:
+  Replay(StoreCore* core, Mover* mover)
+      : core_(core), mover_(mover), tagger_(core->manifest->id_secret()) {}
+
+  Status apply(Lsn lsn, ByteView payload) {
+    FIRN_ASSIGN(std::unique_ptr<RecordBatch> parsed, RecordBatch::parse(payload));
+    const BatchPtr batch(std::move(parsed));
+    core_->applied_segment.store(lsn.segment);
+    const NamespacePtr ns = core_->find_namespace(batch->namespace_id());
+    if (ns == nullptr) return Status();  // deleted since
+    if (!batch->has_contiguous_positions()) return corruption("a logged batch has position gaps");
+    FIRN_TRY(check_order(*ns, *batch));
+    const Position last = batch->last_position();
+    core_->wal_needs.note_record(lsn.segment, ns->id, batch->first_position());
+    const ManifestVersionPtr version = core_->manifest->current();
+    bool any = false;
+    for (const auto& [key, whole] : split_by_interval(*core_, batch)) {
+      const BatchSlice slice = rows_above(whole, version->watermark(key));
+      if (slice.batch == nullptr) continue;
+      any = true;
+      core_->wal_needs.add(lsn.segment, key, last);
+      FIRN_TRY(core_->memory->write(key, {&slice, 1}, last).status());
+    }
+    if (any) FIRN_TRY(remember(ns.get(), *batch));
+    ns->next_position = std::max(ns->next_position, last + 1);
+    // Not further: a flush during the replay must not claim rows that are still to come.
+    ns->published.store(last);
+    return relieve();
+  }
+
+ private:
+  // The log holds a contiguous run of each namespace's positions.
+  Status check_order(const NamespaceState& ns, const RecordBatch& batch) {
+    Position& expected = expected_[ns.id];
+    const Position first = batch.first_position();
+    const bool fits = expected == 0 ? first <= ns.next_position : first == expected;
+    if (!fits) {
+      return corruption(
+          "namespace '" + ns.name + "': the log goes on at position " + std::to_string(first) +
+          " where " + std::to_string(expected == 0 ? ns.next_position : expected) + " should come");
+    }
+    expected = batch.last_position() + 1;
+    return Status();
+  }
+
+  Status remember(NamespaceState* ns, const RecordBatch& batch) {
+    const auto ids = batch.ids(ColumnId::kId);
+    for (uint32_t row = 0; row < batch.rows(); ++row) {
+      const Id& id = ids[row];
+      if (!id.is_zero() && !tagger_.has_tag(id)) ns->recent_ids.insert(id, batch.position(row));
+    }
+    if (!batch.has_column(ColumnId::kStreamPosition)) return Status();
+    const StringColumn streams = batch.strings(ColumnId::kStream);
+    const auto positions = batch.int64s(ColumnId::kStreamPosition);
+    for (uint32_t row = 0; row < batch.rows(); ++row) {
+      if (positions[row] == kAbsentInt64) continue;
+      auto head = ns->stream_heads.find(streams[row]);
+      if (head == ns->stream_heads.end()) {
+        // Later rows of the stream may lie in another interval, which was flushed already.
+        FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, streams[row]));
+        head = ns->stream_heads.emplace(std::string(streams[row]), stored).first;
+      }
+      head->second = std::max(head->second, positions[row] + 1);
+    }
+    return Status();
+  }
+
+  // Keeps memory within its budget although the log may be larger.
+  Status relieve() {
+    if (core_->options.read_only) return Status();
+    while (core_->memory->memory_bytes() > core_->options.memory_bytes_max / 4 * 3) {
+      FIRN_ASSIGN(const bool flushed, mover_->flush_largest());
+      if (!flushed) return Status();
+    }
+    return Status();
+  }
+
+  StoreCore* core_;
+  Mover* mover_;
+  IdTagger tagger_;
+  std::map<NamespaceId, Position> expected_;
+};
+
+}  // namespace
+
+Status load_namespaces(StoreCore* core) {
+  MutexLock lock(&core->namespaces_mutex);
+  for (const NamespaceRecord& record : core->manifest->namespaces()) {
+    auto state = std::make_shared<NamespaceState>(record.id, record.name);
+    state->retention_ns.store(record.retention_ns);
+    state->next_position = record.next_position;
+    state->published.store(record.next_position - 1);
+    core->namespaces_by_name.emplace(record.name, state);
+    core->namespaces_by_id.emplace(record.id, state);
+  }
+  return Status();
+}
+
+Status check_chunk_tiers(const StoreCore& core) {
+  for (const auto& [key, record] : core.manifest->current()->chunks) {
+    if (record->state == ChunkState::kDropped || core.find_tier(record->tier) != nullptr) continue;
+    return invalid_argument("chunk " + key.name() + " is in tier '" + record->tier +
+                            "', which the configuration does not have; put the tier back");
+  }
+  return Status();
+}
+
+Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress) {
+  Replay replay(core, mover);
+  Status status = core->wal->replay(
+      core->manifest->wal_begin(),
+      [&](Lsn lsn, ByteView payload) { return replay.apply(lsn, payload); }, progress);
+  for (const NamespacePtr& ns : core->all_namespaces()) {
+    ns->published.store(ns->next_position - 1);
+  }
+  if (status.ok()) return Status();
+  if (status.code() != StatusCode::kCorruption) return status;
+  core->condition.make_read_only(
+      corruption("the log is damaged, so the store is open for reading only: " +
+                 std::string(status.message()) + ". Run firn verify to see what is affected"));
+  return Status();
+}
+
+VerifyReport verify_store(StoreCore* core, const Store::Progress& progress) {
+  VerifyReport report;
+  const auto found = [&](std::string where, Status status) {
+    if (!status.ok()) report.findings.push_back({std::move(where), std::move(status)});
+  };
+  found(join_path(core->options.data_dir, "manifest.db"), core->manifest->verify());
+  const Result<std::vector<WalDamage>> log_damage =
+      verify_wal(core->env, join_path(core->options.data_dir, "wal"));
+  if (!log_damage.ok()) {
+    found(join_path(core->options.data_dir, "wal"), log_damage.status());
+  } else {
+    for (const WalDamage& damage : *log_damage) {
+      if (!damage.acknowledged) continue;
+      found(damage.file,
+            corruption("offset " + std::to_string(damage.offset) + ": " + damage.reason));
+    }
+  }
+  report.log_records = core->wal->stats().records;
+  const ManifestVersionPtr version = core->manifest->current();
+  uint64_t done = 0;
+  for (const auto& [key, record] : version->chunks) {
+    if (progress) progress(done++, version->chunks.size());
+    if (record->state == ChunkState::kDropped) continue;
+    const Result<ChunkStats> stats = core->find_tier(record->tier)->verify(key);
+    if (!stats.ok()) {
+      found(key.name(), stats.status());
+      continue;
+    }
+    ++report.chunks;
+    report.rows += stats->rows;
+    // An unfinished flush may have left more rows than the manifest knows; never fewer.
+    const bool same =
+        stats->rows == record->stats.rows && stats->checksum == record->stats.checksum;
+    if (same || stats->watermark > record->stats.watermark) continue;
+    found(key.name(), corruption("has " + std::to_string(stats->rows) +
+                                 " rows or another checksum, the manifest says " +
+                                 std::to_string(record->stats.rows) + " rows"));
+  }
+  return report;
+}
+
+}  // namespace firn

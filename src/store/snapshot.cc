@@ -1,0 +1,113 @@
+#include "store/snapshot.h"
+
+#include <algorithm>
+
+namespace firn {
+
+namespace {
+
+PositionRange intersect(PositionRange a, PositionRange b) {
+  return {std::max(a.from, b.from), std::min(a.to, b.to)};
+}
+
+}  // namespace
+
+// The order of the three readings matters: see docs/commit-path.md, "Snapshots".
+Snapshot::Snapshot(std::shared_ptr<StoreCore> core, NamespacePtr name_space)
+    : core_(std::move(core)),
+      namespace_(std::move(name_space)),
+      published_(namespace_->published.load()),
+      memory_(core_->memory->snapshot()),
+      version_(core_->manifest->current()) {}
+
+std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filter) const {
+  std::vector<SnapshotChunk> found;
+  const auto consider = [&](SnapshotChunk chunk) {
+    const PositionRange wanted = intersect(chunk.owned, filter.positions);
+    if (wanted.from >= wanted.to) return;
+    if (!filter.time.overlaps(chunk.stats.time_min, chunk.stats.time_max)) return;
+    if (!filter.positions.overlaps(chunk.stats.position_min, chunk.stats.position_max)) return;
+    found.push_back(std::move(chunk));
+  };
+  ChunkKey first;
+  first.namespace_id = namespace_->id;
+  first.dataset = dataset;
+  first.start = first.end = INT64_MIN;
+  for (auto it = version_->chunks.lower_bound(first); it != version_->chunks.end(); ++it) {
+    const ChunkRecord& record = *it->second;
+    if (it->first.namespace_id != namespace_->id || it->first.dataset != dataset) break;
+    if (record.state == ChunkState::kDropped) continue;
+    const Tier* tier = core_->find_tier(record.tier);
+    FIRN_CHECK(tier != nullptr);
+    SnapshotChunk chunk;
+    chunk.key = record.key;
+    chunk.tier = record.tier;
+    chunk.backend = tier->backend();
+    chunk.state = record.state;
+    chunk.stats = record.stats;
+    // A flush may have stored rows that the manifest does not know yet, or that this snapshot is
+    // too old to see: they still belong to memory here.
+    const Position through = std::min(record.stats.watermark, published_);
+    chunk.owned = {0, through + 1};
+    chunk.stats_are_exact = record.stats.watermark <= published_;
+    consider(std::move(chunk));
+  }
+  for (const auto& held : memory_.chunks(namespace_->id)) {
+    if (held.key.dataset != dataset) continue;
+    SnapshotChunk chunk;
+    chunk.key = held.key;
+    chunk.tier = core_->memory->name();
+    chunk.backend = core_->memory->backend();
+    chunk.stats = held.stats;
+    chunk.owned = {version_->watermark(held.key) + 1, published_ + 1};
+    chunk.in_memory = true;
+    chunk.stats_are_exact =
+        chunk.owned.from <= held.stats.position_min && held.stats.position_max <= published_;
+    consider(std::move(chunk));
+  }
+  std::stable_sort(found.begin(), found.end(), [](const SnapshotChunk& a, const SnapshotChunk& b) {
+    if (a.key.start != b.key.start) return a.key.start < b.key.start;
+    if (a.in_memory != b.in_memory) return b.in_memory;
+    return a.key.generation < b.key.generation;
+  });
+  return found;
+}
+
+Result<std::unique_ptr<BatchReader>> Snapshot::scan(const SnapshotChunk& chunk, ScanSpec spec,
+                                                    ScanCost* cost) const {
+  spec.filter.positions = intersect(spec.filter.positions, chunk.owned);
+  if (chunk.in_memory) return memory_.scan(chunk.key, spec, cost);
+  return core_->find_tier(chunk.tier)->scan(chunk.key, spec, cost);
+}
+
+Result<AggregateStates> Snapshot::aggregate(const SnapshotChunk& chunk, AggregateSpec spec,
+                                            ScanCost* cost) const {
+  spec.filter.positions = intersect(spec.filter.positions, chunk.owned);
+  if (!chunk.in_memory) return core_->find_tier(chunk.tier)->aggregate(chunk.key, spec, cost);
+  ScanSpec scan_spec;
+  scan_spec.filter = spec.filter;
+  scan_spec.projection = aggregate_projection(spec).with(spec.filter);
+  FIRN_ASSIGN(const auto reader, memory_.scan(chunk.key, scan_spec, cost));
+  return aggregate_reader(reader.get(), spec);
+}
+
+std::vector<TierInfo> Snapshot::tiers() const { return core_->tier_infos(); }
+
+std::vector<std::string> Snapshot::files(const SnapshotChunk& chunk) const {
+  if (chunk.in_memory) return {};
+  return core_->find_tier(chunk.tier)->files(chunk.key);
+}
+
+Result<bool> Snapshot::may_contain_id(const SnapshotChunk& chunk, const Id& id) const {
+  // Ids made here are not listed (store/id_index.h).
+  if (chunk.in_memory || IdTagger(core_->manifest->id_secret()).has_tag(id)) return true;
+  const auto found = version_->chunks.find(chunk.key);
+  if (found == version_->chunks.end() || found->second->id_lists == 0) return false;
+  FIRN_ASSIGN(const auto lists, core_->manifest->id_lists(chunk.key));
+  for (const auto& list : lists) {
+    if (list->may_contain(id)) return true;
+  }
+  return false;
+}
+
+}  // namespace firn

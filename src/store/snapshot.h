@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/core.h"
+#include "tier/tier.h"
+
+namespace firn {
+
+// A chunk as one snapshot sees it: where it is and which positions of it belong there.
+struct SnapshotChunk {
+  ChunkKey key;
+  std::string tier;
+  std::string backend;
+  ChunkState state = ChunkState::kOpen;
+  PositionRange owned;  // rows outside belong to another tier or are newer than the snapshot
+  ChunkStats stats;     // for chunks in memory: of what the hot tier holds, owned or not
+  bool in_memory = false;
+  bool stats_are_exact = false;  // stats count exactly the owned rows
+};
+
+// A fixed reading of one namespace: what it holds never changes, whatever is appended, flushed or
+// moved meanwhile. Chunks it names are not removed while it lives. Thread rule: immutable, any
+// thread.
+class Snapshot {
+ public:
+  Snapshot(std::shared_ptr<StoreCore> core, NamespacePtr name_space);
+
+  NamespaceId namespace_id() const { return namespace_->id; }
+  const std::string& namespace_name() const { return namespace_->name; }
+  // The last visible position.
+  Position published() const { return published_; }
+
+  // The chunks that may hold rows of the filter's time and position ranges, ascending by key, tiers
+  // from old to fresh within an interval.
+  std::vector<SnapshotChunk> chunks(Dataset dataset, const Filter& filter) const;
+  // Reads rows of the chunk that it owns and that satisfy the filter.
+  Result<std::unique_ptr<BatchReader>> scan(const SnapshotChunk& chunk, ScanSpec spec,
+                                            ScanCost* cost) const;
+  Result<AggregateStates> aggregate(const SnapshotChunk& chunk, AggregateSpec spec,
+                                    ScanCost* cost) const;
+  // All tiers of the store, fresh to old, with what they hold of all namespaces.
+  std::vector<TierInfo> tiers() const;
+  // Files of a chunk, for engines that read its format themselves; empty when it has none.
+  std::vector<std::string> files(const SnapshotChunk& chunk) const;
+  // False when a row with this id certainly is not in the chunk.
+  Result<bool> may_contain_id(const SnapshotChunk& chunk, const Id& id) const;
+
+ private:
+  std::shared_ptr<StoreCore> core_;
+  NamespacePtr namespace_;
+  Position published_;
+  MemorySnapshot memory_;
+  ManifestVersionPtr version_;
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+}  // namespace firn

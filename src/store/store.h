@@ -1,0 +1,108 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/env.h"
+#include "store/append.h"
+#include "store/chunk_command.h"
+#include "store/options.h"
+#include "store/snapshot.h"
+
+namespace firn {
+
+struct NamespaceInfo {
+  NamespaceId id = 0;
+  std::string name;
+  Position last_position = 0;
+  DurationNs retention_ns = kForever;
+};
+
+// What health and metrics tell.
+struct StoreHealth {
+  bool accepts_writes = true;
+  bool fenced = false;         // a write or sync of the log failed; restart to recover
+  bool disk_full = false;      // appends are refused until space is back; resumes by itself
+  bool clock_suspect = false;  // retention waits for confirm_clock()
+  Status write_refusal;        // why appends are refused
+  Status mover_error;          // what the mover failed at last; it tries again
+  WalStats wal;
+  uint64_t memory_bytes = 0, memory_bytes_max = 0, queued_bytes = 0;
+  std::vector<TierInfo> tiers;
+};
+
+struct VerifyFinding {
+  std::string file;  // or the name of a chunk
+  Status status;     // kCorruption with offset or block and positions
+};
+struct VerifyReport {
+  uint64_t chunks = 0, rows = 0, log_records = 0;
+  std::vector<VerifyFinding> findings;  // empty: everything is sound
+};
+
+// A store: a log, a list of tiers and the manifest, in one data directory. The promise is in
+// docs/guarantees.md, the order of work in docs/commit-path.md.
+//
+// Thread rule: every method from any thread. Lives until nothing uses it; snapshots may outlive it.
+class Store {
+ public:
+  using Progress = std::function<void(uint64_t bytes_done, uint64_t bytes_total)>;
+
+  // Opens the directory, creating it when missing, and recovers. kConflict when another process has
+  // it, kInvalidArgument for options that cannot be applied, kCorruption for a manifest that cannot
+  // be trusted. A damaged log opens for reading only: see health().
+  static Result<std::unique_ptr<Store>> open(Env* env, StoreOptions options,
+                                             const Progress& progress = nullptr);
+  // Drops what was not sequenced yet (kCancelled) or not durable (kOutcomeUnknown). Everything
+  // acknowledged is durable already, so this is quick.
+  ~Store();
+
+  // Appends a batch, all or nothing. Returns at once; `done` is called exactly once, from a worker
+  // (it must be quick and not block), or before the return when the request is refused right away.
+  void append(NamespaceId namespace_id, AppendRequest request, AppendCallback done);
+  // The same for a thread that may wait. Not in a simulation: nothing would run meanwhile.
+  Result<AppendResult> append_and_wait(NamespaceId namespace_id, AppendRequest request);
+  // A time-ordered id that the duplicate search knows to be fresh.
+  Id new_id();
+
+  // kNotFound when there is no such namespace.
+  Result<NamespaceInfo> find_namespace(std::string_view name) const;
+  std::vector<NamespaceInfo> namespaces() const;
+  // Names are [a-z0-9][a-z0-9_-]{0,62}. Creates, or changes the retention of an existing one.
+  Result<NamespaceInfo> put_namespace(const std::string& name, DurationNs retention_ns);
+  // Deletes it with everything in it. Its id is never used again.
+  Status delete_namespace(const std::string& name);
+
+  Result<SnapshotPtr> snapshot(NamespaceId namespace_id) const;
+
+  // Runs on the mover; `done` is called once, from there.
+  void command(ChunkCommand command, ChunkCommandCallback done);
+  ChunkCommandResult command_and_wait(ChunkCommand command);
+
+  // Calls back, from the log's worker, with each new published position. The function must be
+  // quick, and must not subscribe or unsubscribe itself.
+  uint64_t subscribe(NamespaceId namespace_id, std::function<void(Position)> on_published);
+  // Afterwards the function is not running and will not be called.
+  void unsubscribe(uint64_t subscription);
+
+  StoreHealth health() const;
+  const StoreOptions& options() const;
+  // The operator says that the wall clock is right; retention may run again.
+  void confirm_clock();
+  // Reads everything back and checks it. Slow. `progress` gets chunks done and total.
+  VerifyReport verify(const Progress& progress = nullptr);
+
+ private:
+  Store();
+  Status open_parts(Env* env, StoreOptions options, const Progress& progress);
+  Status open_tiers();
+  Status recover(const Progress& progress);
+
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace firn
