@@ -1,0 +1,178 @@
+#include "cli/command.h"
+#include "cli/connection.h"
+#include "cli/json_rows.h"
+#include "wire/json_text.h"
+
+namespace firn {
+
+namespace {
+
+std::string namespace_path(const std::string& name) {
+  return "/api/v1/namespaces/" + url_encode(name);
+}
+
+// One request, its answer printed as rows.
+int call_and_print(const CommonOptions& common, const std::string& method, const std::string& path,
+                   const std::string& body, const char* member,
+                   const std::vector<OutputColumn>& columns) {
+  auto connection = Connection::open(common.server);
+  if (!connection.ok()) return report(connection.status());
+  const Result<std::string> answer =
+      (*connection)->call(method, path, body, body.empty() ? "" : "application/json");
+  if (!answer.ok()) return report(answer.status(), **connection);
+  return report(print_objects(*answer, member, columns, *parse_output_format(common.output)));
+}
+
+struct ChunkOptions {
+  CommonOptions common;
+  std::vector<std::string> names;
+  std::string older_than;
+  std::string tier;
+  bool all = false;
+};
+
+int list_chunks(const CommonOptions& common) {
+  return call_and_print(common, "GET", namespace_path(common.name_space) + "/chunks", "", "chunks",
+                        {{"name", OutputKind::kText},
+                         {"tier", OutputKind::kText},
+                         {"state", OutputKind::kText},
+                         {"rows", OutputKind::kNumber},
+                         {"bytes", OutputKind::kNumber},
+                         {"time_min", OutputKind::kText},
+                         {"time_max", OutputKind::kText}});
+}
+
+int change_chunks(const ChunkOptions& options, const std::string& action) {
+  std::string body = "{";
+  const auto member = [&](const char* name) {
+    body += body.size() > 1 ? ",\"" : "\"";
+    body += std::string(name) + "\":";
+  };
+  if (!options.names.empty()) {
+    member("names");
+    for (size_t i = 0; i < options.names.size(); ++i) {
+      body += i == 0 ? "[" : ",";
+      append_json_string(options.names[i], &body);
+    }
+    body += "]";
+  }
+  if (!options.older_than.empty()) {
+    member("older_than");
+    append_json_string(options.older_than, &body);
+  }
+  if (!options.tier.empty()) {
+    member("tier");
+    append_json_string(options.tier, &body);
+  }
+  if (options.all) {
+    member("all");
+    body += "true";
+  }
+  body += "}";
+  return call_and_print(options.common, "POST",
+                        namespace_path(options.common.name_space) + "/chunks:" + action, body,
+                        "chunks",
+                        {{"chunk", OutputKind::kText},
+                         {"from", OutputKind::kText},
+                         {"to", OutputKind::kText},
+                         {"rows", OutputKind::kNumber},
+                         {"error", OutputKind::kText}});
+}
+
+int list_namespaces(const CommonOptions& common) {
+  return call_and_print(common, "GET", "/api/v1/namespaces", "", "namespaces",
+                        {{"name", OutputKind::kText},
+                         {"last_position", OutputKind::kNumber},
+                         {"retention", OutputKind::kText}});
+}
+
+int change_namespace(const CommonOptions& common, const std::string& method,
+                     const std::string& name, const std::string& retention) {
+  auto connection = Connection::open(common.server);
+  if (!connection.ok()) return report(connection.status());
+  std::string body;
+  if (method == "PUT") {
+    body = "{";
+    if (!retention.empty()) {
+      body += "\"retention\":";
+      append_json_string(retention, &body);
+    }
+    body += "}";
+  }
+  const Result<std::string> answer =
+      (*connection)
+          ->call(method, namespace_path(name), body, body.empty() ? "" : "application/json");
+  return report(answer.status(), **connection);
+}
+
+}  // namespace
+
+void add_chunks_command(CLI::App* app, Action* chosen) {
+  const auto list = std::make_shared<CommonOptions>();
+  CLI::App* command = app->add_subcommand("chunks", "list chunks, or flush, move or drop them");
+  command->require_subcommand(0, 1);
+  add_common_options(command, list.get(), true);
+  command->callback([command, list, chosen] {
+    if (command->get_subcommands().empty()) *chosen = [list] { return list_chunks(*list); };
+  });
+  for (const auto& [name, help] :
+       {std::pair("flush", "bring chunks from memory to the next tier"),
+        std::pair("move", "bring chunks from their tier to the next one"),
+        std::pair("drop", "remove chunks for good")}) {
+    const auto options = std::make_shared<ChunkOptions>();
+    CLI::App* change = command->add_subcommand(name, help);
+    add_common_options(change, &options->common, true);
+    change->add_option("names", options->names, "only these chunks (default: all that can)");
+    change->add_option("--older-than", options->older_than, "only chunks that ended so long ago");
+    change->add_option("--tier", options->tier, "only chunks in this tier");
+    if (std::string_view(name) == "drop") {
+      change->add_flag("--all", options->all, "really every chunk of the namespace");
+    }
+    change->callback([options, chosen, action = std::string(name)] {
+      *chosen = [options, action] { return change_chunks(*options, action); };
+    });
+  }
+}
+
+void add_tiers_command(CLI::App* app, Action* chosen) {
+  const auto common = std::make_shared<CommonOptions>();
+  CLI::App* command = app->add_subcommand("tiers", "list tiers with what they hold");
+  add_common_options(command, common.get(), true);
+  command->callback([common, chosen] {
+    *chosen = [common] {
+      return call_and_print(*common, "GET", "/api/v1/tiers", "", "tiers",
+                            {{"name", OutputKind::kText},
+                             {"backend", OutputKind::kText},
+                             {"keep", OutputKind::kText},
+                             {"chunks", OutputKind::kNumber},
+                             {"rows", OutputKind::kNumber},
+                             {"bytes", OutputKind::kNumber}});
+    };
+  });
+}
+
+void add_namespace_command(CLI::App* app, Action* chosen) {
+  const auto common = std::make_shared<CommonOptions>();
+  const auto name = std::make_shared<std::string>();
+  const auto retention = std::make_shared<std::string>();
+  CLI::App* command = app->add_subcommand("namespace", "list, create or delete namespaces");
+  command->require_subcommand(1);
+  CLI::App* list = command->add_subcommand("list", "all namespaces");
+  add_common_options(list, common.get(), true);
+  list->callback([common, chosen] { *chosen = [common] { return list_namespaces(*common); }; });
+  for (const auto& [verb, method, help] :
+       {std::tuple("put", "PUT", "create a namespace, or change its retention"),
+        std::tuple("delete", "DELETE", "delete a namespace with everything in it")}) {
+    CLI::App* change = command->add_subcommand(verb, help);
+    add_common_options(change, common.get(), false);
+    change->add_option("name", *name, "name of the namespace")->required();
+    if (std::string_view(verb) == "put") {
+      change->add_option("--retention", *retention, "how long events stay (30d, forever)");
+    }
+    change->callback([=, method_name = std::string(method)] {
+      *chosen = [=] { return change_namespace(*common, method_name, *name, *retention); };
+    });
+  }
+}
+
+}  // namespace firn

@@ -1,0 +1,34 @@
+#include "cli/command.h"
+
+namespace firn {
+
+void add_common_options(CLI::App* command, CommonOptions* options, bool prints_rows) {
+  command->add_option("--server", options->server, "address of the server")
+      ->envname("FIRN_SERVER")
+      ->capture_default_str();
+  command->add_option("--namespace,-n", options->name_space, "namespace to work in")
+      ->envname("FIRN_NAMESPACE")
+      ->capture_default_str();
+  if (!prints_rows) return;
+  command->add_option("--output,-o", options->output, "form of the answer")
+      ->check(CLI::IsMember({"table", "json", "csv", "ndjson"}))
+      ->capture_default_str();
+}
+
+int report(const Status& status) {
+  if (status.ok()) return kExitOk;
+  std::fprintf(stderr, "firn: %s\n", std::string(status.message()).c_str());
+  return kExitFailed;
+}
+
+int report(const Status& status, const Connection& connection) {
+  const int code = report(status);
+  return status.ok() || connection.reached() ? code : kExitUnreachable;
+}
+
+bool print(std::string_view text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+         std::fflush(stdout) == 0;
+}
+
+}  // namespace firn

@@ -1,0 +1,157 @@
+// The commands that work on a data directory or the configuration, without a server: serve, verify,
+// config.
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "cli/command.h"
+#include "cli/version.h"
+#include "env/env.h"
+#include "server/config.h"
+#include "server/server.h"
+#include "store/store.h"
+
+namespace firn {
+
+namespace {
+
+struct LocalOptions {
+  ConfigSources sources;
+  std::string output = "table";
+};
+
+// Every setting is a flag of the same name.
+void add_setting_options(CLI::App* command, const std::shared_ptr<LocalOptions>& options) {
+  command->add_option("--config,-c", options->sources.file, "configuration file (YAML or JSON)");
+  for (const SettingInfo& setting : config_settings()) {
+    if (setting.name == "unsafe_open") {
+      command
+          ->add_flag_callback(
+              setting.flag,
+              [options] { options->sources.flags.emplace_back("unsafe_open", "true"); },
+              setting.help)
+          ->group("Settings");
+      continue;
+    }
+    // --wal.segment-size can be written --wal-segment-size too.
+    std::string flags = setting.flag;
+    std::string dashed = setting.flag;
+    std::replace(dashed.begin(), dashed.end(), '.', '-');
+    if (dashed != flags) flags += "," + dashed;
+    command
+        ->add_option_function<std::string>(
+            flags,
+            [options, name = setting.name](const std::string& value) {
+              options->sources.flags.emplace_back(name, value);
+            },
+            setting.help)
+        ->group("Settings");
+  }
+}
+
+int usage_error(const Status& status) {
+  (void)report(status);
+  return kExitUsage;
+}
+
+int run_serve(const LocalOptions& options) {
+  const Result<LoadedConfig> loaded = load_config(posix_env(), options.sources);
+  if (!loaded.ok()) return usage_error(loaded.status());
+  const ServerConfig& config = loaded->config;
+  Result<std::unique_ptr<Server>> server = Server::start(posix_env(), config);
+  if (!server.ok()) return report(server.status());
+  (*server)->stop_on_signals();
+  std::string text = version_text() + ", data in " + config.store.data_dir + "\n";
+  for (const std::string& address : (*server)->addresses()) {
+    text += "listening on http://" + address + "\n";
+  }
+  print(text);
+  const Status ended = (*server)->wait();
+  (*server)->stop();
+  (void)report(ended);
+  return (*server)->exit_code();
+}
+
+int run_verify(const LocalOptions& options) {
+  const Result<LoadedConfig> loaded = load_config(posix_env(), options.sources);
+  if (!loaded.ok()) return usage_error(loaded.status());
+  StoreOptions store_options = loaded->config.store;
+  store_options.read_only = true;
+  const Result<std::unique_ptr<Store>> store = Store::open(posix_env(), store_options);
+  if (!store.ok()) {
+    (void)report(store.status());
+    return store.status().code() == StatusCode::kCorruption ? kExitDamaged : kExitFailed;
+  }
+  const bool show_progress = isatty(2) == 1;
+  const VerifyReport found = (*store)->verify([&](uint64_t done, uint64_t total) {
+    if (!show_progress) return;
+    std::fprintf(stderr, "\r\033[Kchunk %llu of %llu", static_cast<unsigned long long>(done),
+                 static_cast<unsigned long long>(total));
+  });
+  if (show_progress) std::fputs("\r\033[K", stderr);
+  TableWriter writer(*parse_output_format(options.output),
+                     {{"file", OutputKind::kText}, {"damage", OutputKind::kText}});
+  for (const VerifyFinding& finding : found.findings) {
+    writer.add_row({finding.file, std::string(finding.status.message())});
+  }
+  writer.finish();
+  if (!found.findings.empty() || options.output != "table") print(writer.take());
+  std::fprintf(
+      stderr, "read %llu chunks with %llu rows and the log: %s\n",
+      static_cast<unsigned long long>(found.chunks), static_cast<unsigned long long>(found.rows),
+      found.findings.empty() ? "everything is sound"
+                             : (std::to_string(found.findings.size()) + " damaged").c_str());
+  return found.findings.empty() ? kExitOk : kExitDamaged;
+}
+
+int run_config(const LocalOptions& options) {
+  const Result<LoadedConfig> loaded = load_config(posix_env(), options.sources);
+  if (!loaded.ok()) return usage_error(loaded.status());
+  TableWriter writer(*parse_output_format(options.output), {{"name", OutputKind::kText},
+                                                            {"value", OutputKind::kText},
+                                                            {"origin", OutputKind::kText},
+                                                            {"source", OutputKind::kText}});
+  for (const ConfigEntry& entry : loaded->entries) {
+    writer.add_row({entry.name, entry.value, std::string(config_origin_name(entry.origin)),
+                    entry.source.empty() ? std::nullopt : std::optional(entry.source)});
+  }
+  writer.finish();
+  return print(writer.take()) ? kExitOk : kExitFailed;
+}
+
+void add_output_option(CLI::App* command, const std::shared_ptr<LocalOptions>& options) {
+  command->add_option("--output,-o", options->output, "form of the answer")
+      ->check(CLI::IsMember({"table", "json", "csv", "ndjson"}))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App* app, Action* chosen) {
+  const auto options = std::make_shared<LocalOptions>();
+  CLI::App* command = app->add_subcommand("serve", "start the server");
+  add_setting_options(command, options);
+  command->callback([options, chosen] { *chosen = [options] { return run_serve(*options); }; });
+}
+
+void add_verify_command(CLI::App* app, Action* chosen) {
+  const auto options = std::make_shared<LocalOptions>();
+  CLI::App* command = app->add_subcommand(
+      "verify", "read everything in a data directory and report damage; no server may use it");
+  add_setting_options(command, options);
+  add_output_option(command, options);
+  command->callback([options, chosen] { *chosen = [options] { return run_verify(*options); }; });
+}
+
+void add_config_command(CLI::App* app, Action* chosen) {
+  const auto options = std::make_shared<LocalOptions>();
+  CLI::App* command =
+      app->add_subcommand("config", "print the effective settings and where each comes from");
+  add_setting_options(command, options);
+  add_output_option(command, options);
+  command->callback([options, chosen] { *chosen = [options] { return run_config(*options); }; });
+}
+
+}  // namespace firn

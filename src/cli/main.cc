@@ -1,0 +1,41 @@
+// The `firn` binary: one subcommand per file of this room.
+
+#include <csignal>
+
+#include "cli/command.h"
+#include "cli/version.h"
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Firn keeps everything that happens in time: durable before acknowledged, from memory to "
+      "SQLite to Parquet, one query over all of it.",
+      "firn");
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "help of all commands");
+  firn::Action chosen;
+  firn::add_serve_command(&app, &chosen);
+  firn::add_import_command(&app, &chosen);
+  firn::add_query_command(&app, &chosen);
+  firn::add_sql_command(&app, &chosen);
+  firn::add_tail_command(&app, &chosen);
+  firn::add_chunks_command(&app, &chosen);
+  firn::add_tiers_command(&app, &chosen);
+  firn::add_namespace_command(&app, &chosen);
+  firn::add_verify_command(&app, &chosen);
+  firn::add_config_command(&app, &chosen);
+  app.add_subcommand("version", "print the version")->callback([&chosen] {
+    chosen = [] {
+      firn::print(firn::version_text() + "\n");
+      return static_cast<int>(firn::kExitOk);
+    };
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? firn::kExitOk : firn::kExitUsage;
+  }
+  // A reader that went away (`| head`) ends the command through the failed write.
+  std::signal(SIGPIPE, SIG_IGN);
+  return chosen();
+}

@@ -1,0 +1,92 @@
+#include "server/api_face.h"
+
+#include "wire/gzip.h"
+#include "wire/json_text.h"
+
+namespace firn {
+
+Face api_face(Services* services) {
+  Face face;
+  add_event_routes(services, &face);
+  add_tail_routes(services, &face);
+  add_sql_routes(services, &face);
+  add_namespace_routes(services, &face);
+  add_chunk_routes(services, &face);
+  return face;
+}
+
+Result<Target> find_target(Services* services, const HttpRequest& request) {
+  Target target;
+  target.open = services->gate->get();
+  if (target.open == nullptr) return services->gate->why_not();
+  FIRN_CHECK(!request.path_arguments.empty());
+  FIRN_ASSIGN(target.name_space, target.open->store->find_namespace(request.path_arguments[0]));
+  return target;
+}
+
+Status unpack_body(HttpRequest* request, const Limits& limits, int* http_status) {
+  *http_status = 400;
+  const std::string& encoding = request->content_encoding;
+  if (encoding.empty() || equals_ignoring_case(encoding, "identity")) return Status();
+  if (!equals_ignoring_case(encoding, "gzip") && !equals_ignoring_case(encoding, "x-gzip")) {
+    *http_status = 415;
+    return invalid_argument("Content-Encoding '" + encoding +
+                            "' is not supported; send gzip or none");
+  }
+  Result<std::string> body =
+      gunzip(request->body, limits.request_bytes, limits.decompression_ratio);
+  if (!body.ok()) {
+    *http_status = http_status_of(body.status().code());
+    return body.status().with_context("the gzip body");
+  }
+  request->body = std::move(*body);
+  return Status();
+}
+
+QueryGuard make_guard(Services* services, const HttpRequestPtr& request) {
+  Env* env = services->env;
+  const TimeNs started = env->monotonic();
+  const DurationNs limit = services->limits.query_time_ns;
+  return [env, started, limit, request]() -> Status {
+    if (request->cancellation.cancelled()) return cancelled("nobody waits for the answer");
+    if (env->monotonic() - started <= limit) return Status();
+    return deadline_exceeded("the query took longer than the limit query_time, " +
+                             format_duration(limit) + "; narrow it");
+  };
+}
+
+void run_query(Services* services, const HttpRequestPtr& request, const Responder& respond,
+               std::function<Result<HttpResponse>()> work) {
+  services->query_executor([request, respond, work = std::move(work)] {
+    if (request->cancellation.cancelled()) {
+      return respond(json_error(cancelled("nobody waits for the answer")));
+    }
+    Result<HttpResponse> response = work();
+    respond(response.ok() ? std::move(*response) : json_error(response.status()));
+  });
+}
+
+std::string tiers_json(const QueryCost& cost) {
+  std::string out = "[";
+  for (const std::string& tier : cost.tier_names()) {
+    if (out.size() > 1) out.push_back(',');
+    append_json_string(tier, &out);
+  }
+  out.push_back(']');
+  return out;
+}
+
+std::string tiers_text(const QueryCost& cost) {
+  std::string out;
+  for (const std::string& tier : cost.tier_names()) {
+    if (!out.empty()) out.push_back(',');
+    out += tier;
+  }
+  return out;
+}
+
+bool accepts_ndjson(const HttpRequest& request) {
+  return request.accept.find("application/x-ndjson") != std::string::npos;
+}
+
+}  // namespace firn

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "query/query.h"
+#include "server/router.h"
+#include "server/services.h"
+#include "store/store.h"
+
+namespace firn {
+
+// The routes under /api/v1 (docs/http-api.md). `services` must outlive the handlers.
+Face api_face(Services* services);
+
+// Parts of it, one per file.
+void add_event_routes(Services* services, Face* face);  // api_events.cc: append, one, page, count
+void add_tail_routes(Services* services, Face* face);   // api_tail.cc
+void add_sql_routes(Services* services, Face* face);    // api_sql.cc
+void add_namespace_routes(Services* services, Face* face);  // api_namespaces.cc: also tiers
+void add_chunk_routes(Services* services, Face* face);      // api_chunks.cc
+
+// What handlers share.
+
+// An open store with the namespace of the request's first path argument.
+struct Target {
+  OpenStorePtr open;
+  NamespaceInfo name_space;
+};
+Result<Target> find_target(Services* services, const HttpRequest& request);
+
+// Unpacks a gzip body in place. `http_status` is what a failure is answered with.
+Status unpack_body(HttpRequest* request, const Limits& limits, int* http_status);
+
+// Ends a query when nobody waits for it or its time is over. `request` must outlive the guard.
+QueryGuard make_guard(Services* services, const HttpRequestPtr& request);
+
+// Runs `work` on the query executor and answers with what it returns; skips it when nobody waits.
+void run_query(Services* services, const HttpRequestPtr& request, const Responder& respond,
+               std::function<Result<HttpResponse>()> work);
+
+// `,"tiers":["hot","warm"]` without the comma and the key.
+std::string tiers_json(const QueryCost& cost);
+// "hot,warm"
+std::string tiers_text(const QueryCost& cost);
+bool accepts_ndjson(const HttpRequest& request);
+
+}  // namespace firn

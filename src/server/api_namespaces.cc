@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "server/api_face.h"
+#include "server/body_reader.h"
+#include "wire/json_text.h"
+
+namespace firn {
+
+namespace {
+
+void append_namespace(const NamespaceInfo& info, std::string* out) {
+  JsonObjectWriter object(out);
+  object.text("name", info.name);
+  object.unsigned_integer("last_position", info.last_position);
+  object.text("retention", format_duration(info.retention_ns));
+  object.close();
+}
+
+HttpResponse namespace_answer(const NamespaceInfo& info) {
+  std::string body;
+  append_namespace(info, &body);
+  body.push_back('\n');
+  return json_response(std::move(body));
+}
+
+void list_namespaces(Services* services, const HttpRequestPtr&, const Responder& respond) {
+  const OpenStorePtr open = services->gate->get();
+  if (open == nullptr) return respond(json_error(services->gate->why_not()));
+  std::string body = "{\"namespaces\":[";
+  bool first = true;
+  for (const NamespaceInfo& info : open->store->namespaces()) {
+    if (!std::exchange(first, false)) body.push_back(',');
+    append_namespace(info, &body);
+  }
+  respond(json_response(body + "]}\n"));
+}
+
+void get_namespace(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  const Result<Target> target = find_target(services, *request);
+  respond(target.ok() ? namespace_answer(target->name_space) : json_error(target.status()));
+}
+
+Result<std::optional<DurationNs>> read_retention(std::string_view body) {
+  std::optional<DurationNs> retention;
+  FIRN_TRY(
+      read_json_object(body, [&retention](std::string_view name, JsonReader* json) -> Result<bool> {
+        std::string_view text;
+        if (name != "retention") return false;
+        if (!json->read_string(&text)) return true;
+        retention = parse_duration(text);
+        if (retention.has_value() && *retention > 0) return true;
+        return invalid_argument("'retention' is '" + std::string(text) +
+                                "'; it must be a duration such as 30d, or forever");
+      }));
+  return retention;
+}
+
+void put_namespace(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  // The manifest is a file, so this is work for a thread that may wait.
+  run_query(services, request, respond, [services, request]() -> Result<HttpResponse> {
+    const OpenStorePtr open = services->gate->get();
+    if (open == nullptr) return services->gate->why_not();
+    FIRN_ASSIGN(std::optional<DurationNs> retention, read_retention(request->body));
+    const std::string& name = request->path_arguments[0];
+    if (!retention.has_value()) {
+      const Result<NamespaceInfo> existing = open->store->find_namespace(name);
+      if (existing.ok()) return namespace_answer(*existing);
+    }
+    FIRN_ASSIGN(const NamespaceInfo info,
+                open->store->put_namespace(name, retention.value_or(kForever)));
+    return namespace_answer(info);
+  });
+}
+
+void delete_namespace(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  run_query(services, request, respond, [services, request]() -> Result<HttpResponse> {
+    const OpenStorePtr open = services->gate->get();
+    if (open == nullptr) return services->gate->why_not();
+    FIRN_TRY(open->store->delete_namespace(request->path_arguments[0]));
+    HttpResponse response;
+    response.status = 204;
+    return response;
+  });
+}
+
+void list_tiers(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  run_query(services, request, respond, [services]() -> Result<HttpResponse> {
+    const OpenStorePtr open = services->gate->get();
+    if (open == nullptr) return services->gate->why_not();
+    std::string body = "{\"tiers\":[";
+    bool first = true;
+    for (const TierInfo& tier : open->store->health().tiers) {
+      if (!std::exchange(first, false)) body.push_back(',');
+      JsonObjectWriter object(&body);
+      object.text("name", tier.name);
+      object.text("backend", tier.backend);
+      object.text("keep", format_duration(tier.keep_ns));
+      object.unsigned_integer("chunks", tier.stats.chunks);
+      object.unsigned_integer("rows", tier.stats.rows);
+      object.unsigned_integer("bytes", tier.stats.bytes);
+      object.close();
+    }
+    return json_response(body + "]}\n");
+  });
+}
+
+}  // namespace
+
+void add_namespace_routes(Services* services, Face* face) {
+  const auto bind = [services](auto function) -> HttpHandler {
+    return [services, function](const HttpRequestPtr& request, const Responder& respond) {
+      function(services, request, respond);
+    };
+  };
+  face->push_back({HttpMethod::kGet, "/api/v1/namespaces", bind(list_namespaces)});
+  face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}", bind(get_namespace)});
+  face->push_back({HttpMethod::kPut, "/api/v1/namespaces/{ns}", bind(put_namespace)});
+  face->push_back({HttpMethod::kDelete, "/api/v1/namespaces/{ns}", bind(delete_namespace)});
+  face->push_back({HttpMethod::kGet, "/api/v1/tiers", bind(list_tiers)});
+}
+
+}  // namespace firn

@@ -1,0 +1,231 @@
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/config.h"
+#include "wire/json_text.h"
+
+// The only file that knows yaml-cpp; its exceptions end here.
+
+namespace firn {
+
+namespace {
+
+using Values = std::vector<std::pair<std::string, std::string>>;
+
+std::string place(const YAML::Node& node) {
+  const YAML::Mark mark = node.Mark();
+  return mark.is_null() ? "" : "line " + std::to_string(mark.line + 1) + ": ";
+}
+
+// yaml-cpp keeps both of two equal keys and finds the first; saying something twice is a mistake.
+Status check_unique(const YAML::Node& map) {
+  std::set<std::string> seen;
+  for (const auto& member : map) {
+    if (!member.first.IsScalar()) {
+      return invalid_argument(place(member.first) + "a name must be a text");
+    }
+    if (seen.insert(member.first.Scalar()).second) continue;
+    return invalid_argument(place(member.first) + "'" + member.first.Scalar() +
+                            "' is given more than once");
+  }
+  return Status();
+}
+
+// Lists and maps as JSON, so that one text goes through all layers of the configuration.
+void append_node_json(const YAML::Node& node, std::string* out) {
+  if (node.IsMap()) {
+    JsonObjectWriter object(out);
+    for (const auto& member : node) {
+      object.member(member.first.Scalar());
+      append_node_json(member.second, out);
+    }
+    object.close();
+  } else if (node.IsSequence()) {
+    out->push_back('[');
+    bool first = true;
+    for (const auto& element : node) {
+      if (!std::exchange(first, false)) out->push_back(',');
+      append_node_json(element, out);
+    }
+    out->push_back(']');
+  } else {
+    append_json_string(node.IsNull() ? "" : node.Scalar(), out);
+  }
+}
+
+Status check_unique_everywhere(const YAML::Node& node) {
+  if (node.IsMap()) {
+    FIRN_TRY(check_unique(node));
+    for (const auto& member : node) FIRN_TRY(check_unique_everywhere(member.second));
+  } else if (node.IsSequence()) {
+    for (const auto& element : node) FIRN_TRY(check_unique_everywhere(element));
+  }
+  return Status();
+}
+
+Status flatten(const std::string& prefix, const YAML::Node& map, Values* values) {
+  for (const auto& member : map) {
+    const std::string name = prefix + member.first.Scalar();
+    if (member.second.IsMap()) {
+      FIRN_TRY(flatten(name + ".", member.second, values));
+    } else if (member.second.IsSequence()) {
+      std::string json;
+      append_node_json(member.second, &json);
+      values->emplace_back(name, std::move(json));
+    } else if (member.second.IsScalar()) {
+      values->emplace_back(name, member.second.Scalar());
+    } else {
+      return invalid_argument(place(member.first) + "'" + name + "' has no value");
+    }
+  }
+  return Status();
+}
+
+Result<YAML::Node> load_yaml(std::string_view text) {
+  try {
+    return YAML::Load(std::string(text));
+  } catch (const YAML::Exception& error) {
+    return invalid_argument(std::string("not YAML: ") + error.what());
+  }
+}
+
+Status refuse_tier(const YAML::Node& node, const std::string& tier, const std::string& what) {
+  return invalid_argument("a list of tiers: " + place(node) +
+                          (tier.empty() ? "" : "tier '" + tier + "': ") + what);
+}
+
+// "file:./cold" and "file:///var/cold" name directories.
+Result<std::string> directory_of_url(const YAML::Node& node, const std::string& tier) {
+  std::string url = node.Scalar();
+  if (!url.starts_with("file:")) {
+    return refuse_tier(node, tier, "url '" + url + "' is not supported; write file:DIRECTORY");
+  }
+  url = url.substr(5);
+  if (url.starts_with("//")) url = url.substr(2);
+  if (url.starts_with("./")) url = url.substr(2);
+  if (url.empty()) return refuse_tier(node, tier, "url names no directory");
+  return url;
+}
+
+Status read_tier_member(const std::string& name, const YAML::Node& value, TierConfig* tier) {
+  static const std::vector<std::string> kKnown = {
+      "name", "backend", "keep", "max_memory", "directory", "url", "layout", "promoted_attributes"};
+  if (name == "promoted_attributes") {
+    if (!value.IsSequence()) return refuse_tier(value, tier->name, name + " must be a list");
+    for (const auto& key : value) {
+      if (!key.IsScalar()) return refuse_tier(key, tier->name, name + " must be a list of names");
+      tier->promoted_attributes.push_back(key.Scalar());
+    }
+    return Status();
+  }
+  if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
+    const auto nearest = nearest_name(name, kKnown);
+    return refuse_tier(value, tier->name,
+                       "there is no member '" + name + "'" +
+                           (nearest.has_value() ? "; did you mean '" + *nearest + "'?" : ""));
+  }
+  if (!value.IsScalar() || value.Scalar().empty()) {
+    return refuse_tier(value, tier->name, name + " must be a text");
+  }
+  const std::string& text = value.Scalar();
+  if (name == "name") tier->name = text;
+  if (name == "backend") tier->backend = text;
+  if (name == "layout") tier->layout = text;
+  if (name == "directory") tier->directory = text;
+  if (name == "url") {
+    FIRN_ASSIGN(tier->directory, directory_of_url(value, tier->name));
+  }
+  if (name == "keep") {
+    const auto keep = parse_duration(text);
+    if (!keep.has_value()) {
+      return refuse_tier(value, tier->name,
+                         "keep is '" + text + "'; it must be a duration such as 30d, or forever");
+    }
+    tier->keep_ns = *keep;
+  }
+  if (name == "max_memory") {
+    const auto size = parse_size(text);
+    if (!size.has_value() || *size == 0) {
+      return refuse_tier(value, tier->name,
+                         "max_memory is '" + text + "'; it must be a size such as 512MiB");
+    }
+    tier->max_memory_bytes = *size;
+  }
+  return Status();
+}
+
+Result<TierConfig> read_tier(const YAML::Node& node) {
+  if (!node.IsMap()) {
+    return refuse_tier(node, "", "a tier is written {name: hot, backend: memory, keep: 1h}");
+  }
+  TierConfig tier;
+  if (node["name"].IsDefined() && node["name"].IsScalar()) tier.name = node["name"].Scalar();
+  if (node["url"].IsDefined() && node["directory"].IsDefined()) {
+    return refuse_tier(node, tier.name, "give url or directory, not both");
+  }
+  for (const auto& member : node) {
+    FIRN_TRY(read_tier_member(member.first.Scalar(), member.second, &tier));
+  }
+  return tier;
+}
+
+}  // namespace
+
+Result<Values> parse_config_file(std::string_view text) {
+  FIRN_ASSIGN(const YAML::Node root, load_yaml(text));
+  Values values;
+  if (root.IsNull()) return values;
+  if (!root.IsMap()) return invalid_argument("a configuration is a list of 'name: value'");
+  FIRN_TRY(check_unique_everywhere(root));
+  FIRN_TRY(flatten("", root, &values));
+  return values;
+}
+
+Result<std::vector<TierConfig>> parse_tiers(std::string_view text) {
+  FIRN_ASSIGN(const YAML::Node root, load_yaml(text));
+  if (!root.IsSequence() || root.size() == 0) {
+    return invalid_argument("a list of tiers, such as [{name: hot, backend: memory}, ...]");
+  }
+  FIRN_TRY(check_unique_everywhere(root));
+  std::vector<TierConfig> tiers;
+  for (const auto& node : root) {
+    FIRN_ASSIGN(TierConfig tier, read_tier(node));
+    tiers.push_back(std::move(tier));
+  }
+  return tiers;
+}
+
+std::string format_tiers(const std::vector<TierConfig>& tiers) {
+  std::string out = "[";
+  for (const TierConfig& tier : tiers) {
+    if (out.size() > 1) out.push_back(',');
+    JsonObjectWriter object(&out);
+    object.text("name", tier.name);
+    object.text("backend", tier.backend);
+    object.text("keep", format_duration(tier.keep_ns));
+    if (tier.max_memory_bytes != 0) {
+      object.text("max_memory", std::to_string(tier.max_memory_bytes));
+    }
+    if (!tier.directory.empty()) object.text("directory", tier.directory);
+    if (!tier.layout.empty()) object.text("layout", tier.layout);
+    if (!tier.promoted_attributes.empty()) {
+      object.member("promoted_attributes");
+      out.push_back('[');
+      for (size_t i = 0; i < tier.promoted_attributes.size(); ++i) {
+        if (i > 0) out.push_back(',');
+        append_json_string(tier.promoted_attributes[i], &out);
+      }
+      out.push_back(']');
+    }
+    object.close();
+  }
+  out.push_back(']');
+  return out;
+}
+
+}  // namespace firn

@@ -1,0 +1,186 @@
+#include "server/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "env/test_directory.h"
+
+namespace firn {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  std::string write_file(const std::string& name, const std::string& text) {
+    const std::string path = directory_.file(name);
+    EXPECT_TRUE(replace_file(posix_env(), path, text).ok());
+    return path;
+  }
+  Result<LoadedConfig> load(const std::string& file_text,
+                            std::vector<std::pair<std::string, std::string>> flags = {}) {
+    ConfigSources sources;
+    if (!file_text.empty()) sources.file = write_file("firn.yaml", file_text);
+    sources.flags = std::move(flags);
+    return load_config(posix_env(), sources);
+  }
+  std::string error_of(const std::string& file_text,
+                       std::vector<std::pair<std::string, std::string>> flags = {}) {
+    const auto loaded = load(file_text, std::move(flags));
+    return loaded.ok() ? "ok" : std::string(loaded.status().message());
+  }
+  static const ConfigEntry& entry(const LoadedConfig& loaded, const std::string& name) {
+    for (const ConfigEntry& candidate : loaded.entries) {
+      if (candidate.name == name) return candidate;
+    }
+    static const ConfigEntry none;
+    ADD_FAILURE() << "no entry " << name;
+    return none;
+  }
+
+  TestDirectory directory_;
+};
+
+TEST_F(ConfigTest, NothingGivenIsTheDefault) {
+  const auto loaded = load("");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.listen, "127.0.0.1:7311");
+  EXPECT_EQ(loaded->config.store.data_dir, "firn-data");
+  EXPECT_EQ(loaded->config.store.tiers.size(), 3u);
+  EXPECT_TRUE(loaded->config.otlp_http_is_default);
+  EXPECT_EQ(entry(*loaded, "listen").origin, ConfigOrigin::kDefault);
+}
+
+TEST_F(ConfigTest, EveryShownValueCanBeGivenBack) {
+  const auto defaults = load("");
+  ASSERT_TRUE(defaults.ok());
+  std::vector<std::pair<std::string, std::string>> flags;
+  for (const ConfigEntry& setting : defaults->entries) {
+    flags.emplace_back(setting.name, setting.value);
+  }
+  const auto again = load("", flags);
+  ASSERT_TRUE(again.ok()) << again.status().to_string();
+  for (size_t i = 0; i < again->entries.size(); ++i) {
+    EXPECT_EQ(again->entries[i].value, defaults->entries[i].value);
+    EXPECT_EQ(again->entries[i].origin, ConfigOrigin::kFlag);
+  }
+}
+
+TEST_F(ConfigTest, AFlagWinsOverTheFile) {
+  const auto loaded = load("listen: 127.0.0.1:1\nquery_time: 5s\n",
+                           {{"listen", "127.0.0.1:2"}, {"wal.segment-size", "8MiB"}});
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.listen, "127.0.0.1:2");
+  EXPECT_EQ(loaded->config.limits.query_time_ns, 5 * kSecondNs);
+  EXPECT_EQ(loaded->config.store.wal_segment_bytes, 8 * kMiB);
+  EXPECT_EQ(entry(*loaded, "listen").origin, ConfigOrigin::kFlag);
+  EXPECT_EQ(entry(*loaded, "query_time").origin, ConfigOrigin::kFile);
+  EXPECT_THAT(entry(*loaded, "query_time").source, HasSubstr("firn.yaml"));
+}
+
+TEST_F(ConfigTest, NestedAndDottedNamesAreTheSame) {
+  const auto loaded = load("wal: {segment_size: 2MiB}\nwal.group_size: 1MiB\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.store.wal_segment_bytes, 2 * kMiB);
+  EXPECT_EQ(loaded->config.store.wal_group_bytes, 1 * kMiB);
+}
+
+TEST_F(ConfigTest, JsonIsReadToo) {
+  const auto loaded = load(R"({"listen": "127.0.0.1:9", "otlp": {"http": "off"}})");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.listen, "127.0.0.1:9");
+  EXPECT_EQ(loaded->config.otlp_http, "off");
+}
+
+TEST_F(ConfigTest, AnUnknownNameIsRefusedWithTheNearest) {
+  EXPECT_THAT(error_of("lisen: 127.0.0.1:1\n"), HasSubstr("did you mean 'listen'?"));
+  EXPECT_THAT(error_of("", {{"data-dri", "x"}}), HasSubstr("did you mean 'data_dir'?"));
+  EXPECT_THAT(error_of("zzzzzzzzzzz: 1\n"), HasSubstr("there is no setting 'zzzzzzzzzzz'"));
+}
+
+TEST_F(ConfigTest, ABadValueIsRefusedWithItsPlace) {
+  EXPECT_THAT(error_of("query_time: soon\n"),
+              HasSubstr("firn.yaml: query_time is 'soon'; it must be a duration"));
+  EXPECT_THAT(error_of("", {{"max-memory", "1TBB"}}), HasSubstr("--max-memory"));
+  EXPECT_THAT(error_of("io_threads: 0\n"), HasSubstr("from 1 to 64"));
+  EXPECT_THAT(error_of("unsafe_open: yes\n"), HasSubstr("true or false"));
+}
+
+TEST_F(ConfigTest, ANameGivenTwiceIsRefused) {
+  EXPECT_THAT(error_of("listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n"),
+              HasSubstr("line 2: 'listen' is given more than once"));
+}
+
+TEST_F(ConfigTest, FilesThatCannotBeReadAreNamed) {
+  ConfigSources sources;
+  sources.file = directory_.file("missing.yaml");
+  const auto loaded = load_config(posix_env(), sources);
+  EXPECT_EQ(loaded.status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("missing.yaml"));
+  EXPECT_THAT(error_of("listen: [unclosed\n"), HasSubstr("not YAML"));
+  EXPECT_THAT(error_of("just a text\n"), HasSubstr("name: value"));
+}
+
+TEST_F(ConfigTest, AnOpenAddressNeedsToBeCalledUnsafe) {
+  EXPECT_THAT(error_of("listen: 0.0.0.0:7311\n"), HasSubstr("--unsafe-open"));
+  EXPECT_THAT(error_of("otlp.http: 0.0.0.0:4318\n"), HasSubstr("otlp.http"));
+  EXPECT_EQ(error_of("listen: 0.0.0.0:7311\nunsafe_open: true\n"), "ok");
+  EXPECT_EQ(error_of("listen: \"[::1]:7311\"\n"), "ok");
+}
+
+TEST_F(ConfigTest, MalformedAddressesAreRefused) {
+  EXPECT_THAT(error_of("listen: localhost\n"), HasSubstr("ADDRESS:PORT"));
+  EXPECT_THAT(error_of("listen: 127.0.0.1:99999\n"), HasSubstr("ADDRESS:PORT"));
+  EXPECT_THAT(error_of("listen: \"127.0.0.1:\"\n"), HasSubstr("ADDRESS:PORT"));
+}
+
+TEST_F(ConfigTest, TiersAreReadWithEverythingTheySay) {
+  const auto loaded = load(
+      "tiers:\n"
+      "  - {name: hot, backend: memory, keep: 2h, max_memory: 100MiB}\n"
+      "  - {name: warm, backend: sqlite, keep: 7d, directory: w, layout: rows,\n"
+      "     promoted_attributes: [k8s.pod.name, cluster]}\n"
+      "  - {name: cold, backend: parquet, keep: forever, url: 'file:./c'}\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  const auto& tiers = loaded->config.store.tiers;
+  ASSERT_EQ(tiers.size(), 3u);
+  EXPECT_EQ(tiers[0].keep_ns, 2 * kHourNs);
+  EXPECT_EQ(tiers[0].max_memory_bytes, 100 * kMiB);
+  EXPECT_EQ(tiers[1].layout, "rows");
+  EXPECT_THAT(tiers[1].promoted_attributes, ::testing::ElementsAre("k8s.pod.name", "cluster"));
+  EXPECT_EQ(tiers[2].directory, "c");
+  EXPECT_EQ(tiers[2].keep_ns, kForever);
+}
+
+TEST_F(ConfigTest, ATierThatCannotBeAppliedIsRefused) {
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, compress_after: 7d}]\n"),
+              HasSubstr("there is no member 'compress_after'"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, kep: 7d}]\n"),
+              HasSubstr("did you mean 'keep'?"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: long}]\n"),
+              HasSubstr("tier 'hot': keep is 'long'"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, "
+                       "{name: cold, backend: parquet, url: 's3://b'}]\n"),
+              HasSubstr("'s3://b' is not supported"));
+  EXPECT_THAT(error_of("tiers: []\n"), HasSubstr("a list of tiers"));
+  EXPECT_THAT(error_of("tiers: [{name: warm, backend: sqlite, directory: w}]\n"),
+              HasSubstr("first tier must have backend memory"));
+}
+
+TEST(NearestName, IsNothingWhenAllAreFarAway) {
+  EXPECT_EQ(nearest_name("lsten", {"listen", "data_dir"}), "listen");
+  EXPECT_EQ(nearest_name("xyz", {"listen", "data_dir"}), std::nullopt);
+}
+
+TEST(ConfigSettings, HaveFlagsAndVariables) {
+  for (const SettingInfo& info : config_settings()) {
+    if (info.name != "wal.segment_size") continue;
+    EXPECT_EQ(info.flag, "--wal.segment-size");
+    EXPECT_EQ(info.environment_variable, "FIRN_WAL_SEGMENT_SIZE");
+    return;
+  }
+  ADD_FAILURE() << "no wal.segment_size";
+}
+
+}  // namespace
+}  // namespace firn

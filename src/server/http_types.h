@@ -1,0 +1,110 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/status.h"
+
+// Requests and answers as plain values: what faces work with. Nothing here knows sockets.
+
+namespace firn {
+
+enum class HttpMethod : uint8_t { kGet, kHead, kPost, kPut, kDelete, kOther };
+std::string_view http_method_name(HttpMethod method);
+
+// Tells whoever works on a request that nobody waits for the answer any more: the client is gone or
+// the server stops. Thread rule: any thread.
+class Cancellation {
+ public:
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  void cancel() EXCLUDES(mutex_);
+  // Calls `function` once, from the thread that cancels or, when it happened already, right here.
+  // A later call replaces the function; null removes it. Afterwards the one before is not running
+  // and will not be called.
+  void on_cancel(std::function<void()> function) EXCLUDES(mutex_);
+
+ private:
+  std::atomic<bool> cancelled_{false};
+  Mutex mutex_;
+  std::function<void()> function_ GUARDED_BY(mutex_);
+};
+
+using QueryParameters = std::vector<std::pair<std::string, std::string>>;
+
+// One request. Built by the connection, then shared with the handler; only `cancellation` is used
+// from several threads.
+struct HttpRequest {
+  HttpMethod method = HttpMethod::kGet;  // HEAD comes to handlers as kGet
+  std::string path;                      // decoded segment by segment by the router, raw here
+  std::string query;                     // raw, behind the '?'
+  // Header fields that something looks at; empty when absent.
+  std::string host, origin, content_type, content_encoding, accept, last_event_id, firn_namespace;
+  std::string body;
+  std::vector<std::string> path_arguments;  // of the route's {placeholders}, decoded
+  Cancellation cancellation;
+};
+using HttpRequestPtr = std::shared_ptr<HttpRequest>;
+
+// A body that is produced while it is sent. Thread rule: one call of next() at a time; cancel()
+// from any thread. Destroyed when the connection is done with it, perhaps while a next() is
+// outstanding.
+class BodyStream {
+ public:
+  // The next piece; an empty one ends the body.
+  using Piece = std::function<void(std::string)>;
+
+  virtual ~BodyStream() = default;
+  // Calls `piece` exactly once, from any thread, unless the stream is destroyed first.
+  virtual void next(Piece piece) = 0;
+  // What is sent when next() takes longer than the heartbeat interval.
+  virtual std::string_view heartbeat() const = 0;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string_view content_type = "application/json";  // always a literal
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::string body{};
+  std::unique_ptr<BodyStream> stream{};  // instead of `body` when set
+};
+
+std::string_view http_reason(int status);
+// The HTTP status for a failure of the API.
+int http_status_of(StatusCode code);
+// {"error":{"code":"...","message":"..."}}
+HttpResponse json_error(int http_status, std::string_view code, std::string_view message);
+// The same by status, with Retry-After where trying again may help. REQUIRES: !status.ok().
+HttpResponse json_error(const Status& status);
+HttpResponse json_response(std::string body);
+
+// Gives the answer of one request. Copies share the one answer: the first call counts, and when all
+// copies are gone without a call the answer is 503. Thread rule: any thread.
+class Responder {
+ public:
+  using Deliver = std::function<void(HttpResponse)>;
+  // `deliver` is called exactly once.
+  explicit Responder(Deliver deliver);
+  void operator()(HttpResponse response) const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Percent decoding; '+' is a blank when `plus_is_blank`. Nothing when an escape is broken.
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank);
+// "a=1&b=x%20y" in order. kInvalidArgument for broken escapes.
+Result<QueryParameters> parse_query(std::string_view query);
+// "application/json" of "Application/JSON; charset=utf-8".
+std::string media_type(std::string_view content_type);
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+
+}  // namespace firn

@@ -1,0 +1,194 @@
+#include "server/otlp_face.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "server/api_face.h"
+#include "wire/otlp_logs.h"
+
+namespace firn {
+
+namespace {
+
+constexpr int kRpcUnimplemented = 12;
+constexpr DurationNs kRetryAfter = kSecondNs;
+
+std::optional<OtlpEncoding> request_encoding(const HttpRequest& request) {
+  const std::string type = media_type(request.content_type);
+  if (type == "application/x-protobuf" || type == "application/protobuf") {
+    return OtlpEncoding::kProtobuf;
+  }
+  if (type == "application/json") return OtlpEncoding::kJson;
+  return std::nullopt;
+}
+
+HttpResponse encoded(OtlpEncoding encoding, std::string body) {
+  HttpResponse response;
+  response.content_type =
+      encoding == OtlpEncoding::kProtobuf ? "application/x-protobuf" : "application/json";
+  response.body = std::move(body);
+  return response;
+}
+
+// google.rpc.Code for what happens before a handler sees the request.
+int rpc_code_of_http(int http_status) {
+  switch (http_status) {
+    case 404:
+    case 405:
+      return kRpcUnimplemented;
+    case 408:
+    case 503:
+    case 504:
+      return otlp_rpc_code(StatusCode::kUnavailable);
+    case 413:
+    case 431:
+      return otlp_rpc_code(StatusCode::kTooLarge);
+    default:
+      return otlp_rpc_code(StatusCode::kInvalidArgument);
+  }
+}
+
+HttpResponse otlp_http_error(const HttpRequest& request, int http_status, std::string_view,
+                             std::string_view message) {
+  const OtlpEncoding encoding = request_encoding(request).value_or(OtlpEncoding::kJson);
+  const bool retry = http_status == 503;
+  HttpResponse response = encoded(
+      encoding, encode_rpc_status(rpc_code_of_http(http_status), message,
+                                  retry ? std::optional(kRetryAfter) : std::nullopt, encoding));
+  response.status = http_status;
+  if (retry) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+// Our own failures are 503, because clients drop their data on 500.
+HttpResponse otlp_error(const Status& status, OtlpEncoding encoding) {
+  const bool retry = otlp_is_retryable(status.code());
+  int http_status = retry ? 503 : http_status_of(status.code());
+  if (http_status == 500) http_status = 503;
+  HttpResponse response = encoded(
+      encoding,
+      encode_rpc_status(otlp_rpc_code(status.code()), status.message(),
+                        http_status == 503 ? std::optional(kRetryAfter) : std::nullopt, encoding));
+  response.status = http_status;
+  if (http_status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+// One answer for the several appends that a large request becomes.
+class JoinedAppends {
+ public:
+  JoinedAppends(Services* services, const Responder& respond, OtlpEncoding encoding, const OtlpLogs& logs)
+      : services_(services),
+        respond_(respond),
+        encoding_(encoding),
+        rejected_(logs.rejected),
+        message_(logs.message),
+        left_(logs.batches.size()) {}
+
+  void done(const Result<AppendResult>& result, uint64_t bytes) EXCLUDES(mutex_) {
+    if (result.ok()) {
+      services_->metrics->appended_events.add(result->count - result->duplicates);
+      services_->metrics->appended_duplicates.add(result->duplicates);
+      services_->metrics->appended_bytes.add(bytes);
+    } else {
+      services_->metrics->count_refusal(status_code_name(result.status().code()));
+    }
+    Status failure;
+    {
+      MutexLock lock(&mutex_);
+      if (!result.ok() && failure_.ok()) failure_ = result.status();
+      if (--left_ > 0) return;
+      failure = failure_;
+    }
+    if (!failure.ok()) return respond_(otlp_error(failure, encoding_));
+    respond_(encoded(encoding_, encode_otlp_logs_response(rejected_, message_, encoding_)));
+  }
+
+ private:
+  Services* const services_;
+  const Responder respond_;
+  const OtlpEncoding encoding_;
+  const uint64_t rejected_;
+  const std::string message_;
+  Mutex mutex_;
+  size_t left_ GUARDED_BY(mutex_);
+  Status failure_ GUARDED_BY(mutex_);
+};
+
+Result<Target> find_log_target(Services* services, const HttpRequest& request) {
+  Target target;
+  target.open = services->gate->get();
+  if (target.open == nullptr) return services->gate->why_not();
+  const std::string& name =
+      request.firn_namespace.empty() ? services->otlp_namespace : request.firn_namespace;
+  FIRN_ASSIGN(target.name_space, target.open->store->find_namespace(name));
+  return target;
+}
+
+void export_logs(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  const std::optional<OtlpEncoding> encoding = request_encoding(*request);
+  if (!encoding.has_value()) {
+    return respond(otlp_http_error(*request, 415, "",
+                                   "Content-Type '" + request->content_type +
+                                       "' is not supported; send application/x-protobuf or "
+                                       "application/json"));
+  }
+  const Result<Target> target = find_log_target(services, *request);
+  if (!target.ok()) return respond(otlp_error(target.status(), *encoding));
+  int http_status = 400;
+  if (const Status unpacked = unpack_body(request.get(), services->limits, &http_status);
+      !unpacked.ok()) {
+    return respond(otlp_http_error(*request, http_status, "", unpacked.message()));
+  }
+  Store* store = target->open->store.get();
+  DecodeDefaults defaults;
+  defaults.now = services->env->now();
+  defaults.make_id = [store] { return store->new_id(); };
+  defaults.limits = services->limits;
+  Result<OtlpLogs> logs = decode_otlp_logs(request->body, *encoding, defaults);
+  if (!logs.ok()) {
+    services->metrics->count_refusal(status_code_name(logs.status().code()));
+    return respond(otlp_error(logs.status(), *encoding));
+  }
+  std::string().swap(request->body);  // the batches have everything
+  if (logs->batches.empty()) {
+    return respond(
+        encoded(*encoding, encode_otlp_logs_response(logs->rejected, logs->message, *encoding)));
+  }
+  auto joined = std::make_shared<JoinedAppends>(services, respond, *encoding, *logs);
+  for (std::unique_ptr<RecordBatch>& batch : logs->batches) {
+    AppendRequest append;
+    append.batch = std::move(batch);
+    const uint64_t bytes = append.batch->size_bytes();
+    store->append(
+        target->name_space.id, std::move(append),
+        [joined, bytes](const Result<AppendResult>& result) { joined->done(result, bytes); });
+  }
+}
+
+void refuse_signal(const HttpRequestPtr& request, const Responder& respond) {
+  respond(otlp_http_error(*request, 404, "",
+                          request->path + " is not served here; this server takes /v1/logs"));
+}
+
+}  // namespace
+
+Face otlp_face(Services* services) {
+  Face face;
+  face.push_back({HttpMethod::kPost, "/v1/logs",
+                  [services](const HttpRequestPtr& request, const Responder& respond) {
+                    export_logs(services, request, respond);
+                  },
+                  otlp_http_error});
+  for (const char* path : {"/v1/metrics", "/v1/traces", "/v1development/profiles"}) {
+    face.push_back({HttpMethod::kPost, path,
+                    [](const HttpRequestPtr& request, const Responder& respond) {
+                      refuse_signal(request, respond);
+                    },
+                    otlp_http_error});
+  }
+  return face;
+}
+
+}  // namespace firn

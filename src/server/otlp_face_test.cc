@@ -1,0 +1,134 @@
+#include "server/otlp_face.h"
+
+#include <gmock/gmock.h>
+
+#include "server/test_faces.h"
+#include "wire/gzip.h"
+#include "wire/otlp_logs.h"
+
+namespace firn {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+constexpr const char* kOneLog =
+    R"({"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":)"
+    R"({"stringValue":"shop"}}]},"scopeLogs":[{"logRecords":[{"timeUnixNano":"1767225600000000000",)"
+    R"("severityNumber":17,"body":{"stringValue":"boom"}}]}]}]})";
+
+// ExportLogsServiceRequest with one record whose body is "hi", by hand: field 1 of each message, as
+// listed in the OTLP definition.
+std::string protobuf_log() {
+  const std::string body = "\x0a\x02hi";                            // AnyValue.string
+  const std::string record = "\x2a" + std::string(1, 4) + body;     // LogRecord.body
+  const std::string scope = "\x12" + std::string(1, 6) + record;    // log_records
+  const std::string resource = "\x12" + std::string(1, 8) + scope;  // scope_logs
+  return "\x0a" + std::string(1, 10) + resource;                    // resource_logs
+}
+
+class OtlpFaceTest : public FaceTest {
+ protected:
+  const RequestFields json{.content_type = "application/json"};
+  const RequestFields protobuf{.content_type = "application/x-protobuf"};
+};
+
+TEST_F(OtlpFaceTest, StoresJsonLogs) {
+  const HttpResponse response = post("/v1/logs", kOneLog, json);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.body, "{}");
+  const HttpResponse events = get(in_default("events?kind=log&source=shop&severity_min=17"));
+  EXPECT_THAT(events.body, HasSubstr("\"data\":\"boom\""));
+}
+
+TEST_F(OtlpFaceTest, StoresProtobufLogs) {
+  const HttpResponse response = post("/v1/logs", protobuf_log(), protobuf);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "application/x-protobuf");
+  EXPECT_EQ(response.body, "");
+  EXPECT_THAT(get(in_default("events")).body, HasSubstr("\"data\":\"hi\""));
+}
+
+TEST_F(OtlpFaceTest, UnpacksGzip) {
+  EXPECT_EQ(post("/v1/logs", gzip(kOneLog),
+                 {.content_type = "application/json; charset=utf-8", .content_encoding = "gzip"})
+                .status,
+            200);
+  EXPECT_THAT(get(in_default("events:count")).body, HasSubstr("\"count\":1"));
+}
+
+TEST_F(OtlpFaceTest, AnEmptyRequestIsFine) {
+  EXPECT_EQ(post("/v1/logs", "{}", json).status, 200);
+  EXPECT_EQ(post("/v1/logs", "", protobuf).status, 200);
+}
+
+TEST_F(OtlpFaceTest, GoesToTheNamespaceOfTheHeader) {
+  put("/api/v1/namespaces/shop");
+  RequestFields options = json;
+  options.firn_namespace = "shop";
+  EXPECT_EQ(post("/v1/logs", kOneLog, options).status, 200);
+  EXPECT_THAT(get("/api/v1/namespaces/shop/events:count").body, HasSubstr("\"count\":1"));
+  options.firn_namespace = "nowhere";
+  EXPECT_EQ(post("/v1/logs", kOneLog, options).status, 404);
+}
+
+TEST_F(OtlpFaceTest, OtherMethodsAre405AndOtherTypes415) {
+  const HttpResponse method = get("/v1/logs");
+  EXPECT_EQ(method.status, 405);
+  EXPECT_THAT(method.headers, Contains(Pair("Allow", "POST")));
+  EXPECT_EQ(post("/v1/logs", "hello", {.content_type = "text/plain"}).status, 415);
+  EXPECT_EQ(post("/v1/logs", "hello", {}).status, 415);
+}
+
+TEST_F(OtlpFaceTest, MalformedIs400InTheRequestsEncoding) {
+  const HttpResponse as_json = post("/v1/logs", "{\"resourceLogs\":7}", json);
+  EXPECT_EQ(as_json.status, 400);
+  EXPECT_THAT(as_json.body, HasSubstr("\"code\":3"));
+  const HttpResponse as_protobuf = post("/v1/logs", "\x0a\x7f", protobuf);
+  EXPECT_EQ(as_protobuf.status, 400);
+  EXPECT_EQ(as_protobuf.content_type, "application/x-protobuf");
+  EXPECT_EQ(as_protobuf.body.substr(0, 2), "\x08\x03");  // google.rpc.Status.code
+}
+
+TEST_F(OtlpFaceTest, OtherSignalsAre404WithAStatus) {
+  const HttpResponse response = post("/v1/metrics", "{}", json);
+  EXPECT_EQ(response.status, 404);
+  EXPECT_THAT(response.body, HasSubstr("\"code\":12"));
+  EXPECT_THAT(response.body, HasSubstr("/v1/metrics"));
+}
+
+TEST_F(OtlpFaceTest, ErrorsBeforeTheHandlerHaveTheSameForm) {
+  HttpRequest request;
+  request.method = HttpMethod::kPost;
+  request.path = "/v1/logs";
+  request.content_type = "application/x-protobuf";
+  const HttpResponse too_large = router_->error(request, 413, "too_large", "big");
+  EXPECT_EQ(too_large.status, 413);
+  EXPECT_EQ(too_large.content_type, "application/x-protobuf");
+  EXPECT_EQ(too_large.body, std::string("\x08\x08\x12\x03") + "big");
+}
+
+class OtlpStartingTest : public FaceTest {
+ protected:
+  void SetUp() override {}
+};
+
+// 500 would make clients drop their data.
+TEST_F(OtlpStartingTest, OurOwnFailuresAre503WithRetryAfter) {
+  const RequestFields json{.content_type = "application/json"};
+  const HttpResponse starting = post("/v1/logs", kOneLog, json);
+  EXPECT_EQ(starting.status, 503);
+  EXPECT_THAT(starting.headers, Contains(Pair("Retry-After", "1")));
+  EXPECT_THAT(starting.body, HasSubstr("\"code\":14"));
+  EXPECT_THAT(starting.body, HasSubstr("RetryInfo"));
+  for (const Status& failure :
+       {io_error("x"), corruption("x"), internal_error("x"), no_space("x"), outcome_unknown("x")}) {
+    services_.gate->fail(failure);
+    EXPECT_EQ(post("/v1/logs", kOneLog, json).status, 503) << failure.to_string();
+  }
+}
+
+}  // namespace
+}  // namespace firn

@@ -1,0 +1,208 @@
+#include "server/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+
+#include "base/mutex.h"
+#include "server/api_face.h"
+#include "server/ops_face.h"
+#include "server/otlp_face.h"
+#include "server/services.h"
+
+namespace firn {
+
+namespace {
+
+constexpr DurationNs kStopGrace = 50 * kMillisecondNs;
+constexpr uint32_t kTailThreads = 2;
+constexpr uint32_t kHealthThreads = 1;
+constexpr uint32_t kEngineThreads = 2;
+
+}  // namespace
+
+// Declared so that what uses something goes before it: workers and pools are stopped explicitly,
+// then the store, then the connections, whose coroutines may hold tails and requests.
+struct Server::Parts {
+  Parts(Env* environment, const ServerConfig& server_config)
+      : env(environment), config(server_config) {}
+
+  Env* const env;
+  const ServerConfig config;
+  ServerMetrics metrics;
+  Services services;
+  std::unique_ptr<Router> api_router;
+  std::unique_ptr<Router> otlp_router;
+  std::unique_ptr<HttpServer> http;
+  std::vector<ListenAddress> addresses;
+  std::unique_ptr<WorkPool> query_pool;
+  std::unique_ptr<WorkPool> tail_pool;
+  std::unique_ptr<WorkPool> health_pool;
+  std::unique_ptr<Worker> opener;
+
+  mutable Mutex mutex;
+  CondVar changed;
+  bool open_done GUARDED_BY(mutex) = false;
+  Status open_status GUARDED_BY(mutex);
+  bool stop_asked GUARDED_BY(mutex) = false;  // wait() returns
+  bool stopped GUARDED_BY(mutex) = false;
+  bool stopping GUARDED_BY(mutex) = false;
+  bool fenced GUARDED_BY(mutex) = false;
+
+  Status listen();
+  void start();
+  Result<OpenStorePtr> open_store();
+  void open_in_background() EXCLUDES(mutex);
+  void ask_to_stop() EXCLUDES(mutex) {
+    MutexLock lock(&mutex);
+    stop_asked = true;
+    changed.notify_all();
+  }
+};
+
+Status Server::Parts::listen() {
+  http = std::make_unique<HttpServer>(env, config.http, &metrics);
+  FIRN_ASSIGN(const ListenAddress api, parse_listen_address(config.listen));
+  FIRN_ASSIGN(ListenAddress bound, http->listen(api, api_router.get()));
+  addresses.push_back(std::move(bound));
+  if (config.otlp_http == "off") return Status();
+  FIRN_ASSIGN(const ListenAddress otlp, parse_listen_address(config.otlp_http));
+  Result<ListenAddress> otlp_bound = http->listen(otlp, otlp_router.get());
+  if (otlp_bound.ok()) {
+    addresses.push_back(std::move(*otlp_bound));
+    return Status();
+  }
+  if (!config.otlp_http_is_default) return otlp_bound.status();
+  spdlog::warn("{}; OTLP is served on {} only", otlp_bound.status().message(),
+               addresses[0].to_string());
+  return Status();
+}
+
+void Server::Parts::start() {
+  const auto on_pool = [](WorkPool* pool) -> Executor {
+    return [pool](std::function<void()> work) { pool->post(std::move(work)); };
+  };
+  query_pool = std::make_unique<WorkPool>(config.query_threads);
+  tail_pool = std::make_unique<WorkPool>(kTailThreads);
+  health_pool = std::make_unique<WorkPool>(kHealthThreads);
+  services.query_executor = on_pool(query_pool.get());
+  services.tail_executor = on_pool(tail_pool.get());
+  services.health_executor = on_pool(health_pool.get());
+  http->start();
+  opener = env->start_worker("firn-open", [this] { open_in_background(); });
+  opener->notify();
+}
+
+Result<OpenStorePtr> Server::Parts::open_store() {
+  auto open = std::make_shared<OpenStore>();
+  FIRN_ASSIGN(open->store, Store::open(env, config.store, [this](uint64_t done, uint64_t total) {
+                services.gate->set_progress(done, total);
+              }));
+  EngineOptions engine_options;
+  engine_options.threads = kEngineThreads;
+  engine_options.memory_bytes = config.limits.query_memory_bytes;
+  engine_options.temp_directory = join_path(config.store.data_dir, "tmp");
+  FIRN_ASSIGN(open->engine, Engine::open(env, engine_options));
+  return open;
+}
+
+void Server::Parts::open_in_background() {
+  {
+    MutexLock lock(&mutex);
+    if (open_done || stopping) return;
+  }
+  Result<OpenStorePtr> open = open_store();
+  if (open.ok()) {
+    services.gate->open(std::move(*open));
+  } else {
+    services.gate->fail(open.status());
+  }
+  MutexLock lock(&mutex);
+  open_done = true;
+  open_status = open.status();
+  changed.notify_all();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() { stop(); }
+
+Result<std::unique_ptr<Server>> Server::start(Env* env, const ServerConfig& config) {
+  FIRN_TRY(validate_config(config));
+  auto parts = std::make_unique<Parts>(env, config);
+  Services* services = &parts->services;
+  services->env = env;
+  services->metrics = &parts->metrics;
+  services->limits = config.limits;
+  services->otlp_namespace = config.otlp_namespace;
+  parts->api_router = std::make_unique<Router>(
+      std::vector<Face>{api_face(services), otlp_face(services), ops_face(services)},
+      &parts->metrics);
+  parts->otlp_router =
+      std::make_unique<Router>(std::vector<Face>{otlp_face(services)}, &parts->metrics);
+  FIRN_TRY(parts->listen());
+  parts->start();
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+std::vector<std::string> Server::addresses() const {
+  std::vector<std::string> texts;
+  for (const ListenAddress& address : parts_->addresses) texts.push_back(address.to_string());
+  return texts;
+}
+
+uint16_t Server::port() const { return parts_->addresses[0].port; }
+
+Status Server::wait_ready() {
+  MutexLock lock(&parts_->mutex);
+  while (!parts_->open_done && !parts_->stopping) parts_->changed.wait(&parts_->mutex);
+  return parts_->open_done ? parts_->open_status : cancelled("the server was stopped");
+}
+
+Status Server::wait() {
+  MutexLock lock(&parts_->mutex);
+  while (!parts_->stop_asked && parts_->open_status.ok()) parts_->changed.wait(&parts_->mutex);
+  return parts_->open_status;
+}
+
+void Server::stop_on_signals() {
+  parts_->http->on_termination([parts = parts_.get()] { parts->ask_to_stop(); });
+}
+
+void Server::stop() {
+  {
+    MutexLock lock(&parts_->mutex);
+    if (parts_->stopping) {
+      while (!parts_->stopped) parts_->changed.wait(&parts_->mutex);
+      return;
+    }
+    parts_->stopping = true;
+    parts_->stop_asked = true;
+    parts_->changed.notify_all();
+  }
+  parts_->http->stop(kStopGrace);
+  parts_->opener.reset();  // waits for a store that is being opened
+  parts_->query_pool->stop();
+  parts_->tail_pool->stop();
+  parts_->health_pool->stop();
+  OpenStorePtr open = parts_->services.gate->close();
+  const bool fenced = open != nullptr && open->store->health().fenced;
+  // Nobody else holds it: handlers and pools have ended, and callbacks never hold it.
+  FIRN_CHECK(open.use_count() <= 1);
+  open.reset();
+  parts_->http.reset();
+  MutexLock lock(&parts_->mutex);
+  parts_->fenced = fenced;
+  parts_->stopped = true;
+  parts_->changed.notify_all();
+}
+
+int Server::exit_code() const {
+  MutexLock lock(&parts_->mutex);
+  if (parts_->fenced) return 4;
+  return parts_->open_status.ok() ? 0 : 1;
+}
+
+}  // namespace firn

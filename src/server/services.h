@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/limits.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "env/env.h"
+#include "server/metrics.h"
+#include "store/store.h"
+
+namespace firn {
+
+struct OpenStore {
+  // The engine goes after the store: no query runs when either goes.
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Store> store;
+};
+using OpenStorePtr = std::shared_ptr<OpenStore>;
+
+// Where faces get the store from, and what they learn while it is not there. Thread rule: any
+// thread. A store that was got must not be held by the store's own callbacks, whose thread could
+// then be the one that destroys it.
+class StoreGate {
+ public:
+  // Null before the store is open and after close().
+  OpenStorePtr get() const EXCLUDES(mutex_);
+  // Why get() is null: kUnavailable with the progress while it opens, or what open() failed with.
+  Status why_not() const EXCLUDES(mutex_);
+
+  void set_progress(uint64_t bytes_done, uint64_t bytes_total) EXCLUDES(mutex_);
+  void open(OpenStorePtr store) EXCLUDES(mutex_);
+  void fail(const Status& status) EXCLUDES(mutex_);
+  // Nobody gets the store any more. Returns it, so that the caller decides when it is destroyed.
+  OpenStorePtr close() EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;
+  OpenStorePtr store_ GUARDED_BY(mutex_);
+  Status reason_ GUARDED_BY(mutex_) = unavailable("the server is starting; try again soon");
+};
+
+// Runs a function soon, on another thread that may wait; or never, when the server stops.
+using Executor = std::function<void(std::function<void()>)>;
+
+// What faces work with. Everything outlives the faces.
+struct Services {
+  Env* env = nullptr;
+  std::shared_ptr<StoreGate> gate = std::make_shared<StoreGate>();
+  ServerMetrics* metrics = nullptr;
+  Limits limits = kLimits;
+  Executor query_executor;   // queries and commands
+  Executor tail_executor;    // reads for tails, which must not wait behind slow queries
+  Executor health_executor;  // health and metrics, which must not wait behind either
+  std::string otlp_namespace = "default";
+};
+
+}  // namespace firn

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "server/http_types.h"
+#include "server/services.h"
+#include "store/store.h"
+
+namespace firn {
+
+struct TailOptions {
+  NamespaceId namespace_id = 0;
+  Position after = 0;  // only events behind it
+  Filter filter;       // its positions are ignored
+};
+
+// Every matching event behind a position, in order and once each, as server-sent events: first what
+// is stored, then what comes. It subscribes before it reads, and everything it sends it has read by
+// position, so there is no seam between the two.
+//
+// The store may go while the stream exists; the stream then ends.
+std::unique_ptr<BodyStream> make_tail_stream(Services* services, const OpenStorePtr& open,
+                                             TailOptions options);
+
+}  // namespace firn

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "model/record_batch.h"
+#include "wire/json_events.h"
+
+namespace firn {
+
+// OpenTelemetry logs (docs/otlp.md). No row has an id of the client's.
+
+enum class OtlpEncoding : uint8_t { kProtobuf, kJson };
+
+struct OtlpLogs {
+  // Usually one; none when the request holds no record; several when it exceeds batch_events or
+  // batch_bytes.
+  std::vector<std::unique_ptr<RecordBatch>> batches;
+  // Records left out for good (partial success), and why the first one was. With rejected == 0 a
+  // message is a warning.
+  uint64_t rejected = 0;
+  std::string message;
+};
+
+// Reads an ExportLogsServiceRequest. kInvalidArgument when it is malformed, kTooLarge when it is
+// nested too deep. The body is only read during the call. Any thread.
+Result<OtlpLogs> decode_otlp_logs(ByteView body, OtlpEncoding encoding,
+                                  const DecodeDefaults& defaults);
+
+// ExportLogsServiceResponse: empty on full success, otherwise with partial_success.
+std::string encode_otlp_logs_response(uint64_t rejected, std::string_view message,
+                                      OtlpEncoding encoding);
+
+// The gRPC code (google.rpc.Code) of a failed request. Our own failures are UNAVAILABLE, because
+// clients drop their data on INTERNAL.
+int otlp_rpc_code(StatusCode code);
+// Whether a client may send the request again.
+bool otlp_is_retryable(StatusCode code);
+
+// google.rpc.Status, the body of a failed request, with RetryInfo when `retry_after` is given.
+std::string encode_rpc_status(int code, std::string_view message,
+                              std::optional<DurationNs> retry_after, OtlpEncoding encoding);
+
+}  // namespace firn
