@@ -1,0 +1,244 @@
+// Flushing to the SQLite tier and looking rows up in it and in memory. The peer is SQLite used the
+// plain way, one row per event with indexes: layout `rows` of the same tier.
+//
+// bench_tier [events]     default 1,000,000; layout rows gets at most 200,000
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <random>
+
+#include "env/posix_env.h"
+#include "env/test_directory.h"
+#include "tier/memory/memory_tier.h"
+#include "tier/sqlite/sqlite_tier.h"
+
+namespace firn {
+namespace {
+
+constexpr uint32_t kBatchRows = 1000;
+constexpr size_t kFlushBatches = 100;
+constexpr TimeNs kStart = 1'767'225'600 * kSecondNs;
+
+// About 270 bytes an event: an id ordered by time, 20 types, 12 sources, 10,000 streams of which
+// some are busier, a random trace id, a session, a JSON document with a path, numbers and a
+// message. Some 40 bytes of it are random, so nothing can be smaller than that.
+class Events {
+ public:
+  BatchPtr next_batch(Position first_position) {
+    texts_.clear();
+    std::vector<int64_t> stream_positions;
+    BatchBuilder builder(Dataset::kEvents);
+    for (uint32_t i = 0; i < kBatchRows; ++i) {
+      builder.add(next_row());
+      stream_positions.push_back(static_cast<int64_t>(first_position + i));
+    }
+    auto batch = builder.finish();
+    batch->stamp(1, first_position, stream_positions);
+    return batch;
+  }
+
+ private:
+  EventRow next_row() {
+    EventRow row;
+    time_ += static_cast<TimeNs>(random_() % (20 * kMicrosecondNs));
+    row.time = time_;
+    row.id = make_uuid7(static_cast<uint64_t>(time_ / kMillisecondNs), random_(), random_());
+    row.type = keep(fmt::format("com.example.order.step{}", random_() % 20));
+    row.source = keep(fmt::format("service-{}", random_() % 12));
+    row.severity = static_cast<uint8_t>(random_() % 5 * 4 + 1);
+    const uint64_t a = random_() % 10'000, b = random_() % 10'000;
+    row.stream = keep(fmt::format("order-{}", a * b / 10'000));
+    row.correlation_id = keep(fmt::format("session-{}", random_() % 1'000'000));
+    Id trace;
+    store_le<uint64_t>(trace.bytes.data(), random_());
+    store_le<uint64_t>(trace.bytes.data() + 8, random_());
+    row.trace_id = trace;
+    row.data = keep(fmt::format(
+        R"({{"path":"/api/v1/orders/{}/items","method":"GET","status":{},"duration_ms":{},"bytes":{},)"
+        R"("user":"user-{}","region":"eu-central-1","message":"request handled by worker {}"}})",
+        random_() % 100'000, 200 + random_() % 5, random_() % 1000, random_() % 100'000,
+        random_() % 5000, random_() % 64));
+    return row;
+  }
+  std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+
+  std::mt19937_64 random_{42};
+  std::deque<std::string> texts_;
+  TimeNs time_ = kStart;
+};
+
+double seconds_since(TimeNs begin) {
+  return static_cast<double>(posix_env()->monotonic() - begin) / static_cast<double>(kSecondNs);
+}
+
+template <typename T>
+T must(Result<T> result) {
+  if (!result.ok()) {
+    fmt::print(stderr, "{}\n", result.status().to_string());
+    std::abort();
+  }
+  return std::move(result).value();
+}
+
+struct Sample {
+  Id id, trace;
+  std::string correlation, stream;
+};
+
+Predicate equals(ColumnId column, const Id& id) {
+  Predicate predicate;
+  predicate.column = column;
+  predicate.ids = {id};
+  return predicate;
+}
+Predicate equals(ColumnId column, const std::string& text) {
+  Predicate predicate;
+  predicate.column = column;
+  predicate.texts = {text};
+  return predicate;
+}
+
+const ChunkKey kKey{1, Dataset::kEvents, kStart, kStart + kDayNs, 0};
+
+uint64_t count_rows(Tier* tier, const ScanSpec& spec, ScanCost* cost) {
+  auto reader = must(tier->scan(kKey, spec, cost));
+  BatchSlice slice;
+  uint64_t rows = 0;
+  while (must(reader->next(&slice))) rows += slice.rows();
+  return rows;
+}
+
+void lookups(Tier* tier, const char* label, const std::vector<Sample>& samples,
+             Predicate (*make)(const Sample&)) {
+  std::vector<double> ms;
+  ScanCost cost;
+  uint64_t rows = 0;
+  double first = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    ScanSpec spec;
+    spec.filter.predicates = {make(samples[i])};
+    const TimeNs begin = posix_env()->monotonic();
+    rows += count_rows(tier, spec, &cost);
+    const double taken = seconds_since(begin) * 1000;
+    if (i == 0) {
+      first = taken;
+    } else {
+      ms.push_back(taken);
+    }
+  }
+  std::sort(ms.begin(), ms.end());
+  const double n = static_cast<double>(samples.size());
+  fmt::print(
+      "    {:<16} first {:8.2f} ms   p50 {:7.3f}   p99 {:7.3f}   {:8.1f} rows  {:6.1f} blocks "
+      "read\n",
+      label, first, ms[ms.size() / 2], ms[ms.size() * 99 / 100], static_cast<double>(rows) / n,
+      static_cast<double>(cost.blocks_read) / n);
+}
+
+void all_lookups(Tier* tier, const std::vector<Sample>& samples) {
+  lookups(tier, "id", samples, [](const Sample& s) { return equals(ColumnId::kId, s.id); });
+  lookups(tier, "trace id", samples,
+          [](const Sample& s) { return equals(ColumnId::kTraceId, s.trace); });
+  lookups(tier, "correlation id", samples,
+          [](const Sample& s) { return equals(ColumnId::kCorrelationId, s.correlation); });
+  const std::vector<Sample> few(
+      samples.begin(), samples.begin() + std::min<std::ptrdiff_t>(20, std::ssize(samples)));
+  lookups(tier, "stream", few, [](const Sample& s) { return equals(ColumnId::kStream, s.stream); });
+}
+
+void full_scan(Tier* tier, uint64_t events) {
+  ScanSpec spec;
+  spec.projection = Projection::none().add(ColumnId::kType);
+  TimeNs begin = posix_env()->monotonic();
+  count_rows(tier, spec, nullptr);
+  const double narrow = seconds_since(begin);
+  spec.projection = Projection::all();
+  begin = posix_env()->monotonic();
+  count_rows(tier, spec, nullptr);
+  const double wide = seconds_since(begin);
+  fmt::print("    scan: {:.1f} M events/s with one column, {:.1f} M with all\n",
+             static_cast<double>(events) / narrow / 1e6, static_cast<double>(events) / wide / 1e6);
+}
+
+// Returns events per second.
+double bench_sqlite(SqliteLayout layout, uint64_t events) {
+  TestDirectory directory;
+  SqliteTierOptions options;
+  options.directory = directory.file("warm");
+  options.layout = layout;
+  auto tier = must(open_sqlite_tier(posix_env(), options));
+  Events source;
+  std::vector<Sample> samples;
+  double seconds = 0;
+  ChunkStats stats;
+  for (Position position = 1; position <= events;) {
+    std::vector<BatchSlice> slices;
+    for (size_t i = 0; i < kFlushBatches && position <= events; ++i) {
+      const BatchPtr batch = source.next_batch(position);
+      const auto row = static_cast<uint32_t>(position % kBatchRows);
+      if (i % (events > 2'000'000 ? 25 : 3) == 0 && samples.size() < 400) {
+        samples.push_back({batch->ids(ColumnId::kId)[row], batch->ids(ColumnId::kTraceId)[row],
+                           std::string(batch->strings(ColumnId::kCorrelationId)[row]),
+                           std::string(batch->strings(ColumnId::kStream)[row])});
+      }
+      slices.push_back({batch, nullptr});
+      position += kBatchRows;
+    }
+    const TimeNs begin = posix_env()->monotonic();
+    stats = must(tier->write(kKey, slices, position - 1));
+    seconds += seconds_since(begin);
+  }
+  const TimeNs begin = posix_env()->monotonic();
+  stats = must(tier->seal(kKey));
+  seconds += seconds_since(begin);
+  const double rate = static_cast<double>(events) / seconds;
+  fmt::print(
+      "  sqlite {}: {} events flushed and sealed, {:.0f} k/s, {:.1f} bytes an event (of {:.0f})\n",
+      layout == SqliteLayout::kRows ? "rows" : "blocks", events, rate / 1000,
+      static_cast<double>(stats.bytes) / static_cast<double>(events),
+      static_cast<double>(stats.raw_bytes) / static_cast<double>(events));
+  full_scan(tier.get(), events);
+  all_lookups(tier.get(), samples);
+  return rate;
+}
+
+void bench_memory(uint64_t events) {
+  MemoryTier tier(posix_env(), "hot");
+  Events source;
+  std::vector<Sample> samples;
+  double seconds = 0;
+  for (Position position = 1; position <= events; position += kBatchRows) {
+    const std::vector<BatchSlice> slices = {{source.next_batch(position), nullptr}};
+    const RecordBatch& batch = *slices[0].batch;
+    if (samples.size() < 400 && position / kBatchRows % 2 == 0) {
+      samples.push_back({batch.ids(ColumnId::kId)[7], batch.ids(ColumnId::kTraceId)[7],
+                         std::string(batch.strings(ColumnId::kCorrelationId)[7]),
+                         std::string(batch.strings(ColumnId::kStream)[7])});
+    }
+    const TimeNs begin = posix_env()->monotonic();
+    must(tier.write(kKey, slices, position + kBatchRows - 1));
+    seconds += seconds_since(begin);
+  }
+  fmt::print("  memory: {} events, {:.2f} us a batch of {}, {:.0f} bytes an event\n", events,
+             seconds * 1e6 / static_cast<double>(events / kBatchRows), kBatchRows,
+             static_cast<double>(tier.memory_bytes()) / static_cast<double>(events));
+  all_lookups(&tier, samples);
+  fmt::print("    with indexes: {:.0f} bytes an event\n",
+             static_cast<double>(tier.memory_bytes()) / static_cast<double>(events));
+}
+
+}  // namespace
+}  // namespace firn
+
+int main(int argc, char** argv) {
+  const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
+  firn::bench_memory(std::min<uint64_t>(events, 1'000'000));
+  const double blocks = firn::bench_sqlite(firn::SqliteLayout::kBlocks, events);
+  const double rows =
+      firn::bench_sqlite(firn::SqliteLayout::kRows, std::min<uint64_t>(events, 200'000));
+  fmt::print("  blocks against rows: {:.1f} times the rate\n", blocks / rows);
+  return 0;
+}

@@ -1,0 +1,102 @@
+#include "tests/crash/crash_workload.h"
+
+namespace firn {
+
+void run_scripted_workload(SimStore* machine) {
+  if (!machine->boot()) return;
+  machine->append(3, 0, true);
+  machine->append_together({1, 5, 2}, 0);
+  machine->command(ChunkAction::kFlush);
+  machine->append(4, 1, true);
+  machine->retry(0);
+  machine->command(ChunkAction::kFlush);
+  machine->command(ChunkAction::kMove);
+  machine->append(6, 0, false);  // late rows start the next generation
+  machine->command(ChunkAction::kFlush);
+  machine->append_together({2, 2}, 1);
+  machine->command(ChunkAction::kMove);
+  machine->append(2, 2, true);
+  machine->settle();
+}
+
+namespace {
+
+uint64_t next_random(uint64_t* state) {  // splitmix64
+  uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+void run_random_workload(SimStore* machine, uint64_t seed, int operations) {
+  uint64_t state = seed;
+  if (!machine->boot()) return;
+  for (int i = 0; i < operations && !machine->has_crashed(); ++i) {
+    const uint64_t dice = next_random(&state);
+    const int day = static_cast<int>(dice >> 8) & 3;
+    const uint32_t events = 1 + static_cast<uint32_t>((dice >> 16) % 9);
+    switch (dice % 10) {
+      case 0:
+        machine->command(ChunkAction::kFlush);
+        break;
+      case 1:
+        machine->command(ChunkAction::kMove);
+        break;
+      case 2:
+        machine->append_together({events, 1, 3}, day);
+        break;
+      case 3:
+        if (!machine->sent.empty()) machine->retry((dice >> 32) % machine->sent.size());
+        break;
+      case 4:
+        machine->settle();
+        break;
+      case 5:
+        machine->shut_down();
+        if (!machine->boot()) return;
+        break;
+      default:
+        machine->append(events, day, (dice >> 24) % 2 == 0);
+        break;
+    }
+  }
+}
+
+namespace {
+
+std::string boot_and_check(SimStore* machine, const char* when) {
+  if (!machine->boot()) return std::string(when) + ": the store did not open";
+  const std::string problem = machine->check();
+  return problem.empty() ? "" : std::string(when) + ": " + problem;
+}
+
+}  // namespace
+
+std::string crash_and_check(uint64_t seed, uint64_t call, CrashMode mode) {
+  SimStore machine(seed);
+  machine.env.crash_at(call);
+  run_scripted_workload(&machine);
+  machine.power_cut(mode, seed + call);
+  std::string problem = boot_and_check(&machine, "after the power cut");
+  if (!problem.empty()) return problem;
+  // What got no answer is sent again, as a client would; then it must be there, once.
+  for (size_t i = 0; i < machine.sent.size(); ++i) machine.retry(i);
+  machine.append(3, 0, true);
+  machine.command(ChunkAction::kFlush);
+  machine.command(ChunkAction::kMove);
+  machine.append(2, 1, false);
+  problem = machine.check();
+  if (!problem.empty()) return "after going on: " + problem;
+  machine.power_cut(CrashMode::kLoseAll, seed);
+  return boot_and_check(&machine, "after the second power cut");
+}
+
+uint64_t count_io_calls(uint64_t seed) {
+  SimStore machine(seed);
+  run_scripted_workload(&machine);
+  return machine.env.io_count();
+}
+
+}  // namespace firn

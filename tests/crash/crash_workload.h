@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tests/crash/sim_store.h"
+
+namespace firn {
+
+// Every kind of work the store does, once or twice, up to a crash if one is planned.
+void run_scripted_workload(SimStore* machine);
+// The same kinds in an order and number that the seed decides.
+void run_random_workload(SimStore* machine, uint64_t seed, int operations);
+
+// Runs the workload with a power cut at I/O call `call`, boots again and compares with the oracle;
+// then works on, moves everything to the last tier, cuts the power again, and compares once more.
+// Empty when all is well.
+std::string crash_and_check(uint64_t seed, uint64_t call, CrashMode mode);
+
+// I/O calls of the whole scripted workload.
+uint64_t count_io_calls(uint64_t seed);
+
+}  // namespace firn
