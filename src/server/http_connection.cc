@@ -258,6 +258,8 @@ HttpConnection::HttpConnection(IoThread* thread, asio::ip::tcp::socket socket, c
 HttpConnection::~HttpConnection() {
   charge_body(0);
   thread_->connections.erase(this);
+  boost::system::error_code ignored;
+  socket_.close(ignored);  // who reads the counter finds it closed
   shared_->metrics->connections_closed.add();
   shared_->connections.fetch_sub(1);
 }
