@@ -9,6 +9,12 @@ namespace firn {
 
 namespace {
 
+// Requests up to this size are joined: copying their rows is cheaper than a record of their own.
+constexpr uint32_t kJoinedRequestRowsMax = 16;
+constexpr size_t kJoinedRequestBytesMax = 64 * kKiB;
+// A group of joined requests is full.
+constexpr uint32_t kGroupRowsMax = 1024;
+
 // Whether a repeated id names the same event. Times are left out: a client that leaves them to us
 // gets others on its second try.
 bool same_content(const EventRow& a, const EventRow& b) {
@@ -59,15 +65,33 @@ struct Sequencer::Commit {
   NamespacePtr name_space;
   BatchPtr batch;  // null: a barrier for a request of duplicates
   std::vector<std::pair<ChunkKey, BatchSlice>> slices;
-  AppendResult result;
-  AppendCallback done;
-  size_t bytes = 0;  // of core->queued_bytes
+  struct Request {
+    AppendResult result;
+    AppendCallback done;  // null once it was called
+  };
+  std::vector<Request> requests;  // in the order of their positions
+  size_t bytes = 0;               // of core->queued_bytes
 
-  void answer(const Result<AppendResult>& outcome) {
-    if (!done) return;
-    AppendCallback callback = std::move(done);
-    done = nullptr;
-    callback(outcome);
+  // The callbacks are taken out first, because the log may answer the others on its own thread.
+  std::vector<Request> take_requests(AckLevel ack) {
+    std::vector<Request> taken;
+    for (Request& request : requests) {
+      if (request.result.ack != ack || !request.done) continue;
+      taken.push_back({request.result, std::exchange(request.done, nullptr)});
+    }
+    return taken;
+  }
+  // Answers everyone who waits: with the own result when `status` is ok.
+  void answer(const Status& status) {
+    for (Request& request : requests) {
+      const AppendCallback callback = std::exchange(request.done, nullptr);
+      if (!callback) continue;
+      if (status.ok()) {
+        callback(request.result);
+      } else {
+        callback(status);
+      }
+    }
   }
   ~Commit() {
     core->queued_bytes.fetch_sub(bytes);
@@ -107,27 +131,48 @@ void Sequencer::stop() {
   }
 }
 
+bool Sequencer::may_join(const AppendRequest& request) {
+  return request.batch->rows() <= kJoinedRequestRowsMax &&
+         request.batch->size_bytes() <= kJoinedRequestBytesMax;
+}
+
+bool Sequencer::may_wait() const { return !queue_is_urgent_ && queued_rows_ < kGroupRowsMax; }
+
 void Sequencer::submit(NamespacePtr name_space, AppendRequest request, AppendCallback done) {
   const size_t bytes = request.batch->size_bytes();
   core_->queued_bytes.fetch_add(bytes);
-  bool was_empty = false;
+  bool wakes = false;
   {
     MutexLock lock(&mutex_);
-    was_empty = queue_.empty();
+    // Whoever finds the queue empty wakes the worker; the others' work is taken with it.
+    wakes = queue_.empty();
+    queued_rows_ += request.batch->rows();
+    if (request.ack != AckLevel::kFsync || !may_join(request)) queue_is_urgent_ = true;
     queue_.push_back({std::move(name_space), std::move(request), std::move(done), bytes});
+    if (holds_queue_ && !may_wait()) {
+      holds_queue_ = false;
+      wakes = true;
+    }
   }
-  // Whoever finds the queue empty wakes the worker; the others' work is taken with it.
-  if (was_empty) worker_.notify();
+  if (wakes) worker_.notify();
+}
+
+std::vector<Sequencer::Pending> Sequencer::take_queue() {
+  std::vector<Pending> taken;
+  MutexLock lock(&mutex_);
+  // The log's last answer wakes us, see on_durable().
+  holds_queue_ = !queue_.empty() && outstanding_.load() != 0 && may_wait();
+  if (holds_queue_) return taken;
+  taken.swap(queue_);
+  queued_rows_ = 0;
+  queue_is_urgent_ = false;
+  return taken;
 }
 
 void Sequencer::step() {
   if (refused_.load() && !resume_after_refusal()) return;
-  std::vector<Pending> taken;
-  {
-    MutexLock lock(&mutex_);
-    taken.swap(queue_);
-  }
-  for (Pending& pending : taken) sequence(std::move(pending));
+  for (Pending& pending : take_queue()) sequence(std::move(pending));
+  close_groups();
 }
 
 bool Sequencer::resume_after_refusal() {
@@ -166,18 +211,18 @@ void Sequencer::prune_in_flight(NamespaceState* ns) {
 
 void Sequencer::sequence(Pending pending) {
   NamespaceState* ns = pending.name_space.get();
-  const auto fail = [&](Status status) {
+  const auto fail = [&](const Status& status) {
     core_->queued_bytes.fetch_sub(pending.bytes);
-    pending.done(std::move(status));
+    pending.done(status);
   };
   if (!core_->condition.accepts_writes()) return fail(core_->condition.refusal());
   if (ns->deleted.load()) {
     return fail(not_found("namespace '" + ns->name + "' was deleted"));
   }
-  prune_in_flight(ns);
-
-  Result<Duplicates> duplicates = find_duplicates(pending.name_space, pending.request);
+  Group* group = group_of(pending.name_space, pending.request.batch->dataset());
+  Result<Duplicates> duplicates = find_duplicates(group, pending.request);
   if (!duplicates.ok()) return fail(duplicates.status());
+  const bool joins = may_join(pending.request);
   std::unique_ptr<RecordBatch> batch = std::move(pending.request.batch);
   const uint32_t rows = batch->rows();
   if (duplicates->count == rows) {
@@ -190,40 +235,111 @@ void Sequencer::sequence(Pending pending) {
     batch = take_rows(*batch, fresh);
   }
 
-  auto commit = std::make_shared<Commit>();
-  commit->core = core_;
-  commit->result.count = rows;
-  commit->result.duplicates = duplicates->count;
-  commit->result.ack = pending.request.ack;
+  if (!joins || group->rows + rows > kGroupRowsMax) close_group(group);
+  AppendResult result;
+  result.count = rows;
+  result.duplicates = duplicates->count;
+  result.ack = pending.request.ack;
+  const Status status = give_positions(group, std::move(batch), pending.request.rows_with_client_id,
+                                       *duplicates, &result);
+  if (!status.ok()) return fail(status);
+  if (group->commit == nullptr) {
+    group->commit = std::make_shared<Commit>();
+    group->commit->core = core_;
+  }
+  group->commit->requests.push_back({result, std::move(pending.done)});
+  group->commit->bytes += pending.bytes;
+  if (!joins) close_group(group);
+}
+
+Status Sequencer::give_positions(Group* group, std::unique_ptr<RecordBatch> batch,
+                                 const std::vector<uint32_t>& rows_with_client_id,
+                                 const Duplicates& duplicates, AppendResult* result) {
+  NamespaceState* ns = group->name_space.get();
   Position first = UINT64_MAX, last = 0;
-  for (const Position position : duplicates->original) {
+  for (const Position position : duplicates.original) {
     if (position == 0) continue;
     first = std::min(first, position);
     last = std::max(last, position);
   }
   if (batch != nullptr) {
-    Result<std::vector<int64_t>> stream_positions = assign_stream_positions(ns, *batch);
-    if (!stream_positions.ok()) return fail(stream_positions.status());
-    batch->stamp(ns->id, ns->next_position, *stream_positions);
+    Part part;
+    FIRN_ASSIGN(part.stream_positions, assign_stream_positions(ns, *batch));
+    part.first_position = ns->next_position;
     first = std::min(first, ns->next_position);
-    last = std::max(last, ns->next_position + batch->rows() - 1);
-    remember_ids(ns, pending.request.rows_with_client_id, *duplicates, *batch);
     ns->next_position += batch->rows();
+    last = std::max(last, ns->next_position - 1);
+    remember_ids(ns, rows_with_client_id, duplicates, *batch, part.first_position);
+    group->rows += batch->rows();
+    part.batch = std::move(batch);
+    group->parts.push_back(std::move(part));
   }
-  commit->result.first_position = first;
-  commit->result.last_position = last;
-  commit->done = std::move(pending.done);
-  commit->bytes = pending.bytes;
-  log(std::move(pending.name_space), std::move(batch), std::move(commit));
+  result->first_position = first;
+  result->last_position = last;
+  return Status();
 }
 
-Result<Sequencer::Duplicates> Sequencer::find_duplicates(const NamespacePtr& ns,
+Sequencer::Group* Sequencer::group_of(const NamespacePtr& ns, Dataset dataset) {
+  for (Group& group : groups_) {
+    if (group.name_space == ns && group.dataset == dataset) return &group;
+  }
+  // Before its rows are looked up the first time: what is forgotten here, a later snapshot has.
+  prune_in_flight(ns.get());
+  groups_.emplace_back();
+  groups_.back().name_space = ns;
+  groups_.back().dataset = dataset;
+  return &groups_.back();
+}
+
+// The rows of a single request stay the batch they are; those of several are copied into one.
+void Sequencer::close_group(Group* group) {
+  if (group->commit == nullptr) return;
+  std::unique_ptr<RecordBatch> batch;
+  std::vector<int64_t> stream_positions;
+  if (group->parts.size() == 1) {
+    batch = std::move(group->parts[0].batch);
+    stream_positions = std::move(group->parts[0].stream_positions);
+  } else if (!group->parts.empty()) {
+    BatchBuilder builder(group->dataset);
+    for (Part& part : group->parts) {
+      const uint32_t rows = part.batch->rows();
+      stream_positions.insert(stream_positions.end(), part.stream_positions.begin(),
+                              part.stream_positions.end());
+      if (part.stream_positions.empty()) {
+        stream_positions.insert(stream_positions.end(), rows, kAbsentInt64);
+      }
+      builder.add_rows({BatchPtr(std::move(part.batch)), nullptr});
+    }
+    batch = builder.finish();
+    if (!batch->has_column(ColumnId::kStream)) stream_positions.clear();
+  }
+  if (batch != nullptr) {
+    batch->stamp(group->name_space->id, group->parts[0].first_position, stream_positions);
+  }
+  log(group->name_space, std::move(batch), std::move(group->commit));
+  group->commit = nullptr;
+  group->parts.clear();
+  group->rows = 0;
+}
+
+void Sequencer::close_groups() {
+  for (Group& group : groups_) close_group(&group);
+  groups_.clear();
+}
+
+Result<Sequencer::Duplicates> Sequencer::find_duplicates(Group* group,
                                                          const AppendRequest& request) {
   Duplicates found;
   if (request.rows_with_client_id.empty()) return found;
   const RecordBatch& batch = *request.batch;
-  Lookup lookup{ns, Snapshot(core_, ns), {}};
-  lookup.chunks = lookup.snapshot.chunks(batch.dataset(), Filter{});
+  const NamespacePtr& ns = group->name_space;
+  if (group->lookup == nullptr) {
+    Snapshot snapshot(core_, ns);
+    std::vector<SnapshotChunk> chunks = snapshot.chunks(batch.dataset(), Filter{});
+    group->lookup = std::shared_ptr<const Lookup>(
+        new Lookup{ns, std::move(snapshot), std::move(chunks)});
+  }
+  const Lookup& lookup = *group->lookup;
   found.original.assign(batch.rows(), 0);
   const auto ids = batch.ids(ColumnId::kId);
   // Rows of the batch by id; a repeat inside the batch gets the position its first row will have.
@@ -277,11 +393,10 @@ Result<Position> Sequencer::find_original(const Lookup& lookup, const RecordBatc
   };
   const std::vector<Position> recent = ns->recent_ids.find(wanted.id);
   for (const Position position : recent) {
-    for (const BatchPtr& flying : ns->in_flight) {
-      if (position < flying->first_position() || position > flying->last_position()) continue;
-      const auto at = static_cast<uint32_t>(position - flying->first_position());
-      if (flying->ids(ColumnId::kId)[at] == wanted.id)
-        return judge(event_row(*flying, at), position);
+    uint32_t at = 0;
+    const RecordBatch* batch_there = find_unpublished(ns, position, &at);
+    if (batch_there != nullptr && batch_there->ids(ColumnId::kId)[at] == wanted.id) {
+      return judge(event_row(*batch_there, at), position);
     }
   }
   const bool is_listed = !tagger_.has_tag(wanted.id);
@@ -300,8 +415,27 @@ Result<Position> Sequencer::find_original(const Lookup& lookup, const RecordBatc
   return Position{0};
 }
 
+const RecordBatch* Sequencer::find_unpublished(NamespaceState* ns, Position position,
+                                               uint32_t* row) {
+  const auto holds = [&](const RecordBatch& batch, Position first) {
+    *row = static_cast<uint32_t>(position - first);
+    return position >= first && position - first < batch.rows();
+  };
+  for (const BatchPtr& flying : ns->in_flight) {
+    if (holds(*flying, flying->first_position())) return flying.get();
+  }
+  for (const Group& group : groups_) {
+    if (group.name_space.get() != ns) continue;
+    for (const Part& part : group.parts) {
+      if (holds(*part.batch, part.first_position)) return part.batch.get();
+    }
+  }
+  return nullptr;
+}
+
 void Sequencer::remember_ids(NamespaceState* ns, const std::vector<uint32_t>& rows_with_client_id,
-                             const Duplicates& duplicates, const RecordBatch& batch) {
+                             const Duplicates& duplicates, const RecordBatch& batch,
+                             Position first_position) {
   const auto ids = batch.ids(ColumnId::kId);
   // Rows of the request that turned out to be duplicates are not in the batch that is logged.
   uint32_t skipped = 0, next_request_row = 0;
@@ -310,7 +444,7 @@ void Sequencer::remember_ids(NamespaceState* ns, const std::vector<uint32_t>& ro
       if (duplicates.original[next_request_row] != 0) ++skipped;
     }
     if (duplicates.original[row] != 0) continue;
-    ns->recent_ids.insert(ids[row - skipped], batch.first_position() + row - skipped);
+    ns->recent_ids.insert(ids[row - skipped], first_position + row - skipped);
   }
 }
 
@@ -340,7 +474,7 @@ Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* 
   return positions;
 }
 
-void Sequencer::log(NamespacePtr name_space, std::unique_ptr<RecordBatch> batch,
+void Sequencer::log(const NamespacePtr& name_space, std::unique_ptr<RecordBatch> batch,
                     std::shared_ptr<Commit> commit) {
   WalAppend record;
   if (batch != nullptr) {
@@ -349,22 +483,21 @@ void Sequencer::log(NamespacePtr name_space, std::unique_ptr<RecordBatch> batch,
     name_space->in_flight.push_back(commit->batch);
     record.parts.push_back(commit->batch->encoded());
   }
-  commit->name_space = std::move(name_space);
-  const AckLevel ack = commit->result.ack;
+  commit->name_space = name_space;
   // Taken out before the log can answer on its own thread.
-  AppendCallback early;
-  if (ack == AckLevel::kMemory) early.swap(commit->done);
-  const AppendResult result = commit->result;
+  const std::vector<Commit::Request> early = commit->take_requests(AckLevel::kMemory);
   record.owner = commit;
   record.on_durable = [this, commit](const Status& status, Lsn lsn) {
     on_durable(commit, status, lsn);
   };
-  if (ack == AckLevel::kOs) {
-    record.on_written = [commit](Lsn) { commit->answer(commit->result); };
-  }
+  record.on_written = [commit](Lsn) {
+    for (const Commit::Request& request : commit->take_requests(AckLevel::kOs)) {
+      request.done(request.result);
+    }
+  };
   outstanding_.fetch_add(1);
   core_->wal->append(std::move(record));
-  if (early) early(result);
+  for (const Commit::Request& request : early) request.done(request.result);
 }
 
 void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& status, Lsn lsn) {
@@ -384,7 +517,7 @@ void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& 
       core_->subscribers.notify(ns->id, last);
       if (core_->memory_in_use() > core_->options.flush_bytes()) core_->wake_mover();
     }
-    commit->answer(commit->result);
+    commit->answer(Status());
   } else {
     if (status.code() == StatusCode::kNoSpace) {
       core_->condition.set_disk_full(true);
@@ -394,7 +527,13 @@ void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& 
     }
     commit->answer(status);
   }
-  if (outstanding_.fetch_sub(1) == 1 && refused_.load()) worker_.notify();
+  if (outstanding_.fetch_sub(1) != 1) return;
+  bool wakes = refused_.load();
+  {
+    MutexLock lock(&mutex_);
+    wakes = std::exchange(holds_queue_, false) || wakes;
+  }
+  if (wakes) worker_.notify();
 }
 
 }  // namespace firn

@@ -10,6 +10,10 @@
 namespace firn {
 
 // The commit worker: decides order. See docs/commit-path.md.
+//
+// Requests of a few rows that wait together become one batch and one record of the log; while the
+// log is busy they wait for it, so that more can join. A larger request goes to the log at once and
+// as it came.
 class Sequencer {
  public:
   explicit Sequencer(std::shared_ptr<StoreCore> core);
@@ -34,18 +38,48 @@ class Sequencer {
   struct Commit;
   struct Duplicates;
   struct Lookup;
+  // A request's rows that have positions and go to the log with the next record.
+  struct Part {
+    std::unique_ptr<RecordBatch> batch;  // unstamped
+    Position first_position = 0;
+    std::vector<int64_t> stream_positions;  // empty: the batch has no streams
+  };
+  // The record that is being gathered for a namespace and dataset.
+  struct Group {
+    NamespacePtr name_space;
+    Dataset dataset = Dataset::kEvents;
+    std::vector<Part> parts;
+    std::shared_ptr<Commit> commit;
+    uint32_t rows = 0;
+    std::shared_ptr<const Lookup> lookup;  // of the step; null until an id was looked up
+  };
 
+  static bool may_join(const AppendRequest& request);
+  // Whether what is queued may wait for the log.
+  bool may_wait() const REQUIRES(mutex_);
   void step();
+  std::vector<Pending> take_queue();
   void sequence(Pending pending);
-  Result<Duplicates> find_duplicates(const NamespacePtr& ns, const AppendRequest& request);
+  // Gives positions to the rows of a request and adds them to the namespace's group. `duplicates`
+  // is about all rows of the request, `batch` holds those that are new.
+  Status give_positions(Group* group, std::unique_ptr<RecordBatch> batch,
+                        const std::vector<uint32_t>& rows_with_client_id,
+                        const Duplicates& duplicates, AppendResult* result);
+  Group* group_of(const NamespacePtr& ns, Dataset dataset);
+  void close_group(Group* group);
+  void close_groups();
+  Result<Duplicates> find_duplicates(Group* group, const AppendRequest& request);
   // The position of the stored event with the row's id; 0 when there is none; kConflict when it has
   // other content.
   Result<Position> find_original(const Lookup& lookup, const RecordBatch& batch, uint32_t row);
   void remember_ids(NamespaceState* ns, const std::vector<uint32_t>& rows_with_client_id,
-                    const Duplicates& duplicates, const RecordBatch& batch);
+                    const Duplicates& duplicates, const RecordBatch& batch,
+                    Position first_position);
   Result<std::vector<int64_t>> assign_stream_positions(NamespaceState* ns,
                                                        const RecordBatch& batch);
-  void log(NamespacePtr name_space, std::unique_ptr<RecordBatch> batch,
+  // A batch that has a position but is not known to be published, and the row of it with this one.
+  const RecordBatch* find_unpublished(NamespaceState* ns, Position position, uint32_t* row);
+  void log(const NamespacePtr& name_space, std::unique_ptr<RecordBatch> batch,
            std::shared_ptr<Commit> commit);
   void on_durable(const std::shared_ptr<Commit>& commit, const Status& status, Lsn lsn);
   // Takes back what was given to batches that the log refused. True when sequencing may go on.
@@ -56,8 +90,12 @@ class Sequencer {
   IdTagger tagger_;
   Mutex mutex_;
   std::vector<Pending> queue_ GUARDED_BY(mutex_);
-  std::atomic<uint64_t> outstanding_{0};  // handed to the log, not answered
-  std::atomic<bool> refused_{false};      // the log refused one of them
+  uint64_t queued_rows_ GUARDED_BY(mutex_) = 0;
+  bool queue_is_urgent_ GUARDED_BY(mutex_) = false;  // something in it may not wait for others
+  bool holds_queue_ GUARDED_BY(mutex_) = false;      // the worker left it until the log is idle
+  std::vector<Group> groups_;                        // the worker's own; closed after each step
+  std::atomic<uint64_t> outstanding_{0};             // handed to the log, not answered
+  std::atomic<bool> refused_{false};                 // the log refused one of them
   StoppableWorker worker_;
 };
 

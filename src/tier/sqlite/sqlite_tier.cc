@@ -96,7 +96,7 @@ Result<ChunkStats> SqliteTier::write(const ChunkKey& key, std::span<const BatchS
                                      Position through) {
   FIRN_TRY(check_slices(key, slices, through));
   const std::shared_ptr<ChunkFile> file = file_of(key);
-  const Result<ChunkStats> stats = write_file(file.get(), slices, through);
+  Result<ChunkStats> stats = write_file(file.get(), slices, through);
   if (!stats.ok()) {
     file->close_connections();
     return stats.status().with_context(file->path());
