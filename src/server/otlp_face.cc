@@ -78,7 +78,8 @@ HttpResponse otlp_error(const Status& status, OtlpEncoding encoding) {
 // One answer for the several appends that a large request becomes.
 class JoinedAppends {
  public:
-  JoinedAppends(Services* services, const Responder& respond, OtlpEncoding encoding, const OtlpLogs& logs)
+  JoinedAppends(Services* services, const Responder& respond, OtlpEncoding encoding,
+                const OtlpLogs& logs)
       : services_(services),
         respond_(respond),
         encoding_(encoding),
