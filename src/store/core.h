@@ -54,6 +54,7 @@ struct NamespaceState {
   Position next_position = 1;
   std::unordered_map<std::string, int64_t, TransparentHash, std::equal_to<>> stream_heads;
   RecentIds recent_ids;
+  size_t counted_id_bytes = 0;     // its part of StoreCore::id_bytes
   std::deque<BatchPtr> in_flight;  // sequenced, perhaps not published yet; pruned lazily
 };
 using NamespacePtr = std::shared_ptr<NamespaceState>;
@@ -140,6 +141,7 @@ struct StoreCore {
   // The log segment of the newest record whose rows are in memory and in wal_needs.
   std::atomic<uint64_t> applied_segment{0};
   std::atomic<uint64_t> queued_bytes{0};  // appended, not published
+  std::atomic<uint64_t> id_bytes{0};      // the recent ids of all namespaces
   std::atomic<bool> stopping{false};      // long work on the mover ends at the next chance
   std::function<void()> wake_mover;       // set before any worker runs
 
@@ -154,7 +156,16 @@ struct StoreCore {
   std::vector<TierInfo> tier_infos() const;
   // The interval that a row of this time belongs to; generation 0.
   ChunkKey interval_of(NamespaceId id, Dataset dataset, TimeNs time) const;
-  uint64_t memory_in_use() const { return memory->memory_bytes() + queued_bytes.load(); }
+  // Brings id_bytes up to date after the namespace's recent ids changed. Commit worker.
+  void count_ids(NamespaceState* ns) {
+    const size_t now = ns->recent_ids.bytes();
+    id_bytes.fetch_add(now - ns->counted_id_bytes);  // wraps around when it shrank, as it should
+    ns->counted_id_bytes = now;
+  }
+  // Rows in memory, on their way there, and what is kept to recognise them.
+  uint64_t memory_in_use() const {
+    return memory->memory_bytes() + queued_bytes.load() + id_bytes.load();
+  }
 };
 
 // The slices of a batch by chunk interval, ascending; one slice with all rows in the common case.

@@ -10,9 +10,11 @@ namespace firn {
 namespace {
 
 constexpr size_t kHashBytes = 6;
-constexpr size_t kEpochCapacity = size_t{1}
-                                  << 18;  // entries of one epoch, at most half of them used
-constexpr size_t kEpochFirstCapacity = size_t{1} << 10;
+constexpr size_t kEpochCapacity = size_t{1} << 18;
+constexpr size_t kEpochFirstCapacity = size_t{1} << 8;
+
+// Whether a table of this size takes one more.
+bool has_room(size_t used, size_t capacity) { return (used + 1) * 4 <= capacity * 3; }
 
 uint64_t hash48(const Id& id) { return hash_id(id) >> 16; }
 
@@ -44,38 +46,51 @@ bool IdTagger::has_tag(const Id& id) const {
   return load_le<uint16_t>(id.bytes.data() + 14) == tag_of(id);
 }
 
-void RecentIds::put(Epoch* epoch, uint64_t hash, Position position) {
+void RecentIds::put(Epoch* epoch, const Entry& entry) {
   const size_t mask = epoch->entries.size() - 1;
-  size_t slot = hash & mask;
-  while (epoch->entries[slot].position != 0) slot = (slot + 1) & mask;
-  epoch->entries[slot] = {hash, position};
+  size_t slot = entry.hash & mask;
+  while (epoch->entries[slot].offset != 0) slot = (slot + 1) & mask;
+  epoch->entries[slot] = entry;
+  ++epoch->used;
+}
+
+template <typename Keep>
+void RecentIds::rebuild(Epoch* epoch, size_t capacity, const Keep& keep) {
+  bytes_ -= epoch->entries.size() * sizeof(Entry);
+  const std::vector<Entry> old = std::move(epoch->entries);
+  epoch->entries.assign(capacity, Entry{});
+  bytes_ += capacity * sizeof(Entry);
+  epoch->used = 0;
+  for (const Entry& entry : old) {
+    if (entry.offset != 0 && keep(entry)) put(epoch, entry);
+  }
 }
 
 void RecentIds::insert(const Id& id, Position position) {
-  if (epochs_.empty() || epochs_.back().used * 2 >= kEpochCapacity) {
+  const bool fits = !epochs_.empty() && has_room(epochs_.back().used, kEpochCapacity) &&
+                    position - epochs_.back().first < UINT32_MAX;
+  if (!fits) {
     epochs_.emplace_back();
-    epochs_.back().entries.resize(kEpochFirstCapacity);
+    epochs_.back().first = position;
   }
   Epoch& epoch = epochs_.back();
-  if ((epoch.used + 1) * 2 > epoch.entries.size()) {
-    std::vector<Entry> old = std::move(epoch.entries);
-    epoch.entries.assign(old.size() * 2, Entry{});
-    for (const Entry& entry : old) {
-      if (entry.position != 0) put(&epoch, entry.hash, entry.position);
-    }
+  if (!has_room(epoch.used, epoch.entries.size())) {
+    const size_t capacity = std::max(kEpochFirstCapacity, epoch.entries.size() * 2);
+    rebuild(&epoch, capacity, [](const Entry&) { return true; });
   }
-  put(&epoch, hash_id(id), position);
-  ++epoch.used;
-  epoch.last = std::max(epoch.last, position);
+  put(&epoch,
+      {static_cast<uint32_t>(hash_id(id)), static_cast<uint32_t>(1 + position - epoch.first)});
+  epoch.last = position;
 }
 
 std::vector<Position> RecentIds::find(const Id& id) const {
   std::vector<Position> found;
-  const uint64_t hash = hash_id(id);
+  const auto hash = static_cast<uint32_t>(hash_id(id));
   for (const Epoch& epoch : epochs_) {
     const size_t mask = epoch.entries.size() - 1;
-    for (size_t slot = hash & mask; epoch.entries[slot].position != 0; slot = (slot + 1) & mask) {
-      if (epoch.entries[slot].hash == hash) found.push_back(epoch.entries[slot].position);
+    for (size_t slot = hash & mask; epoch.entries[slot].offset != 0; slot = (slot + 1) & mask) {
+      const Entry& entry = epoch.entries[slot];
+      if (entry.hash == hash) found.push_back(epoch.first + entry.offset - 1);
     }
   }
   std::sort(found.begin(), found.end());
@@ -83,28 +98,24 @@ std::vector<Position> RecentIds::find(const Id& id) const {
 }
 
 void RecentIds::expire(Position position) {
-  while (!epochs_.empty() && epochs_.front().last <= position) epochs_.pop_front();
-}
-
-void RecentIds::forget_after(Position position) {
-  for (Epoch& epoch : epochs_) {
-    if (epoch.last <= position) continue;
-    const std::vector<Entry> old = std::move(epoch.entries);
-    epoch.entries.assign(old.size(), Entry{});
-    epoch.used = 0;
-    for (const Entry& entry : old) {
-      if (entry.position == 0 || entry.position > position) continue;
-      put(&epoch, entry.hash, entry.position);
-      ++epoch.used;
-    }
-    epoch.last = position;
+  while (!epochs_.empty() && epochs_.front().last <= position) {
+    bytes_ -= epochs_.front().entries.size() * sizeof(Entry);
+    epochs_.pop_front();
   }
 }
 
-size_t RecentIds::bytes() const {
-  size_t total = 0;
-  for (const Epoch& epoch : epochs_) total += epoch.entries.size() * sizeof(Entry);
-  return total;
+void RecentIds::forget_after(Position position) {
+  while (!epochs_.empty() && epochs_.back().last > position) {
+    Epoch& epoch = epochs_.back();
+    if (epoch.first > position) {
+      bytes_ -= epoch.entries.size() * sizeof(Entry);
+      epochs_.pop_back();
+      continue;
+    }
+    rebuild(&epoch, epoch.entries.size(),
+            [&](const Entry& entry) { return epoch.first + entry.offset - 1 <= position; });
+    epoch.last = position;
+  }
 }
 
 std::shared_ptr<const IdList> IdList::build(const std::vector<BatchSlice>& slices,

@@ -26,10 +26,12 @@ class IdTagger {
   uint64_t secret_;
 };
 
-// Where the ids of rows that are still in memory or on their way there were put. Only a hint: a hit
-// must be checked against the row. Rows expire together, by position. One thread (commit worker).
+// Where the ids of rows that are still in memory or on their way there were put: about 11 bytes an
+// id. Only a hint: a hit must be checked against the row. Rows expire together, by position. One
+// thread (commit worker).
 class RecentIds {
  public:
+  // Positions ascend.
   void insert(const Id& id, Position position);
   // Positions of rows that may have this id, ascending; usually none or one.
   std::vector<Position> find(const Id& id) const;
@@ -37,20 +39,25 @@ class RecentIds {
   void expire(Position position);
   // Forgets rows above `position`, whose positions were taken back.
   void forget_after(Position position);
-  size_t bytes() const;
+  size_t bytes() const { return bytes_; }
 
  private:
   struct Entry {
-    uint64_t hash = 0;
-    Position position = 0;  // 0: free
+    uint32_t hash = 0;    // its low bits choose the slot
+    uint32_t offset = 0;  // 1 + position - the epoch's first position; 0: free
   };
   struct Epoch {
-    std::vector<Entry> entries;  // open addressing, power of two
+    std::vector<Entry> entries;  // open addressing, power of two, of which up to 3/4 are used
     size_t used = 0;
-    Position last = 0;
+    Position first = 0, last = 0;
   };
-  static void put(Epoch* epoch, uint64_t hash, Position position);
+  static void put(Epoch* epoch, const Entry& entry);
+  // Puts what `keep` accepts into a table of this size.
+  template <typename Keep>
+  void rebuild(Epoch* epoch, size_t capacity, const Keep& keep);
+
   std::deque<Epoch> epochs_;  // oldest first
+  size_t bytes_ = 0;
 };
 
 // The ids of the rows of one flush as sorted 48-bit hashes: six bytes an id, false hits about once

@@ -137,6 +137,7 @@ Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress
       [&](Lsn lsn, ByteView payload) { return replay.apply(lsn, payload); }, progress);
   for (const NamespacePtr& ns : core->all_namespaces()) {
     ns->published.store(ns->next_position - 1);
+    core->count_ids(ns.get());
   }
   if (status.ok()) return Status();
   if (status.code() != StatusCode::kCorruption) return status;

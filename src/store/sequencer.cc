@@ -195,6 +195,7 @@ bool Sequencer::resume_after_refusal() {
     }
     ns->next_position = published + 1;
     ns->recent_ids.forget_after(published);
+    core_->count_ids(ns.get());
   }
   refused_.store(false);
   core_->wal->resume();
@@ -207,6 +208,7 @@ void Sequencer::prune_in_flight(NamespaceState* ns) {
     ns->in_flight.pop_front();
   }
   ns->recent_ids.expire(ns->flushed_through.load());
+  core_->count_ids(ns);
 }
 
 void Sequencer::sequence(Pending pending) {
@@ -323,7 +325,10 @@ void Sequencer::close_group(Group* group) {
 }
 
 void Sequencer::close_groups() {
-  for (Group& group : groups_) close_group(&group);
+  for (Group& group : groups_) {
+    close_group(&group);
+    core_->count_ids(group.name_space.get());
+  }
   groups_.clear();
 }
 
@@ -336,8 +341,8 @@ Result<Sequencer::Duplicates> Sequencer::find_duplicates(Group* group,
   if (group->lookup == nullptr) {
     Snapshot snapshot(core_, ns);
     std::vector<SnapshotChunk> chunks = snapshot.chunks(batch.dataset(), Filter{});
-    group->lookup = std::shared_ptr<const Lookup>(
-        new Lookup{ns, std::move(snapshot), std::move(chunks)});
+    group->lookup =
+        std::shared_ptr<const Lookup>(new Lookup{ns, std::move(snapshot), std::move(chunks)});
   }
   const Lookup& lookup = *group->lookup;
   found.original.assign(batch.rows(), 0);
