@@ -16,7 +16,10 @@ set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES CXX)
 
-add_compile_definitions(FIRN_VERSION="${PROJECT_VERSION}" FIRN_MUTANT=${FIRN_MUTANT})
+add_compile_definitions(FIRN_VERSION="${PROJECT_VERSION}")
+if(NOT FIRN_MUTANT EQUAL 0)
+  add_compile_definitions(FIRN_HAS_MUTANTS)
+endif()
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Werror -fno-omit-frame-pointer)
 add_link_options(-Wl,--enable-new-dtags)
 

@@ -11,7 +11,7 @@ import rules
 from tree import is_test
 
 WORKERS = os.cpu_count() or 1
-COMMON_FLAGS = ["-std=c++20", "-Isrc", "-Iinclude", "-I.", '-DFIRN_VERSION="0"', "-DFIRN_MUTANT=0", "-Wall", "-Wextra",
+COMMON_FLAGS = ["-std=c++20", "-Isrc", "-Iinclude", "-I.", '-DFIRN_VERSION="0"', "-Wall", "-Wextra",
                 "-Wconversion", "-Wshadow", "-Werror"]
 CLANG_FLAGS = COMMON_FLAGS + ["-Wthread-safety", "-Wno-sign-conversion"]
 

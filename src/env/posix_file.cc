@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "base/mutant.h"
 #include "base/mutex.h"
 #include "base/size.h"
 #include "env/posix_error.h"
@@ -75,6 +76,7 @@ Status PosixFile::write_at(uint64_t offset, std::span<const ByteView> parts) {
     });
     if (written < 0) return posix_error("write", path_, errno);
     if (written == 0) return io_error("write " + path_ + ": the system wrote nothing");
+    if (mutant(4)) return {};
     offset += static_cast<uint64_t>(written);
     auto left = static_cast<size_t>(written);
     // Empty parts are passed over here too, so that part_done never points past the end of one.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/mutant.h"
 #include "model/checksum.h"
 
 namespace firn {
@@ -19,7 +20,7 @@ constexpr uint64_t kCopyBytes = 128 * kMiB;
 bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age) {
   if (age == kForever) return false;
   TimeNs due = 0;
-  return !__builtin_add_overflow(key.end, age, &due) && due <= now;
+  return !__builtin_add_overflow(mutant(20) ? key.start : key.end, age, &due) && due <= now;
 }
 
 }  // namespace
@@ -230,6 +231,8 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
     return unavailable("chunk " + record.key.name() + " waits for the rest of the log");
   }
   rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
+  if (mutant(17)) rows.extras.ids = nullptr;
+  if (mutant(10)) core_->memory->release(interval, through);
   FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));
   core_->memory->release(interval, through);
   log_may_shrink_ = true;
@@ -318,6 +321,7 @@ Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index)
   FIRN_TRY(target->drop(record->key));
   FIRN_TRY(copy_chunk(*record, source, target).status());
   FIRN_TRY(target->seal(record->key).status());
+  if (mutant(9)) FIRN_TRY(source->drop(record->key));
   FIRN_ASSIGN(const ChunkStats stored, target->verify(record->key));
   if (stored.rows != record->stats.rows || stored.checksum != record->stats.checksum) {
     return corruption("chunk " + record->key.name() + " reads back differently from tier " +
@@ -464,7 +468,8 @@ Status Mover::trim_log() {
   const uint64_t applied = core_->applied_segment.load();
   const std::optional<uint64_t> needed = core_->wal_needs.first_needed(
       *version, [&](NamespaceId id) { return core_->find_namespace(id) != nullptr; });
-  const Lsn begin{needed.has_value() ? std::min(*needed, applied) : applied, 0};
+  const bool limited = needed.has_value() && !mutant(5);
+  const Lsn begin{limited ? std::min(*needed, applied) : applied, 0};
   if (begin <= core_->manifest->wal_begin() || begin <= core_->wal->begin()) {
     log_may_shrink_ = false;
     return Status();

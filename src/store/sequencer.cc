@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/mutant.h"
 #include "store/snapshot.h"
 
 namespace firn {
@@ -18,6 +19,7 @@ constexpr uint32_t kGroupRowsMax = 1024;
 // Whether a repeated id names the same event. Times are left out: a client that leaves them to us
 // gets others on its second try.
 bool same_content(const EventRow& a, const EventRow& b) {
+  if (mutant(16)) return true;
   return a.kind == b.kind && a.type == b.type && a.source == b.source && a.subject == b.subject &&
          a.severity == b.severity && a.stream == b.stream && a.correlation_id == b.correlation_id &&
          a.trace_id == b.trace_id && a.span_id == b.span_id && a.parent_id == b.parent_id &&
@@ -182,7 +184,7 @@ bool Sequencer::resume_after_refusal() {
     const Position published = ns->published.load();
     while (!ns->in_flight.empty() && ns->in_flight.back()->first_position() > published) {
       const RecordBatch& batch = *ns->in_flight.back();
-      if (batch.has_column(ColumnId::kStreamPosition)) {
+      if (batch.has_column(ColumnId::kStreamPosition) && !mutant(11)) {
         const auto positions = batch.int64s(ColumnId::kStreamPosition);
         const StringColumn streams = batch.strings(ColumnId::kStream);
         // From the last row to the first, so that the smallest position given out is what stays.
@@ -382,6 +384,7 @@ Result<Sequencer::Duplicates> Sequencer::find_duplicates(Group* group,
 
 Result<Position> Sequencer::find_original(const Lookup& lookup, const RecordBatch& batch,
                                           uint32_t row) {
+  if (mutant(8)) return Position{0};
   NamespaceState* ns = lookup.name_space.get();
   const EventRow wanted = event_row(batch, row);
   const auto judge = [&](const EventRow& stored, Position position) -> Result<Position> {
@@ -496,7 +499,8 @@ void Sequencer::log(const NamespacePtr& name_space, std::unique_ptr<RecordBatch>
     on_durable(commit, status, lsn);
   };
   record.on_written = [commit](Lsn) {
-    for (const Commit::Request& request : commit->take_requests(AckLevel::kOs)) {
+    for (const Commit::Request& request :
+         commit->take_requests(mutant(2) ? AckLevel::kFsync : AckLevel::kOs)) {
       request.done(request.result);
     }
   };

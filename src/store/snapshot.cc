@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace firn {
 
 namespace {
@@ -47,7 +49,8 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
     chunk.stats = record.stats;
     // A flush may have stored rows that the manifest does not know yet, or that this snapshot is
     // too old to see: they still belong to memory here.
-    const Position through = std::min(record.stats.watermark, published_);
+    const Position through =
+        mutant(12) ? record.stats.watermark : std::min(record.stats.watermark, published_);
     chunk.owned = {0, through + 1};
     chunk.stats_are_exact = record.stats.watermark <= published_;
     consider(std::move(chunk));
