@@ -33,6 +33,7 @@ void check_same(const EventRow& a, const EventRow& b) {
 // simdjson takes neither integers beyond 64 bits nor lone surrogates; apart from these both accept
 // the same.
 void check_against_simdjson(std::string_view text) {
+  if (text.empty()) text = "";  // simdjson copies from where it points, even nothing
   static simdjson::dom::parser parser;
   const bool ours = check_json(text, JsonReader::kDepthMax).ok();
   const simdjson::error_code theirs = parser.parse(text.data(), text.size()).error();

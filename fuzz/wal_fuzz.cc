@@ -45,7 +45,7 @@ class Input {
   uint64_t number(size_t bytes) {
     char value[8] = {};
     const size_t size = std::min(bytes, bytes_.size());
-    std::memcpy(value, bytes_.data(), size);
+    if (size > 0) std::memcpy(value, bytes_.data(), size);
     bytes_.remove_prefix(size);
     return firn::load_le<uint64_t>(value);
   }
@@ -203,7 +203,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     edit(&sim, &input);
   }
 
-  const auto damage = firn::verify_wal(&sim, kDirectory);
+  const auto damage = firn::verify_segment_wal(&sim, kDirectory);
   require(damage.ok());
   Opened first = open_log(&sim);
   if (mode == 2) {
