@@ -52,6 +52,11 @@ enum class OpenMode : uint8_t {
   kReadWrite,  // must exist
   kCreate,     // read and write; created when missing
   kCreateNew,  // read and write; kConflict when it exists
+  // Must exist; write_at() only, past the page cache. A write is durable when it returns, so that
+  // sync() has nothing to do, and fills the rest of its last 4 KiB block with zeros: for logs,
+  // whose end nothing follows. kUnsupported, at the latest from the first write, where the file
+  // system cannot do that. Other implementations than PosixEnv treat it as kReadWrite.
+  kReadWriteDirect,
 };
 
 // Held while the process may use a directory; released by the destructor.

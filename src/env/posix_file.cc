@@ -15,6 +15,7 @@
 #include "base/mutant.h"
 #include "base/mutex.h"
 #include "base/size.h"
+#include "env/posix_direct_file.h"
 #include "env/posix_error.h"
 
 namespace firn {
@@ -144,6 +145,8 @@ int open_flags(OpenMode mode) {
       return O_RDWR | O_CREAT;
     case OpenMode::kCreateNew:
       return O_RDWR | O_CREAT | O_EXCL;
+    case OpenMode::kReadWriteDirect:
+      return O_RDWR | O_DIRECT;
   }
   return O_RDONLY;
 }
@@ -184,8 +187,12 @@ Result<std::unique_ptr<File>> open_posix_file(const std::string& path, OpenMode 
       [&] { return ::open(path.c_str(), open_flags(mode) | O_CLOEXEC | O_NOCTTY, kFileMode); });
   if (descriptor < 0) {
     if (errno == EEXIST) return conflict("create " + path + ": it exists already");
+    if (errno == EINVAL && mode == OpenMode::kReadWriteDirect) {
+      return unsupported("open " + path + ": the file system cannot write past the page cache");
+    }
     return posix_error("open", path, errno);
   }
+  if (mode == OpenMode::kReadWriteDirect) return make_posix_direct_file(descriptor, path);
   auto file = std::make_unique<PosixFile>(descriptor, path);
   struct stat info {};
   if (::fstat(descriptor, &info) != 0) return posix_error("stat", path, errno);

@@ -74,7 +74,8 @@ Result<SimInodePtr> SimMachine::open_inode(const std::string& path, OpenMode mod
   FIRN_TRY(check_process("open", path));
   FIRN_ASSIGN(const SimDisk::Place place, disk_.find(path));
   if (place.inode == nullptr) {
-    if (mode == OpenMode::kRead || mode == OpenMode::kReadWrite) return absent("open", path);
+    const bool creates = mode == OpenMode::kCreate || mode == OpenMode::kCreateNew;
+    if (!creates) return absent("open", path);
     FIRN_TRY(begin({"create", path}));
     return disk_.create(place, false);
   }
