@@ -201,6 +201,15 @@ Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
   return Status();
 }
 
+ChunkRecord Mover::new_generation(const ChunkKey& interval, const Tier& target) const {
+  ChunkRecord record;
+  record.key = interval;
+  record.key.generation = core_->manifest->next_generation();
+  record.tier = target.name();
+  record.created_at = core_->env->now();
+  return record;
+}
+
 Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
   const Position through = ns->published.load();
   const MemorySnapshot memory = core_->memory->snapshot();
@@ -213,18 +222,18 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
     return Status();
   }
   Tier* target = core_->tiers[1].get();
-  ChunkRecord record;
   const ChunkRecordPtr open = version->open_generation(interval);
-  if (open != nullptr && open->tier == target->name()) {
-    record = *open;
-  } else {
-    record.key = interval;
-    record.key.generation = core_->manifest->next_generation();
-    record.tier = target->name();
-    record.created_at = core_->env->now();
+  const bool goes_on = open != nullptr && open->tier == target->name();
+  ChunkRecord record = goes_on ? *open : new_generation(interval, *target);
+  Result<ChunkStats> written = target->write(record.key, rows.slices, through);
+  if (goes_on && written.status().code() == StatusCode::kCorruption) {
+    // The damaged generation stays as it is, for reading what can be read and for verify to name;
+    // what arrives from now on must not wait for it.
+    record = new_generation(interval, *target);
+    written = target->write(record.key, rows.slices, through);
   }
+  FIRN_ASSIGN(record.stats, std::move(written));
   record.changed_at = core_->env->now();
-  FIRN_ASSIGN(record.stats, target->write(record.key, rows.slices, through));
   if (record.stats.watermark > through) {
     // A flush that was interrupted before its manifest commit came further than the replay has: its
     // rows' ids and stream positions are not known yet.

@@ -64,6 +64,10 @@ class Mover {
   ChunkCommandResult execute(const ChunkCommand& command);
   Status collect(const MemorySnapshot& memory, const ChunkKey& interval, PositionRange positions,
                  Collected* found);
+  // The record of a chunk that is still to be written.
+  ChunkRecord new_generation(const ChunkKey& interval, const Tier& target) const;
+  // Writes the interval's published rows of memory to its open generation in the second tier; to a
+  // new one when there is none, or when the open one is damaged.
   Status flush_chunk(const NamespacePtr& ns, const ChunkKey& interval);
   Status move_chunk(const ChunkRecordPtr& record, size_t target_index);
   Result<ChunkStats> copy_chunk(const ChunkRecord& record, Tier* source, Tier* target);

@@ -390,6 +390,32 @@ TEST_F(StoreTest, VerifyFindsNothingOnSoundDataAndNamesADamagedChunk) {
   EXPECT_THAT(report.findings[0].status.to_string(), HasSubstr("corruption"));
 }
 
+TEST_F(StoreTest, ADamagedOpenChunkDoesNotStopWhatArrivesLater) {
+  ASSERT_TRUE(append({{"a"}}).ok());
+  ASSERT_TRUE(flush().ok());
+  std::string file;
+  {
+    const SnapshotPtr snapshot = *store_->snapshot(space_);
+    file = snapshot->files(snapshot->chunks(Dataset::kEvents, Filter{})[0]).at(0);
+  }
+  store_.reset();
+  ASSERT_TRUE(replace_file(posix_env(), file, std::string(8192, 'x')).ok());
+  open();
+  ASSERT_TRUE(append({{"b"}}).ok());
+  ASSERT_TRUE(flush().ok());
+  EXPECT_THAT(places(), ElementsAre("warm/open", "warm/open"));
+  const SnapshotPtr snapshot = *store_->snapshot(space_);
+  const auto chunks = snapshot->chunks(Dataset::kEvents, Filter{});
+  EXPECT_EQ(snapshot->scan(chunks[0], ScanSpec{}, nullptr).status().code(),
+            StatusCode::kCorruption);
+  auto reader = snapshot->scan(chunks[1], ScanSpec{}, nullptr);
+  ASSERT_TRUE(reader.ok()) << reader.status().to_string();
+  BatchSlice slice;
+  ASSERT_TRUE(*(*reader)->next(&slice));
+  EXPECT_EQ(event_row(*slice.batch, slice.row(0)).data, "b");
+  EXPECT_EQ(slice.batch->position(slice.row(0)), 2u);
+}
+
 TEST_F(StoreTest, OptionsThatCannotBeAppliedAreRefused) {
   store_.reset();
   change_options_ = [](StoreOptions* options) { options->chunk_interval_ns = kHourNs; };
