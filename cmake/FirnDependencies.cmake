@@ -44,16 +44,17 @@ set_target_properties(firn_duckdb PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES "${FIRN_DUCKDB_ROOT}/include")
 add_library(firn::duckdb ALIAS firn_duckdb)
 
+# The second log. RocksDB's own CMake package drags in libraries that are of no use here, so the
+# shared library is taken directly.
+find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)
+add_library(firn_rocksdb INTERFACE)
+target_link_libraries(firn_rocksdb INTERFACE "${ROCKSDB_LIBRARY}")
+add_library(firn::rocksdb ALIAS firn_rocksdb)
+
 if(FIRN_TESTS)
   find_package(GTest CONFIG REQUIRED)
   include(GoogleTest)
 endif()
 if(FIRN_BENCHES)
   find_package(benchmark CONFIG REQUIRED)
-  # A peer to measure against, never part of the product. Its own CMake package drags in libraries
-  # that are of no use here, so the shared library is taken directly.
-  find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)
-  add_library(firn_rocksdb INTERFACE)
-  target_link_libraries(firn_rocksdb INTERFACE "${ROCKSDB_LIBRARY}")
-  add_library(firn::rocksdb ALIAS firn_rocksdb)
 endif()

@@ -45,7 +45,8 @@ elseif(FIRN_PROFILE STREQUAL "tsan")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wno-tsan)  # Asio uses a fence that this sanitizer cannot follow
   endif()
-  add_link_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread
+                   -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/no_exports.map)
   add_compile_definitions(_GLIBCXX_ASSERTIONS FIRN_SANITIZED)
   # This sanitizer fails at start where the kernel spreads addresses too widely: switch that off for
   # the tests, as far as that is permitted.
