@@ -1,5 +1,6 @@
 // Durable appends per second through SegmentWal, beside RocksDB with synced writes and SQLite with
-// synchronous=FULL on the same disk in the same run. Every number counts acknowledged events only.
+// synchronous=FULL on the same disk in the same run; then through RocksdbWal beside RocksDB alone.
+// Every number counts acknowledged events only.
 //
 // usage: bench_wal [--seconds S] [--directory D] [--quick]
 
@@ -23,7 +24,7 @@
 #include <vector>
 
 #include "env/env.h"
-#include "wal/segment_wal.h"
+#include "wal/open_wal.h"
 
 namespace {
 
@@ -90,7 +91,9 @@ Rate run_producers(size_t producers, size_t batch, DurationNs run_ns, const Appe
 
 class FirnLog {
  public:
-  explicit FirnLog(const std::string& directory) : directory_(directory) { open(); }
+  FirnLog(const std::string& directory, firn::WalType type) : directory_(directory), type_(type) {
+    open();
+  }
 
   // As a store whose data went on to the next tier would: segments are recycled all the time.
   void trim() { must(wal_->trim(wal_->stats().durable)); }
@@ -185,8 +188,9 @@ class FirnLog {
   void open() {
     firn::WalOptions options;
     options.directory = directory_;
+    options.type = type_;
     options.disk_reserve_bytes = 0;
-    auto opened = firn::open_segment_wal(firn::posix_env(), options);
+    auto opened = firn::open_wal(firn::posix_env(), options);
     must(opened.status());
     wal_ = std::move(*opened);
     const auto visit = [this](firn::Lsn, firn::ByteView payload) {
@@ -204,6 +208,7 @@ class FirnLog {
   }
 
   std::string directory_;
+  firn::WalType type_;
   std::unique_ptr<firn::Wal> wal_;
   std::mutex append_mutex_;
   uint64_t replayed_bytes_ = 0;
@@ -223,13 +228,14 @@ class RocksLog {
     db_.reset(db);
   }
 
-  Rate blocking(size_t producers, size_t batch, DurationNs run_ns) {
-    const std::string event(kEventBytes, 'e');
+  // Each batch in one call, as one value or as `values` of them.
+  Rate blocking(size_t producers, size_t batch, size_t values, DurationNs run_ns) {
+    const std::string value(batch / values * kEventBytes, 'e');
     return run_producers(producers, batch, run_ns, [&](size_t) {
       rocksdb::WriteBatch writes;
-      for (size_t i = 0; i < batch; ++i) {
+      for (size_t i = 0; i < values; ++i) {
         const uint64_t key = __builtin_bswap64(next_key_.fetch_add(1));
-        writes.Put(rocksdb::Slice(reinterpret_cast<const char*>(&key), sizeof(key)), event);
+        writes.Put(rocksdb::Slice(reinterpret_cast<const char*>(&key), sizeof(key)), value);
       }
       rocksdb::WriteOptions options;
       options.sync = true;
@@ -328,12 +334,9 @@ Settings read_settings(int argc, char** argv) {
   return settings;
 }
 
-void run(const Settings& settings) {
-  const std::vector<size_t> batches =
-      settings.quick ? std::vector<size_t>{1, 100} : std::vector<size_t>{1, 10, 100, 1000};
-  const std::vector<size_t> producers =
-      settings.quick ? std::vector<size_t>{1, 8} : std::vector<size_t>{1, 8, 64};
-  FirnLog own(settings.directory + "/firn");
+void run_segment(const Settings& settings, const std::vector<size_t>& batches,
+                 const std::vector<size_t>& producers) {
+  FirnLog own(settings.directory + "/firn", firn::WalType::kSegment);
   RocksLog rocks(settings.directory + "/rocksdb");
   SqliteLog lite(settings.directory + "/sqlite");
   // The first segments are new files; later ones are recycled, as in a store that has run a while.
@@ -346,7 +349,7 @@ void run(const Settings& settings) {
   for (const size_t count : producers) {
     for (const size_t batch : batches) {
       const Rate a = own.blocking(count, batch, settings.run_ns);
-      const Rate b = rocks.blocking(count, batch, settings.run_ns);
+      const Rate b = rocks.blocking(count, batch, batch, settings.run_ns);
       const Rate c = lite.blocking(count, batch, settings.run_ns);
       print_row(std::to_string(count), batch, a, &b, &c);
     }
@@ -362,13 +365,39 @@ void run(const Settings& settings) {
   own.replay();
 }
 
+// The same RocksDB twice, each batch one value: what the log around it costs. A ratio above 1 says
+// that the log is faster.
+void run_on_rocksdb(const Settings& settings, const std::vector<size_t>& batches,
+                    const std::vector<size_t>& producers) {
+  FirnLog own(settings.directory + "/firn_rocksdb", firn::WalType::kRocksdb);
+  RocksLog rocks(settings.directory + "/rocksdb_values");
+  fmt::print("The log of wal.type rocksdb, and RocksDB alone with one value a batch\n");
+  print_header();
+  for (const size_t count : producers) {
+    for (const size_t batch : batches) {
+      const Rate a = own.blocking(count, batch, settings.run_ns);
+      const Rate b = rocks.blocking(count, batch, 1, settings.run_ns);
+      print_row(std::to_string(count), batch, a, &b, nullptr);
+    }
+  }
+  for (const size_t batch : batches) {
+    print_row("1 pipelining", batch, own.pipelining(batch, settings.run_ns), nullptr, nullptr);
+  }
+  own.replay();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const Settings settings = read_settings(argc, argv);
   std::filesystem::remove_all(settings.directory);
   std::filesystem::create_directories(settings.directory);
-  run(settings);
+  const std::vector<size_t> batches =
+      settings.quick ? std::vector<size_t>{1, 100} : std::vector<size_t>{1, 10, 100, 1000};
+  const std::vector<size_t> producers =
+      settings.quick ? std::vector<size_t>{1, 8} : std::vector<size_t>{1, 8, 64};
+  run_segment(settings, batches, producers);
+  run_on_rocksdb(settings, batches, producers);
   std::filesystem::remove_all(settings.directory);
   return 0;
 }

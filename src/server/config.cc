@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "base/time.h"
 #include "server/event_parameters.h"
+#include "wal/open_wal.h"
 
 namespace firn {
 
@@ -119,6 +120,18 @@ Setting tiers_setting() {
           [](const ServerConfig& config) { return format_tiers(config.store.tiers); }};
 }
 
+Setting wal_type_setting() {
+  return {
+      "wal.type", "which log: segment or rocksdb; fixed when the directory is created",
+      [](const std::string& text, ServerConfig* config) {
+        const auto type = parse_wal_type(text);
+        if (!type.has_value()) return invalid_argument("segment or rocksdb");
+        config->store.wal_type = *type;
+        return Status();
+      },
+      [](const ServerConfig& config) { return std::string(wal_type_name(config.store.wal_type)); }};
+}
+
 std::vector<Setting> store_settings() {
   return {
       size_setting("max_memory",
@@ -126,6 +139,7 @@ std::vector<Setting> store_settings() {
                    [](auto* c) { return &c->store.memory_bytes_max; }),
       duration_setting("chunk_interval", "width of a chunk; fixed when the directory is created",
                        [](auto* c) { return &c->store.chunk_interval_ns; }),
+      wal_type_setting(),
       size_setting("wal.segment_size", "size of a file of the log", 0,
                    [](auto* c) { return &c->store.wal_segment_bytes; }),
       size_setting("wal.group_size", "most bytes in one write of the log", kKiB,

@@ -85,6 +85,13 @@ TEST_F(ConfigTest, NestedAndDottedNamesAreTheSame) {
   EXPECT_EQ(loaded->config.store.wal_group_bytes, 1 * kMiB);
 }
 
+TEST_F(ConfigTest, TheLogIsChosen) {
+  const auto loaded = load("wal: {type: rocksdb}\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  EXPECT_EQ(loaded->config.store.wal_type, WalType::kRocksdb);
+  EXPECT_EQ(entry(*loaded, "wal.type").value, "rocksdb");
+}
+
 TEST_F(ConfigTest, JsonIsReadToo) {
   const auto loaded = load(R"({"listen": "127.0.0.1:9", "otlp": {"http": "off"}})");
   ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
@@ -104,6 +111,8 @@ TEST_F(ConfigTest, ABadValueIsRefusedWithItsPlace) {
   EXPECT_THAT(error_of("", {{"max-memory", "1TBB"}}), HasSubstr("--max-memory"));
   EXPECT_THAT(error_of("io_threads: 0\n"), HasSubstr("from 1 to 64"));
   EXPECT_THAT(error_of("unsafe_open: yes\n"), HasSubstr("true or false"));
+  EXPECT_THAT(error_of("wal: {type: leveldb}\n"),
+              HasSubstr("wal.type is 'leveldb'; it must be segment or rocksdb"));
 }
 
 TEST_F(ConfigTest, ANameGivenTwiceIsRefused) {

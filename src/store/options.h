@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "tier/registry.h"
+#include "wal/wal.h"
 
 namespace firn {
 
@@ -24,6 +25,7 @@ struct StoreOptions {
   DurationNs chunk_interval_ns = kDayNs;
   // Budget for rows in memory and on their way to the log; above it appends are refused.
   uint64_t memory_bytes_max = 1 * kGiB;
+  WalType wal_type = WalType::kSegment;  // fixed when the data directory is created
   uint64_t wal_segment_bytes = 64 * kMiB;
   uint64_t wal_group_bytes = 4 * kMiB;
   uint64_t disk_reserve_bytes = 256 * kMiB;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
-#include "wal/segment_wal.h"
+#include "wal/open_wal.h"
 
 namespace firn {
 

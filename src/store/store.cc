@@ -8,7 +8,7 @@
 #include "store/mover.h"
 #include "store/recovery.h"
 #include "store/sequencer.h"
-#include "wal/segment_wal.h"
+#include "wal/open_wal.h"
 
 namespace firn {
 
@@ -171,6 +171,7 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
 
   WalOptions wal_options;
   wal_options.directory = join_path(data_dir, "wal");
+  wal_options.type = core->options.wal_type;
   wal_options.segment_bytes = core->options.wal_segment_bytes;
   wal_options.group_bytes_max = core->options.wal_group_bytes;
   wal_options.disk_reserve_bytes = core->options.disk_reserve_bytes;
@@ -190,7 +191,7 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
                                unused->chunks.emplace_back(tier, key);
                                if (unused->wake) unused->wake();
                              }));
-  FIRN_ASSIGN(core->wal, open_segment_wal(env, wal_options));
+  FIRN_ASSIGN(core->wal, open_wal(env, wal_options));
   parts_->tagger.emplace(core->manifest->id_secret());
   parts_->mover = std::make_unique<Mover>(parts_->core);
   Mover* mover = parts_->mover.get();

@@ -508,6 +508,41 @@ TEST_F(StoreTest, StreamPositionsGoOnBehindADropFromMemory) {
   EXPECT_EQ(event_row(*slice.batch, slice.row(0)).stream_position, 2);
 }
 
+TEST_F(StoreTest, TheRocksdbLogKeepsRowsPositionsAndShrinks) {
+  store_.reset();
+  const TestDirectory directory;
+  change_options_ = [&](StoreOptions* o) {
+    o->data_dir = directory.path();
+    o->wal_type = WalType::kRocksdb;
+    o->wal_segment_bytes = 1 * kMiB;
+  };
+  open();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(append({{std::string(900 * kKiB, static_cast<char>('a' + i))}}).ok());
+    restart();
+  }
+  EXPECT_EQ(contents().size(), 3u);
+  EXPECT_TRUE(store_->verify().findings.empty());
+  const uint64_t before = store_->health().wal.segments;
+  ASSERT_TRUE(flush().ok());
+  EXPECT_LT(store_->health().wal.segments, before);
+  restart();
+  EXPECT_EQ(append({{"d"}})->first_position, 4u);
+  EXPECT_EQ(contents().size(), 4u);
+}
+
+TEST_F(StoreTest, AnotherTypeOfLogThanTheDirectoryHoldsIsRefused) {
+  ASSERT_TRUE(append({{"a"}}).ok());
+  store_.reset();
+  StoreOptions other = options();
+  other.wal_type = WalType::kRocksdb;
+  const Status refused = Store::open(posix_env(), other).status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("wal.type is rocksdb"));
+  open();
+  EXPECT_THAT(contents(), ElementsAre("1:a"));
+}
+
 TEST_F(StoreTest, AReadOnlyStoreChangesNothing) {
   ASSERT_TRUE(store_->put_namespace("other", kForever).ok());
   store_.reset();

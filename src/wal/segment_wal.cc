@@ -340,7 +340,7 @@ Result<std::unique_ptr<Wal>> open_segment_wal(Env* env, const WalOptions& option
   return std::unique_ptr<Wal>(new SegmentWal(env, rounded));
 }
 
-Result<std::vector<WalDamage>> verify_wal(Env* env, const std::string& directory) {
+Result<std::vector<WalDamage>> verify_segment_wal(Env* env, const std::string& directory) {
   FIRN_ASSIGN(wal::SegmentListing listing, wal::list_segments(env, directory));
   return wal::LogReader(env, directory, std::move(listing)).verify();
 }

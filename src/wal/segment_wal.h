@@ -102,6 +102,6 @@ Result<std::unique_ptr<Wal>> open_segment_wal(Env* env, const WalOptions& option
 
 // Reads a whole log that nobody has open for writing and lists its damage; empty: none. A torn,
 // unacknowledged end is listed with acknowledged = false. A Status only when files cannot be read.
-Result<std::vector<WalDamage>> verify_wal(Env* env, const std::string& directory);
+Result<std::vector<WalDamage>> verify_segment_wal(Env* env, const std::string& directory);
 
 }  // namespace firn

@@ -13,6 +13,7 @@
 #include "env/fault_env.h"
 #include "env/sim_env.h"
 #include "wal/format.h"
+#include "wal/open_wal.h"
 #include "wal/segment_files.h"
 #include "wal/segment_wal.h"
 
@@ -33,8 +34,9 @@ class TestLog {
     Lsn lsn;
   };
 
-  explicit TestLog(uint64_t seed = 1) : sim(seed), faults(&sim) {
+  explicit TestLog(uint64_t seed = 1, WalType type = WalType::kSegment) : sim(seed), faults(&sim) {
     options.directory = kLogDirectory;
+    options.type = type;
     options.segment_bytes = wal::kSegmentBytesMin;
     options.disk_reserve_bytes = 0;
   }
@@ -44,7 +46,7 @@ class TestLog {
     close();
     seen.clear();
     seen_lsns.clear();
-    FIRN_ASSIGN(log_, open_segment_wal(&faults, options));
+    FIRN_ASSIGN(log_, open_wal(&faults, options));
     Status status = log_->replay(
         from,
         [this](Lsn lsn, ByteView payload) -> Status {

@@ -36,8 +36,15 @@ struct WalAppend {
   std::function<void(Lsn)> on_written;
 };
 
+// Which log there is in a directory.
+enum class WalType : uint8_t {
+  kSegment,  // segment files of our own (segment_wal.h), the default
+  kRocksdb,  // a RocksDB database (rocksdb_wal.h)
+};
+
 struct WalOptions {
   std::string directory;
+  WalType type = WalType::kSegment;  // for open_wal()
   uint64_t segment_bytes = 64ull << 20;
   uint64_t recycled_segments_max = 2;
   uint64_t group_bytes_max = 4ull << 20;  // one write call's worth; a larger record goes alone
@@ -66,7 +73,8 @@ struct WalDamage {
   bool acknowledged = false;  // true: bytes that had been synced are damaged
 };
 
-// A log: durable before acknowledged. Implementations: SegmentWal (segment_wal.h).
+// A log: durable before acknowledged. Implementations: SegmentWal (segment_wal.h) and RocksdbWal
+// (rocksdb_wal.h); open_wal() (open_wal.h) chooses.
 // Thread rule: append() from one thread (the commit thread); stats() from any; replay() once,
 // before the first append. Destroying it completes nothing more: pending appends are dropped
 // without a call.

@@ -16,7 +16,7 @@ namespace {
 // over restarts; a record that was lost for good gives its number to the next one.
 class Life {
  public:
-  explicit Life(uint64_t seed) : log(seed) {
+  explicit Life(WalType type) : log(1, type) {
     log.options.recycled_segments_max = 1;
     log.options.group_bytes_max = 3000;
   }
@@ -98,6 +98,13 @@ class Life {
     EXPECT_TRUE(std::is_sorted(log.seen_lsns.begin(), log.seen_lsns.end()));
   }
 
+  // RocksDB takes garbage behind the synced end of its manifest for damage; it cannot know better.
+  // Nothing is lost by that, and it is named (docs/formats/wal-rocksdb.md).
+  bool is_torn_manifest() const {
+    return log.options.type == WalType::kRocksdb && open_status.code() == StatusCode::kCorruption &&
+           open_status.message().find("/MANIFEST-") != std::string_view::npos;
+  }
+
   TestLog log;
   Status open_status;
 
@@ -125,8 +132,8 @@ std::string describe(uint64_t call, const Crash& crash) {
          ", seed " + std::to_string(crash.seed);
 }
 
-uint64_t calls_of_script() {
-  Life life(1);
+uint64_t calls_of_script(WalType type) {
+  Life life(type);
   life.run_script();
   EXPECT_TRUE(life.open_status.ok()) << life.open_status.to_string();
   return life.log.sim.io_count();
@@ -139,23 +146,40 @@ void crash_script(Life* life, uint64_t call, const Crash& crash) {
   life->log.power_cut(crash.mode, crash.seed + call * 16);
 }
 
-TEST(WalCrash, TheScriptItselfRunsThrough) {
-  Life life(1);
+// Every call of the segment log. RocksDB makes three times the calls for the same script, and a
+// start takes it a hundred times as long: a part of them, other ones for each purpose.
+// FIRN_WAL_CRASH_STEP=1 takes all.
+uint64_t step_of(WalType type) {
+  if (type == WalType::kSegment) return 1;
+  const auto step = posix_env()->environment_variable("FIRN_WAL_CRASH_STEP");
+  return step.has_value() ? std::stoull(*step) : 7;
+}
+
+class WalCrash : public testing::TestWithParam<WalType> {};
+class WalFault : public testing::TestWithParam<WalType> {};
+
+TEST_P(WalCrash, TheScriptItselfRunsThrough) {
+  Life life(GetParam());
   life.run_script();
   ASSERT_TRUE(life.open()) << life.open_status.to_string();
-  EXPECT_GT(life.log.files(".wal").front(), segment(3)) << "it trims";
+  EXPECT_GT(life.log->begin().segment, 3u) << "it trims";
   EXPECT_FALSE(life.log.verify_finds_damage());
 }
 
-TEST(WalCrash, AtEveryCall) {
-  const uint64_t calls = calls_of_script();
+TEST_P(WalCrash, AtEveryCall) {
+  const uint64_t calls = calls_of_script(GetParam());
   ASSERT_GT(calls, 100u);
-  for (uint64_t call = 1; call <= calls; ++call) {
-    for (const Crash& crash : kCrashes) {
+  uint64_t call = 1;
+  for (size_t i = 0; call <= calls; ++i, call += step_of(GetParam())) {
+    for (size_t c = 0; c < kCrashes.size(); ++c) {
+      // One way of crashing at each call is enough where only a part of the calls is taken.
+      if (step_of(GetParam()) > 1 && c != i % kCrashes.size()) continue;
+      const Crash& crash = kCrashes[c];
       SCOPED_TRACE(describe(call, crash));
-      Life life(1);
+      Life life(GetParam());
       crash_script(&life, call, crash);
-      ASSERT_TRUE(life.open()) << life.open_status.to_string();
+      if (!life.open() && crash.mode == CrashMode::kRandom && life.is_torn_manifest()) continue;
+      ASSERT_TRUE(life.open_status.ok()) << life.open_status.to_string();
       // Life goes on, and what recovery showed survives the worst crash.
       life.append_groups(3, 500);
       life.log.power_cut(CrashMode::kLoseAll);
@@ -167,18 +191,20 @@ TEST(WalCrash, AtEveryCall) {
 }
 
 // A crash at every call of the recovery, three deep, ends where an undisturbed recovery ends.
-TEST(WalCrash, AtEveryCallOfTheRecovery) {
-  const uint64_t calls = calls_of_script();
+TEST_P(WalCrash, AtEveryCallOfTheRecovery) {
+  const uint64_t calls = calls_of_script(GetParam());
+  const uint64_t step = step_of(GetParam());
   uint64_t recoveries = 0;
-  for (uint64_t call = 1; call <= calls; ++call) {
+  for (uint64_t call = 1 + step / 2; call <= calls; call += step * step) {
     const Crash crash = kCrashes[1 + call % (kCrashes.size() - 1)];
     SCOPED_TRACE(describe(call, crash));
-    Life life(1);
+    Life life(GetParam());
     crash_script(&life, call, crash);
     const auto image = life.log.sim.snapshot();
-    ASSERT_TRUE(life.open()) << life.open_status.to_string();
+    if (!life.open() && life.is_torn_manifest()) continue;
+    ASSERT_TRUE(life.open_status.ok()) << life.open_status.to_string();
     const Strings undisturbed = life.log.seen;
-    for (uint64_t at = 1;; ++at) {
+    for (uint64_t at = 1;; at += step) {
       life.log.close();
       life.log.sim.restore(image);
       bool reached = false;
@@ -186,26 +212,28 @@ TEST(WalCrash, AtEveryCallOfTheRecovery) {
         life.log.sim.crash_at(life.log.sim.io_count() + at + depth);
         const bool opened = life.open();
         reached = reached || life.log.sim.has_crashed();
-        if (!opened) {
+        if (!opened && !life.is_torn_manifest()) {
           EXPECT_EQ(life.open_status.code(), StatusCode::kIoError);
         }
         life.log.power_cut(CrashMode::kRandom, at * 4 + depth);
       }
-      ASSERT_TRUE(life.open()) << life.open_status.to_string();
+      if (!life.open() && life.is_torn_manifest()) continue;
+      ASSERT_TRUE(life.open_status.ok()) << life.open_status.to_string();
       ASSERT_EQ(life.log.seen, undisturbed) << "recovery cut at its call " << at;
       ++recoveries;
       if (!reached) break;
     }
   }
-  EXPECT_GT(recoveries, calls);
+  EXPECT_GT(recoveries, calls / (step * step));
 }
 
 // A killed process loses no page cache, but what it had not synced is lost by a later power cut.
-TEST(WalCrash, AKilledProcessThenAPowerCut) {
-  const uint64_t calls = calls_of_script();
-  for (uint64_t call = 1; call <= calls; ++call) {
+TEST_P(WalCrash, AKilledProcessThenAPowerCut) {
+  const uint64_t calls = calls_of_script(GetParam());
+  const uint64_t step = step_of(GetParam());
+  for (uint64_t call = 1 + step / 3; call <= calls; call += step) {
     SCOPED_TRACE(call);
-    Life life(1);
+    Life life(GetParam());
     life.log.sim.crash_at(call);
     life.run_script();
     life.log.close();
@@ -219,7 +247,7 @@ TEST(WalCrash, AKilledProcessThenAPowerCut) {
 
 // After a close the same segment is continued. When that is interrupted, whole records of the lost
 // group may lie behind the end; the same records, appended again, must not bring them back.
-TEST(WalCrash, RemainsOfALostGroupNeverJoinTheChain) {
+TEST(SegmentWalCrash, RemainsOfALostGroupNeverJoinTheChain) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE(seed);
     TestLog log(1);
@@ -244,11 +272,11 @@ TEST(WalCrash, RemainsOfALostGroupNeverJoinTheChain) {
 }
 
 // Every call fails once, then every call from it on; the machine survives, or loses its power too.
-void fail_every_call(const Status& error, bool for_ever, CrashMode mode) {
-  for (uint64_t call = 1;; ++call) {
+void fail_every_call(WalType type, const Status& error, bool for_ever, CrashMode mode) {
+  for (uint64_t call = 1;; call += step_of(type)) {
     SCOPED_TRACE("call " + std::to_string(call) + (for_ever ? " and later: " : ": ") +
                  error.to_string());
-    Life life(1);
+    Life life(type);
     TestLog& log = life.log;
     log.faults.on_failed_sync([&](const std::string& path) { log.sim.forget_unsynced(path); });
     log.faults.write_prefix(true);
@@ -264,26 +292,36 @@ void fail_every_call(const Status& error, bool for_ever, CrashMode mode) {
     ASSERT_TRUE(life.open()) << life.open_status.to_string();
     life.append_groups(2, 500);
     log.power_cut(mode, call);
-    ASSERT_TRUE(life.open()) << life.open_status.to_string();
-    ASSERT_FALSE(log.verify_finds_damage());
+    if (life.open() || mode != CrashMode::kRandom || !life.is_torn_manifest()) {
+      ASSERT_TRUE(life.open_status.ok()) << life.open_status.to_string();
+      ASSERT_FALSE(log.verify_finds_damage());
+    }
     ASSERT_FALSE(testing::Test::HasFailure());
     if (done) break;
   }
 }
 
-TEST(WalFault, EveryCallFailsOnce) {
-  fail_every_call(io_error("injected"), false, CrashMode::kLoseAll);
-  fail_every_call(io_error("injected"), false, CrashMode::kRandom);
+TEST_P(WalFault, EveryCallFailsOnce) {
+  fail_every_call(GetParam(), io_error("injected"), false, CrashMode::kLoseAll);
+  fail_every_call(GetParam(), io_error("injected"), false, CrashMode::kRandom);
 }
-TEST(WalFault, EveryCallFailsForEver) {
-  fail_every_call(io_error("injected"), true, CrashMode::kLoseAll);
+TEST_P(WalFault, EveryCallFailsForEver) {
+  fail_every_call(GetParam(), io_error("injected"), true, CrashMode::kLoseAll);
 }
-TEST(WalFault, TheDiskIsFullOnceAtEveryCall) {
-  fail_every_call(no_space("injected"), false, CrashMode::kLoseAll);
+TEST_P(WalFault, TheDiskIsFullOnceAtEveryCall) {
+  fail_every_call(GetParam(), no_space("injected"), false, CrashMode::kLoseAll);
 }
-TEST(WalFault, TheDiskIsFullForEverFromEveryCall) {
-  fail_every_call(no_space("injected"), true, CrashMode::kRandom);
+TEST_P(WalFault, TheDiskIsFullForEverFromEveryCall) {
+  fail_every_call(GetParam(), no_space("injected"), true, CrashMode::kRandom);
 }
+
+std::string type_name(const testing::TestParamInfo<WalType>& test) {
+  return std::string(wal_type_name(test.param));
+}
+INSTANTIATE_TEST_SUITE_P(Logs, WalCrash, testing::Values(WalType::kSegment, WalType::kRocksdb),
+                         type_name);
+INSTANTIATE_TEST_SUITE_P(Logs, WalFault, testing::Values(WalType::kSegment, WalType::kRocksdb),
+                         type_name);
 
 }  // namespace
 }  // namespace firn
