@@ -53,7 +53,7 @@ elseif(FIRN_PROFILE STREQUAL "tsan")
   file(READ /proc/sys/vm/mmap_rnd_bits random_bits)
   execute_process(COMMAND setarch -R true RESULT_VARIABLE cannot OUTPUT_QUIET ERROR_QUIET)
   if(random_bits GREATER 28 AND NOT cannot)
-    set(CMAKE_CROSSCOMPILING_EMULATOR setarch -R)
+    set(without_random_addresses setarch -R)
   endif()
 elseif(FIRN_PROFILE STREQUAL "fuzz")
   add_compile_options(-O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -71,8 +71,13 @@ if(FIRN_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_NOHASHDIR=1;${FIRN_CCACHE}")
 endif()
 
-# Every test gets the sanitizers' settings, in whatever preset it runs.
+# Every test gets the sanitizers' settings, in whatever preset it runs: those that start one of our
+# programs through a launcher (gtest_discover_tests() would keep only the first of several variables), those
+# that start a script as its environment.
 set(FIRN_TEST_ENVIRONMENT
   "ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1"
   "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp")
+if(FIRN_PROFILE MATCHES "^(asan|tsan|fuzz)$")
+  set(CMAKE_CROSSCOMPILING_EMULATOR env ${FIRN_TEST_ENVIRONMENT} ${without_random_addresses})
+endif()

@@ -57,7 +57,7 @@ function(firn_discover target label timeout)
   gtest_discover_tests(${target}
     DISCOVERY_TIMEOUT 60
     WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
-    PROPERTIES LABELS "${label}" TIMEOUT ${timeout} ENVIRONMENT "${FIRN_TEST_ENVIRONMENT}")
+    PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
 endfunction()
 
 # firn_room(<name> [COROUTINES] SOURCES a.cc ... DEPS <rooms> LINK <targets>

@@ -54,6 +54,19 @@ Id make_uuid7(uint64_t unix_ms, uint64_t random_high, uint64_t random_low) {
   return id;
 }
 
+Uuid7Sequence::Uuid7Sequence(uint64_t unix_ms, uint64_t random_high, uint64_t random_low)
+    : id_(make_uuid7(unix_ms, random_high, random_low)),
+      // The first bit is clear, so that a sequence does not wrap around.
+      counter_((random_high >> 16) & 0x7f'ffff'ffff) {}
+
+Id Uuid7Sequence::next() {
+  for (size_t i = 0; i < 5; ++i) {
+    id_.bytes[9 + i] = static_cast<uint8_t>(counter_ >> (32 - 8 * i));
+  }
+  ++counter_;
+  return id_;
+}
+
 uint64_t hash_id(const Id& id) { return mix(id.high() ^ mix(id.low() + 0x9e3779b97f4a7c15)); }
 
 }  // namespace firn

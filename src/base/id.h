@@ -35,6 +35,19 @@ struct Id {
 // bits are used). Sorts by time.
 Id make_uuid7(uint64_t unix_ms, uint64_t random_high, uint64_t random_low);
 
+// UUIDs of version 7 for things of one moment: random where the first begins, each further one more
+// (RFC 9562 section 6.2, method 2), so that they sort in the order they were made. The last two
+// bytes are the same for all.
+class Uuid7Sequence {
+ public:
+  Uuid7Sequence(uint64_t unix_ms, uint64_t random_high, uint64_t random_low);
+  Id next();
+
+ private:
+  Id id_;
+  uint64_t counter_;  // 40 bits of it are bytes 9 to 13, the most significant first
+};
+
 // A well mixed 64-bit hash of an id; never cryptographic.
 uint64_t hash_id(const Id& id);
 

@@ -46,6 +46,26 @@ TEST(Id, MakesUuidVersionSevenWithTheRfcVariant) {
   EXPECT_EQ(zeros.to_uuid(), "0190f3b2-1c2d-7000-8000-000000000000");
 }
 
+TEST(Id, ASequenceOfUuidsAscendsAndNeverRepeats) {
+  Uuid7Sequence sequence(0x0190f3b21c2d, UINT64_MAX, UINT64_MAX);
+  Id previous = sequence.next();
+  EXPECT_EQ(previous.to_uuid().substr(0, 20), "0190f3b2-1c2d-7fff-b");
+  for (int i = 0; i < 100'000; ++i) {
+    const Id next = sequence.next();
+    ASSERT_LT(previous, next);
+    previous = next;
+  }
+}
+
+TEST(Id, SequencesOfOtherRandomBitsAreOthers) {
+  std::set<Id> ids;
+  for (uint64_t random = 0; random < 100; ++random) {
+    Uuid7Sequence sequence(1, random << 32, 0);
+    for (int i = 0; i < 100; ++i) ids.insert(sequence.next());
+  }
+  EXPECT_EQ(ids.size(), 10'000u);
+}
+
 TEST(Id, UuidsSortByTime) {
   EXPECT_LT(make_uuid7(255, UINT64_MAX, UINT64_MAX), make_uuid7(256, 0, 0));
 }

@@ -59,22 +59,25 @@ Status to_row(const Event& event, size_t index, TimeNs now, EventRow* row) {
 
 Result<AppendRequest> make_request(Store* store, std::span<const Event> events, Ack ack) {
   if (events.empty()) return invalid_argument("the batch has no events");
-  // One builder per thread keeps its buffers between batches. Rows are checked first, so that a bad
-  // event leaves nothing behind in it.
+  // One builder per thread keeps its buffers between batches.
   thread_local BatchBuilder builder(Dataset::kEvents);
-  thread_local std::vector<EventRow> rows;
-  rows.assign(events.size(), EventRow{});
   AppendRequest request;
   request.ack = level_of(ack);
   const TimeNs now = posix_env()->now();
+  const std::function<Id()> make_id = store->id_source();
   for (size_t i = 0; i < events.size(); ++i) {
-    FIRN_TRY(to_row(events[i], i, now, &rows[i]));
-    if (rows[i].id.is_zero())
-      rows[i].id = store->new_id();
-    else
+    EventRow row;
+    if (Status status = to_row(events[i], i, now, &row); !status.ok()) {
+      builder = BatchBuilder(Dataset::kEvents);  // forgets the rows before the bad one
+      return status;
+    }
+    if (row.id.is_zero()) {
+      row.id = make_id();
+    } else {
       request.rows_with_client_id.push_back(static_cast<uint32_t>(i));
+    }
+    builder.add(row);
   }
-  for (const EventRow& row : rows) builder.add(row);
   request.batch = builder.finish();
   return request;
 }

@@ -92,7 +92,7 @@ void append_events(Services* services, const HttpRequestPtr& request, const Resp
   Store* store = target->open->store.get();
   DecodeDefaults defaults;
   defaults.now = services->env->now();
-  defaults.make_id = [store] { return store->new_id(); };
+  defaults.make_id = store->id_source();
   defaults.limits = services->limits;
   Result<DecodedEvents> decoded =
       decode_events_json(request->body, body_kind(*request, services->limits), defaults);

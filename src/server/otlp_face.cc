@@ -145,7 +145,7 @@ void export_logs(Services* services, const HttpRequestPtr& request, const Respon
   Store* store = target->open->store.get();
   DecodeDefaults defaults;
   defaults.now = services->env->now();
-  defaults.make_id = [store] { return store->new_id(); };
+  defaults.make_id = store->id_source();
   defaults.limits = services->limits;
   Result<OtlpLogs> logs = decode_otlp_logs(request->body, *encoding, defaults);
   if (!logs.ok()) {

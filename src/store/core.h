@@ -16,17 +16,13 @@
 #include "store/id_index.h"
 #include "store/manifest.h"
 #include "store/options.h"
+#include "store/stream_heads.h"
 #include "tier/memory/memory_tier.h"
 #include "wal/wal.h"
 
 // What the parts of an open store share. Internal to the room: users see store.h.
 
 namespace firn {
-
-struct TransparentHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
 
 // A tier of the store as it is now.
 struct TierInfo {
@@ -52,7 +48,7 @@ struct NamespaceState {
 
   // The rest belongs to the commit worker (and to recovery, before there is one).
   Position next_position = 1;
-  std::unordered_map<std::string, int64_t, TransparentHash, std::equal_to<>> stream_heads;
+  StreamHeads stream_heads;
   RecentIds recent_ids;
   size_t counted_id_bytes = 0;     // its part of StoreCore::id_bytes
   std::deque<BatchPtr> in_flight;  // sequenced, perhaps not published yet; pruned lazily

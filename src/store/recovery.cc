@@ -80,13 +80,13 @@ class Replay {
     const auto positions = batch.int64s(ColumnId::kStreamPosition);
     for (uint32_t row = 0; row < batch.rows(); ++row) {
       if (positions[row] == kAbsentInt64) continue;
-      auto head = ns->stream_heads.find(streams[row]);
-      if (head == ns->stream_heads.end()) {
+      int64_t* head = ns->stream_heads.find(streams[row]);
+      if (head == nullptr) {
         // Later rows of the stream may lie in another interval, which was flushed already.
         FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, streams[row]));
-        head = ns->stream_heads.emplace(std::string(streams[row]), stored).first;
+        head = ns->stream_heads.insert(streams[row], stored);
       }
-      head->second = std::max(head->second, positions[row] + 1);
+      *head = std::max(*head, positions[row] + 1);
     }
     return Status();
   }

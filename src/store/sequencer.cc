@@ -190,7 +190,7 @@ bool Sequencer::resume_after_refusal() {
         // From the last row to the first, so that the smallest position given out is what stays.
         for (uint32_t row = batch.rows(); row-- > 0;) {
           if (positions[row] == kAbsentInt64) continue;
-          ns->stream_heads.find(streams[row])->second = positions[row];
+          *ns->stream_heads.find(streams[row]) = positions[row];
         }
       }
       ns->in_flight.pop_back();
@@ -468,12 +468,11 @@ Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* 
     int64_t*& head = heads[streams.entry_of(row)];
     const std::string_view stream = streams[row];
     if (head != nullptr || stream.empty()) continue;
-    auto known = ns->stream_heads.find(stream);
-    if (known == ns->stream_heads.end()) {
+    head = ns->stream_heads.find(stream);
+    if (head == nullptr) {
       FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, stream));
-      known = ns->stream_heads.emplace(std::string(stream), stored).first;
+      head = ns->stream_heads.insert(stream, stored);
     }
-    head = &known->second;
   }
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t* head = heads[streams.entry_of(row)];

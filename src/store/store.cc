@@ -249,10 +249,11 @@ Result<AppendResult> Store::append_and_wait(NamespaceId namespace_id, AppendRequ
   return waiter->wait();
 }
 
-Id Store::new_id() {
+std::function<Id()> Store::id_source() const {
   Env* env = parts_->core->env;
   const auto unix_ms = static_cast<uint64_t>(env->now() / kMillisecondNs);
-  return parts_->tagger->tag(make_uuid7(unix_ms, env->random_u64(), env->random_u64()));
+  Uuid7Sequence sequence(unix_ms, env->random_u64(), env->random_u64());
+  return [tagger = &*parts_->tagger, sequence]() mutable { return tagger->tag(sequence.next()); };
 }
 
 Result<NamespaceInfo> Store::find_namespace(std::string_view name) const {

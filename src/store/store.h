@@ -65,8 +65,9 @@ class Store {
   void append(NamespaceId namespace_id, AppendRequest request, AppendCallback done);
   // The same for a thread that may wait. Not in a simulation: nothing would run meanwhile.
   Result<AppendResult> append_and_wait(NamespaceId namespace_id, AppendRequest request);
-  // A time-ordered id that the duplicate search knows to be fresh.
-  Id new_id();
+  // Makes the ids of one request's rows: time-ordered, ascending, and known to the duplicate search
+  // as fresh. For one thread; the store must outlive it.
+  std::function<Id()> id_source() const;
 
   // kNotFound when there is no such namespace.
   Result<NamespaceInfo> find_namespace(std::string_view name) const;

@@ -60,7 +60,7 @@ class StoreTest : public testing::Test {
       row.stream = events[i].stream;
       row.data = events[i].data;
       if (row.id.is_zero())
-        row.id = store_->new_id();
+        row.id = store_->id_source()();
       else
         request.rows_with_client_id.push_back(i);
       builder.add(row);
@@ -214,7 +214,7 @@ TEST_F(StoreTest, ARepeatedIdReturnsTheOriginalPosition) {
 }
 
 TEST_F(StoreTest, AnIdMadeByTheStoreIsRecognisedWhenItComesBack) {
-  const Id id = store_->new_id();
+  const Id id = store_->id_source()();
   ASSERT_TRUE(append({{"a", kDay, id}}).ok());
   EXPECT_EQ(append({{"a", kDay, id}})->duplicates, 1u);
   ASSERT_TRUE(flush().ok());
