@@ -136,7 +136,7 @@ void run(const Settings& settings) {
   const Rate own = run_clients((*server)->port(), settings);
   server->reset();
   firn::bench::RocksLog rocks(settings.directory + "/rocksdb");
-  const Rate b = rocks.blocking(settings.connections, 1, settings.run_ns);
+  const Rate b = rocks.blocking(settings.connections, 1, 1, settings.run_ns);
   firn::bench::SqliteLog lite(settings.directory + "/sqlite");
   const Rate c = lite.blocking(settings.connections, 1, settings.run_ns);
   fmt::print("Single events of {} bytes, each synced before its answer, {} at a time\n",

@@ -94,13 +94,14 @@ class RocksLog {
     db_.reset(db);
   }
 
-  Rate blocking(size_t producers, size_t batch, DurationNs run_ns) {
-    const std::string event(kEventBytes, 'e');
+  // Each batch in one call, as one value or as `values` of them.
+  Rate blocking(size_t producers, size_t batch, size_t values, DurationNs run_ns) {
+    const std::string value(batch / values * kEventBytes, 'e');
     return run_producers(producers, batch, run_ns, [&](size_t) {
       rocksdb::WriteBatch writes;
-      for (size_t i = 0; i < batch; ++i) {
+      for (size_t i = 0; i < values; ++i) {
         const uint64_t key = __builtin_bswap64(next_key_.fetch_add(1));
-        writes.Put(rocksdb::Slice(reinterpret_cast<const char*>(&key), sizeof(key)), event);
+        writes.Put(rocksdb::Slice(reinterpret_cast<const char*>(&key), sizeof(key)), value);
       }
       rocksdb::WriteOptions options;
       options.sync = true;

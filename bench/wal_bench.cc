@@ -2,12 +2,7 @@
 // synchronous=FULL on the same disk in the same run; then through RocksdbWal beside RocksDB alone.
 // Every number counts acknowledged events only.
 //
-// usage: bench_wal [--seconds S] [--directory D] [--quick]
-
-#include <fmt/format.h>
-#include <rocksdb/db.h>
-#include <rocksdb/write_batch.h>
-#include <sqlite3.h>
+// usage: bench_wal [--seconds S] [--directory D] [--sync auto|buffered|direct] [--quick]
 
 #include <algorithm>
 #include <atomic>
@@ -23,15 +18,24 @@
 #include <thread>
 #include <vector>
 
+#include "bench/peers.h"
 #include "env/env.h"
 #include "wal/open_wal.h"
+#include "wal/sync_probe.h"
 
 namespace {
 
 using firn::DurationNs;
 using firn::TimeNs;
+using firn::bench::fail;
+using firn::bench::kEventBytes;
+using firn::bench::must;
+using firn::bench::Rate;
+using firn::bench::rate_text;
+using firn::bench::RocksLog;
+using firn::bench::run_producers;
+using firn::bench::SqliteLog;
 
-constexpr size_t kEventBytes = 200;
 constexpr size_t kPipelinedAppends = 16384;
 constexpr uint64_t kPipelinedBytes = 64 << 20;
 constexpr uint64_t kTrimBytes = 32 << 20;
@@ -39,59 +43,14 @@ constexpr uint64_t kTrimBytes = 32 << 20;
 struct Settings {
   DurationNs run_ns = firn::kSecondNs;
   std::string directory;
+  firn::WalSync sync = firn::WalSync::kAuto;
   bool quick = false;
 };
 
-struct Rate {
-  double events_per_second = 0;
-  double p50_ms = 0;
-  double p99_ms = 0;
-  double events_per_sync = 0;
-};
-
-[[noreturn]] void fail(const std::string& what) {
-  fmt::print(stderr, "bench_wal: {}\n", what);
-  std::exit(1);
-}
-
-void must(const firn::Status& status) {
-  if (!status.ok()) fail(status.to_string());
-}
-
-// One durable append of a batch; returns when it is durable.
-using AppendBatch = std::function<void(size_t producer)>;
-
-Rate run_producers(size_t producers, size_t batch, DurationNs run_ns, const AppendBatch& append) {
-  firn::Env* env = firn::posix_env();
-  const TimeNs begin = env->monotonic();
-  std::vector<std::vector<DurationNs>> latencies(producers);
-  std::vector<std::thread> threads;
-  for (size_t p = 0; p < producers; ++p) {
-    threads.emplace_back([&, p] {
-      TimeNs before = env->monotonic();
-      while (before - begin < run_ns) {
-        append(p);
-        const TimeNs after = env->monotonic();
-        latencies[p].push_back(after - before);
-        before = after;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  const auto elapsed = static_cast<double>(env->monotonic() - begin);
-  std::vector<DurationNs> all;
-  for (const auto& one : latencies) all.insert(all.end(), one.begin(), one.end());
-  std::sort(all.begin(), all.end());
-  Rate rate;
-  rate.events_per_second = static_cast<double>(all.size() * batch) * 1e9 / elapsed;
-  rate.p50_ms = static_cast<double>(all[all.size() / 2]) / 1e6;
-  rate.p99_ms = static_cast<double>(all[all.size() * 99 / 100]) / 1e6;
-  return rate;
-}
-
 class FirnLog {
  public:
-  FirnLog(const std::string& directory, firn::WalType type) : directory_(directory), type_(type) {
+  FirnLog(const std::string& directory, firn::WalType type, firn::WalSync sync)
+      : directory_(directory), type_(type), sync_(sync) {
     open();
   }
 
@@ -189,6 +148,7 @@ class FirnLog {
     firn::WalOptions options;
     options.directory = directory_;
     options.type = type_;
+    options.sync = sync_;
     options.disk_reserve_bytes = 0;
     auto opened = firn::open_wal(firn::posix_env(), options);
     must(opened.status());
@@ -209,91 +169,12 @@ class FirnLog {
 
   std::string directory_;
   firn::WalType type_;
+  firn::WalSync sync_;
   std::unique_ptr<firn::Wal> wal_;
   std::mutex append_mutex_;
   uint64_t replayed_bytes_ = 0;
   uint64_t replayed_records_ = 0;
 };
-
-class RocksLog {
- public:
-  explicit RocksLog(const std::string& directory) {
-    rocksdb::Options options;
-    options.create_if_missing = true;
-    options.recycle_log_file_num = 2;
-    options.compression = rocksdb::kNoCompression;
-    rocksdb::DB* db = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(options, directory, &db);
-    if (!status.ok()) fail(status.ToString());
-    db_.reset(db);
-  }
-
-  // Each batch in one call, as one value or as `values` of them.
-  Rate blocking(size_t producers, size_t batch, size_t values, DurationNs run_ns) {
-    const std::string value(batch / values * kEventBytes, 'e');
-    return run_producers(producers, batch, run_ns, [&](size_t) {
-      rocksdb::WriteBatch writes;
-      for (size_t i = 0; i < values; ++i) {
-        const uint64_t key = __builtin_bswap64(next_key_.fetch_add(1));
-        writes.Put(rocksdb::Slice(reinterpret_cast<const char*>(&key), sizeof(key)), value);
-      }
-      rocksdb::WriteOptions options;
-      options.sync = true;
-      const rocksdb::Status status = db_->Write(options, &writes);
-      if (!status.ok()) fail(status.ToString());
-    });
-  }
-
- private:
-  std::unique_ptr<rocksdb::DB> db_;
-  std::atomic<uint64_t> next_key_{0};
-};
-
-class SqliteLog {
- public:
-  explicit SqliteLog(const std::string& directory) {
-    std::filesystem::create_directories(directory);
-    check(sqlite3_open((directory + "/log.db").c_str(), &db_));
-    run("PRAGMA journal_mode=WAL");
-    run("PRAGMA synchronous=FULL");
-    run("CREATE TABLE events(position INTEGER PRIMARY KEY, payload BLOB)");
-    check(sqlite3_prepare_v2(db_, "INSERT INTO events(payload) VALUES(?)", -1, &insert_, nullptr));
-  }
-  ~SqliteLog() {
-    sqlite3_finalize(insert_);
-    sqlite3_close(db_);
-  }
-
-  Rate blocking(size_t producers, size_t batch, DurationNs run_ns) {
-    const std::string event(kEventBytes, 'e');
-    return run_producers(producers, batch, run_ns, [&](size_t) {
-      const std::lock_guard lock(mutex_);
-      run("BEGIN");
-      for (size_t i = 0; i < batch; ++i) {
-        check(sqlite3_bind_blob(insert_, 1, event.data(), static_cast<int>(event.size()),
-                                SQLITE_STATIC));
-        if (sqlite3_step(insert_) != SQLITE_DONE) fail(sqlite3_errmsg(db_));
-        check(sqlite3_reset(insert_));
-      }
-      run("COMMIT");
-    });
-  }
-
- private:
-  void check(int code) {
-    if (code != SQLITE_OK) fail(sqlite3_errmsg(db_));
-  }
-  void run(const char* sql) { check(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr)); }
-
-  sqlite3* db_ = nullptr;
-  sqlite3_stmt* insert_ = nullptr;
-  std::mutex mutex_;
-};
-
-std::string rate_text(double rate) {
-  if (rate >= 1e6) return fmt::format("{:.2f} M", rate / 1e6);
-  return fmt::format("{:.1f} k", rate / 1e3);
-}
 
 void print_header() {
   fmt::print("{:>12} {:>6} | {:>9} {:>8} {:>8} {:>9} | {:>9} {:>7} | {:>9} {:>7}\n", "producers",
@@ -325,10 +206,13 @@ Settings read_settings(int argc, char** argv) {
       settings.run_ns = static_cast<DurationNs>(std::strtod(argv[++i], nullptr) * 1e9);
     } else if (argument == "--directory" && i + 1 < argc) {
       settings.directory = std::string(argv[++i]) + "/firn_bench_wal";
+    } else if (argument == "--sync" && i + 1 < argc && firn::parse_wal_sync(argv[i + 1])) {
+      settings.sync = *firn::parse_wal_sync(argv[++i]);
     } else if (argument == "--quick") {
       settings.quick = true;
     } else {
-      fail("usage: bench_wal [--seconds S] [--directory D] [--quick]");
+      fail(
+          "usage: bench_wal [--seconds S] [--directory D] [--sync auto|buffered|direct] [--quick]");
     }
   }
   return settings;
@@ -336,15 +220,16 @@ Settings read_settings(int argc, char** argv) {
 
 void run_segment(const Settings& settings, const std::vector<size_t>& batches,
                  const std::vector<size_t>& producers) {
-  FirnLog own(settings.directory + "/firn", firn::WalType::kSegment);
+  FirnLog own(settings.directory + "/firn", firn::WalType::kSegment, settings.sync);
   RocksLog rocks(settings.directory + "/rocksdb");
   SqliteLog lite(settings.directory + "/sqlite");
   // The first segments are new files; later ones are recycled, as in a store that has run a while.
   own.pipelining(100, settings.run_ns / 2);
   own.trim();
 
-  fmt::print("Durable appends of events of {} bytes, {:.1f} s per cell, in {}\n", kEventBytes,
-             static_cast<double>(settings.run_ns) / 1e9, settings.directory);
+  fmt::print("Durable appends of events of {} bytes, {:.1f} s per cell, in {}, {} writes\n",
+             kEventBytes, static_cast<double>(settings.run_ns) / 1e9, settings.directory,
+             firn::wal_sync_name(own.stats().sync));
   print_header();
   for (const size_t count : producers) {
     for (const size_t batch : batches) {
@@ -369,7 +254,7 @@ void run_segment(const Settings& settings, const std::vector<size_t>& batches,
 // that the log is faster.
 void run_on_rocksdb(const Settings& settings, const std::vector<size_t>& batches,
                     const std::vector<size_t>& producers) {
-  FirnLog own(settings.directory + "/firn_rocksdb", firn::WalType::kRocksdb);
+  FirnLog own(settings.directory + "/firn_rocksdb", firn::WalType::kRocksdb, settings.sync);
   RocksLog rocks(settings.directory + "/rocksdb_values");
   fmt::print("The log of wal.type rocksdb, and RocksDB alone with one value a batch\n");
   print_header();

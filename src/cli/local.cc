@@ -114,8 +114,13 @@ int run_config(const LocalOptions& options) {
                                                             {"origin", OutputKind::kText},
                                                             {"source", OutputKind::kText}});
   for (const ConfigEntry& entry : loaded->entries) {
+    std::string source = entry.source;
+    if (entry.name == "wal.sync") {
+      const std::string probed = describe_wal_sync(posix_env(), loaded->config);
+      if (!probed.empty()) source += (source.empty() ? "" : "; ") + probed;
+    }
     writer.add_row({entry.name, entry.value, std::string(config_origin_name(entry.origin)),
-                    entry.source.empty() ? std::nullopt : std::optional(entry.source)});
+                    source.empty() ? std::nullopt : std::optional(source)});
   }
   writer.finish();
   return print(writer.take()) ? kExitOk : kExitFailed;

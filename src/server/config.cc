@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "server/event_parameters.h"
 #include "wal/open_wal.h"
+#include "wal/sync_probe.h"
 
 namespace firn {
 
@@ -120,6 +121,18 @@ Setting tiers_setting() {
           [](const ServerConfig& config) { return format_tiers(config.store.tiers); }};
 }
 
+Setting wal_sync_setting() {
+  return {
+      "wal.sync", "how the segment log writes: auto (the faster one), buffered or direct",
+      [](const std::string& text, ServerConfig* config) {
+        const auto sync = parse_wal_sync(text);
+        if (!sync.has_value()) return invalid_argument("auto, buffered or direct");
+        config->store.wal_sync = *sync;
+        return Status();
+      },
+      [](const ServerConfig& config) { return std::string(wal_sync_name(config.store.wal_sync)); }};
+}
+
 Setting wal_type_setting() {
   return {
       "wal.type", "which log: segment or rocksdb; fixed when the directory is created",
@@ -140,6 +153,7 @@ std::vector<Setting> store_settings() {
       duration_setting("chunk_interval", "width of a chunk; fixed when the directory is created",
                        [](auto* c) { return &c->store.chunk_interval_ns; }),
       wal_type_setting(),
+      wal_sync_setting(),
       size_setting("wal.segment_size", "size of a file of the log", 0,
                    [](auto* c) { return &c->store.wal_segment_bytes; }),
       size_setting("wal.group_size", "most bytes in one write of the log", kKiB,
@@ -357,6 +371,17 @@ std::optional<std::string> nearest_name(std::string_view name,
     nearest = candidate;
   }
   return nearest;
+}
+
+std::string describe_wal_sync(Env* env, const ServerConfig& config) {
+  const std::string directory = join_path(config.store.data_dir, "wal");
+  const bool is_auto =
+      config.store.wal_sync == WalSync::kAuto && config.store.wal_type == WalType::kSegment;
+  if (!is_auto) return "";
+  const Result<bool> exists = env->exists(directory);
+  if (!exists.ok() || !*exists) return "";
+  const Result<SyncProbe> probe = probe_sync(env, directory);
+  return probe.ok() ? probe->to_string() : "";
 }
 
 }  // namespace firn

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "wal/sync_probe.h"
 #include "wire/json_text.h"
 
 namespace firn {
@@ -37,6 +38,7 @@ void append_wal(const StoreHealth& health, std::string* out) {
   wal.unsigned_integer("lag_bytes", wal_lag_bytes(health));
   wal.number("last_sync_seconds", static_cast<double>(health.wal.last_sync_ns) / 1e9);
   wal.number("max_sync_seconds", static_cast<double>(health.wal.max_sync_ns) / 1e9);
+  wal.text("sync", wal_sync_name(health.wal.sync));
   wal.close();
 }
 

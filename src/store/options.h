@@ -26,6 +26,7 @@ struct StoreOptions {
   // Budget for rows in memory and on their way to the log; above it appends are refused.
   uint64_t memory_bytes_max = 1 * kGiB;
   WalType wal_type = WalType::kSegment;  // fixed when the data directory is created
+  WalSync wal_sync = WalSync::kAuto;
   uint64_t wal_segment_bytes = 64 * kMiB;
   uint64_t wal_group_bytes = 4 * kMiB;
   uint64_t disk_reserve_bytes = 256 * kMiB;

@@ -172,6 +172,8 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
   WalOptions wal_options;
   wal_options.directory = join_path(data_dir, "wal");
   wal_options.type = core->options.wal_type;
+  // Nothing is appended to a store that is only read, so nothing needs to be probed.
+  wal_options.sync = core->options.read_only ? WalSync::kBuffered : core->options.wal_sync;
   wal_options.segment_bytes = core->options.wal_segment_bytes;
   wal_options.group_bytes_max = core->options.wal_group_bytes;
   wal_options.disk_reserve_bytes = core->options.disk_reserve_bytes;

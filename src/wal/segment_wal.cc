@@ -7,6 +7,7 @@
 
 #include "base/mutant.h"
 #include "wal/format.h"
+#include "wal/sync_probe.h"
 
 namespace firn {
 
@@ -99,6 +100,7 @@ WalStats SegmentWal::stats() const {
   stats.segments = files_.count();
   stats.segment_bytes = files_.bytes();
   stats.disk_full = refusing_.load();
+  stats.sync = options_.sync;
   return stats;
 }
 
@@ -204,13 +206,17 @@ Status SegmentWal::make_room(uint64_t payload_size) {
 // record can be read, nothing lies behind it.
 Status SegmentWal::resume_segment() {
   const wal::SegmentHeader& header = end_.header;
-  FIRN_ASSIGN(
-      std::unique_ptr<File> file,
-      env_->open(wal::segment_path(options_.directory, header.segment_id), OpenMode::kReadWrite));
+  FIRN_ASSIGN(std::unique_ptr<File> file, open_segment(header.segment_id));
   writer_ = std::make_unique<wal::SegmentWriter>(std::move(file), header, end_.offset, end_.crc);
   Status status = writer_->mark(RecordType::kSynced);
   if (status.code() == StatusCode::kNoSpace) status = io_error(std::string(status.message()));
   return status;
+}
+
+Result<std::unique_ptr<File>> SegmentWal::open_segment(uint64_t segment_id) const {
+  return env_->open(
+      wal::segment_path(options_.directory, segment_id),
+      options_.sync == WalSync::kDirect ? OpenMode::kReadWriteDirect : OpenMode::kReadWrite);
 }
 
 Status SegmentWal::roll(uint64_t payload_size) {
@@ -230,6 +236,9 @@ Status SegmentWal::roll(uint64_t payload_size) {
   }
   header.segment_id = header.previous_segment + 1;
   FIRN_ASSIGN(std::unique_ptr<File> file, files_.create(&header));
+  if (options_.sync == WalSync::kDirect) {
+    FIRN_ASSIGN(file, open_segment(header.segment_id));
+  }
   if (writer_ != nullptr) {
     Status status = writer_->mark(RecordType::kEnd);
     if (status.code() == StatusCode::kNoSpace) status = io_error(std::string(status.message()));
@@ -241,12 +250,12 @@ Status SegmentWal::roll(uint64_t payload_size) {
 }
 
 Status SegmentWal::write_group() {
+  const TimeNs begin = env_->monotonic();
   FIRN_TRY(writer_->write());
   for (size_t i = 0; i < outcomes_.size(); ++i) {
     WalAppend& append = waiting_[done_ + i];
     if (append.on_written && !outcomes_[i].too_large) append.on_written(outcomes_[i].lsn);
   }
-  const TimeNs begin = env_->monotonic();
   FIRN_TRY(writer_->sync());
   last_group_at_ = env_->monotonic();
   unnamed_group_ = true;
@@ -337,6 +346,7 @@ Result<std::unique_ptr<Wal>> open_segment_wal(Env* env, const WalOptions& option
   WalOptions rounded = options;
   rounded.segment_bytes = align_up(options.segment_bytes, wal::kSegmentHeaderBytes);
   FIRN_TRY(env->create_directories(options.directory));
+  FIRN_ASSIGN(rounded.sync, choose_sync(env, options.directory, options.sync));
   return std::unique_ptr<Wal>(new SegmentWal(env, rounded));
 }
 

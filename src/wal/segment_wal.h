@@ -57,6 +57,8 @@ class SegmentWal final : public Wal {
   Status gather();
   Status make_room(uint64_t payload_size);
   Status resume_segment();
+  // For writing, in the way of options_.sync.
+  Result<std::unique_ptr<File>> open_segment(uint64_t segment_id) const;
   Status roll(uint64_t payload_size);
   Status write_group();
   void complete_group(const Status& status);  // status: of everything but the too large
@@ -97,7 +99,8 @@ class SegmentWal final : public Wal {
 };
 
 // Opens the log in options.directory, which is made when missing. kInvalidArgument when an option
-// is out of range. The Env must outlive the log.
+// is out of range, kUnsupported when direct writes are asked for and impossible. The Env must
+// outlive the log.
 Result<std::unique_ptr<Wal>> open_segment_wal(Env* env, const WalOptions& options);
 
 // Reads a whole log that nobody has open for writing and lists its damage; empty: none. A torn,

@@ -42,9 +42,17 @@ enum class WalType : uint8_t {
   kRocksdb,  // a RocksDB database (rocksdb_wal.h)
 };
 
+// How a segment log's writes become durable.
+enum class WalSync : uint8_t {
+  kAuto,      // whichever a short probe finds faster (sync_probe.h)
+  kBuffered,  // a write into the page cache, then fdatasync
+  kDirect,    // one call past the page cache (O_DIRECT, RWF_DSYNC)
+};
+
 struct WalOptions {
   std::string directory;
   WalType type = WalType::kSegment;  // for open_wal()
+  WalSync sync = WalSync::kAuto;     // of a segment log; RocksDB has its own
   uint64_t segment_bytes = 64ull << 20;
   uint64_t recycled_segments_max = 2;
   uint64_t group_bytes_max = 4ull << 20;  // one write call's worth; a larger record goes alone
@@ -54,6 +62,8 @@ struct WalOptions {
 
 struct WalStats {
   uint64_t records = 0, bytes = 0, syncs = 0, segments = 0, segment_bytes = 0;
+  WalSync sync = WalSync::kBuffered;  // how it is done, never kAuto
+  // A group's write and sync together.
   DurationNs last_sync_ns = 0, max_sync_ns = 0;
   Lsn end;      // where the next record goes
   Lsn durable;  // everything before is synced
