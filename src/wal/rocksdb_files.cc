@@ -168,7 +168,7 @@ class RocksdbFiles::FileSystem final : public rocksdb::FileSystem {
                            std::unique_ptr<rocksdb::FSWritableFile>* result,
                            IODebugContext*) override {
     return change([&]() -> Status {
-      const Status removed = env_->remove(path);
+      Status removed = env_->remove(path);
       if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
       FIRN_ASSIGN(auto file, env_->open(path, OpenMode::kCreateNew));
       *result = std::make_unique<WriteFile>(latch_, std::move(file));

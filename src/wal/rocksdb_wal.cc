@@ -44,7 +44,7 @@ Status RocksdbWal::replay(Lsn from, const WalReplayVisitor& visit,
                           const std::function<void(uint64_t, uint64_t)>& progress) {
   FIRN_CHECK(!replayed_);
   FIRN_TRY(log_.open(wal::RocksdbLog::Access::kWrite));
-  const Status status = log_.read(from, visit, progress);
+  Status status = log_.read(from, visit, progress);
   if (!status.ok() && status.code() != StatusCode::kCorruption) return status;
   if (const auto& damage = log_.damage(); damage.has_value()) {
     return corruption(

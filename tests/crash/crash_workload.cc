@@ -2,8 +2,17 @@
 
 namespace firn {
 
+namespace {
+
+// A fault that comes once makes an opening fail; then somebody starts the program again.
+bool boot_patiently(SimStore* machine) {
+  return machine->boot() || (!machine->has_crashed() && machine->boot());
+}
+
+}  // namespace
+
 void run_scripted_workload(SimStore* machine) {
-  if (!machine->boot()) return;
+  if (!boot_patiently(machine)) return;
   machine->append(3, 0, true);
   machine->append_together({1, 5, 2}, 0);
   machine->command(ChunkAction::kFlush);
@@ -16,6 +25,19 @@ void run_scripted_workload(SimStore* machine) {
   machine->append_together({2, 2}, 1);
   machine->command(ChunkAction::kMove);
   machine->append(2, 2, true);
+  machine->settle();
+}
+
+void run_long_workload(SimStore* machine) {
+  run_scripted_workload(machine);
+  if (machine->has_crashed() || machine->store() == nullptr) return;
+  machine->shut_down();
+  if (!boot_patiently(machine)) return;
+  machine->append(3, 1, true);
+  machine->retry(1);
+  machine->command(ChunkAction::kFlush);
+  machine->append(1, 2, true);
+  machine->command(ChunkAction::kMove);
   machine->settle();
 }
 
@@ -81,16 +103,20 @@ std::string crash_and_check(uint64_t seed, uint64_t call, CrashMode mode) {
   machine.power_cut(mode, seed + call);
   std::string problem = boot_and_check(&machine, "after the power cut");
   if (!problem.empty()) return problem;
+  return go_on_and_check(&machine, seed);
+}
+
+std::string go_on_and_check(SimStore* machine, uint64_t seed) {
   // What got no answer is sent again, as a client would; then it must be there, once.
-  for (size_t i = 0; i < machine.sent.size(); ++i) machine.retry(i);
-  machine.append(3, 0, true);
-  machine.command(ChunkAction::kFlush);
-  machine.command(ChunkAction::kMove);
-  machine.append(2, 1, false);
-  problem = machine.check();
+  for (size_t i = 0; i < machine->sent.size(); ++i) machine->retry(i);
+  machine->append(3, 0, true);
+  machine->command(ChunkAction::kFlush);
+  machine->command(ChunkAction::kMove);
+  machine->append(2, 1, false);
+  const std::string problem = machine->check();
   if (!problem.empty()) return "after going on: " + problem;
-  machine.power_cut(CrashMode::kLoseAll, seed);
-  return boot_and_check(&machine, "after the second power cut");
+  machine->power_cut(CrashMode::kLoseAll, seed);
+  return boot_and_check(machine, "after the second power cut");
 }
 
 uint64_t count_io_calls(uint64_t seed) {

@@ -9,6 +9,9 @@ namespace firn {
 
 // Every kind of work the store does, once or twice, up to a crash if one is planned.
 void run_scripted_workload(SimStore* machine);
+// The same, then a restart, so that there is a recovery with something to recover and a log of more
+// than one segment, and a trim of it.
+void run_long_workload(SimStore* machine);
 // The same kinds in an order and number that the seed decides.
 void run_random_workload(SimStore* machine, uint64_t seed, int operations);
 
@@ -16,6 +19,10 @@ void run_random_workload(SimStore* machine, uint64_t seed, int operations);
 // then works on, moves everything to the last tier, cuts the power again, and compares once more.
 // Empty when all is well.
 std::string crash_and_check(uint64_t seed, uint64_t call, CrashMode mode);
+
+// Sends again what got no answer, works on, moves everything to the last tier, cuts the power, and
+// compares with the oracle before and after. Empty when all is well.
+std::string go_on_and_check(SimStore* machine, uint64_t seed);
 
 // I/O calls of the whole scripted workload.
 uint64_t count_io_calls(uint64_t seed);

@@ -13,14 +13,26 @@ constexpr uint64_t kStepsMax = 200'000;
 
 std::string token_json(const std::string& token) { return "{\"token\":\"" + token + "\"}"; }
 
-}  // namespace
-
-// SQLite draws its journal nonces from a generator of the whole process, so it is seeded here too.
-SimStore::SimStore(uint64_t seed) : env(seed) {
-  sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(seed & 0xffff) + 1, nullptr);
+// Text that no two tokens share and that does not compress.
+std::string filler(const std::string& token, uint32_t bytes) {
+  std::string text = "\"";
+  uint64_t state = std::hash<std::string>{}(token);
+  while (text.size() < bytes + 1) {
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    text += static_cast<char>('a' + (state >> 33) % 26);
+  }
+  return text + "\"";
 }
 
-StoreOptions SimStore::options() const {
+// The answers after which a client may be sure that nothing was stored, see docs/guarantees.md.
+bool is_refusal(StatusCode code) {
+  return code == StatusCode::kUnavailable || code == StatusCode::kNoSpace ||
+         code == StatusCode::kConflict;
+}
+
+}  // namespace
+
+StoreOptions sim_store_options() {
   StoreOptions options = default_store_options("/data");
   options.wal_segment_bytes = 1 * kMiB;
   options.wal_group_bytes = 256 * kKiB;
@@ -29,14 +41,27 @@ StoreOptions SimStore::options() const {
   return options;
 }
 
+StoreOptions sim_sqlite_options() {
+  StoreOptions options = sim_store_options();
+  options.tiers[2].backend = "sqlite";
+  options.tiers[2].layout = "rows";
+  return options;
+}
+
+// SQLite draws its journal nonces from a generator of the whole process, so it is seeded here too.
+SimStore::SimStore(uint64_t seed) : env(seed) {
+  sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(seed & 0xffff) + 1, nullptr);
+}
+
 bool SimStore::boot() {
-  Result<std::unique_ptr<Store>> opened = Store::open(&env, options());
-  if (!opened.ok()) {
-    FIRN_CHECK(env.has_crashed());
-    return false;
-  }
-  store_ = std::move(*opened);
-  return true;
+  const Status status = try_boot();
+  FIRN_CHECK(status.ok() || env.has_crashed() || faults.faults_injected() > 0);
+  return status.ok();
+}
+
+Status SimStore::try_boot() {
+  FIRN_ASSIGN(store_, Store::open(&faults, options));
+  return {};
 }
 
 SentBatch SimStore::make_batch(uint32_t events, int day, bool with_stream) {
@@ -57,11 +82,13 @@ SentBatch SimStore::make_batch(uint32_t events, int day, bool with_stream) {
 }
 
 void SimStore::send(size_t index, bool* done) {
-  const SentBatch& batch = sent[index];
+  SentBatch& batch = sent[index];
+  ++batch.attempts;
   BatchBuilder builder(Dataset::kEvents);
   AppendRequest request;
   for (uint32_t i = 0; i < batch.tokens.size(); ++i) {
     const std::string data = token_json(batch.tokens[i]);
+    const std::string metadata = filler(batch.tokens[i], filler_bytes);
     EventRow row;
     row.time = batch.times[i];
     row.id = batch.ids[i];
@@ -69,31 +96,38 @@ void SimStore::send(size_t index, bool* done) {
     row.source = "oracle";
     row.stream = batch.streams[i];
     row.data = data;
+    if (filler_bytes > 0) row.metadata = metadata;
     builder.add(row);
     request.rows_with_client_id.push_back(i);
   }
   request.batch = builder.finish();
   const NamespaceId id = store_->find_namespace("default")->id;
   store_->append(id, std::move(request), [this, index, done](const Result<AppendResult>& result) {
-    SentBatch& answered = sent[index];
-    if (result.ok()) {
-      FIRN_CHECK(!answered.acked || (answered.first == result->first_position &&
-                                     answered.last == result->last_position));
-      answered.acked = true;
-      answered.first = result->first_position;
-      answered.last = result->last_position;
-    }
-    answered.answered = true;
+    answer(index, result);
     *done = true;
   });
 }
 
+void SimStore::answer(size_t index, const Result<AppendResult>& result) {
+  SentBatch& batch = sent[index];
+  if (!result.ok()) {
+    if (is_refusal(result.status().code())) ++batch.refusals;
+    return;
+  }
+  FIRN_CHECK(!batch.acked ||
+             (batch.first == result->first_position && batch.last == result->last_position));
+  batch.acked = true;
+  batch.first = result->first_position;
+  batch.last = result->last_position;
+}
+
 void SimStore::run_until(const bool* done) {
   (void)env.run_until([&] { return *done || env.has_crashed(); }, kStepsMax);
+  hung_ = hung_ || (!*done && !env.has_crashed());
 }
 
 void SimStore::append(uint32_t events, int day, bool with_stream) {
-  if (has_crashed()) return;
+  if (has_crashed() || store_ == nullptr) return;
   sent.push_back(make_batch(events, day, with_stream));
   bool done = false;
   send(sent.size() - 1, &done);
@@ -102,7 +136,7 @@ void SimStore::append(uint32_t events, int day, bool with_stream) {
 }
 
 void SimStore::append_together(const std::vector<uint32_t>& sizes, int day) {
-  if (has_crashed()) return;
+  if (has_crashed() || store_ == nullptr) return;
   const std::unique_ptr<bool[]> done(new bool[sizes.size()]());
   for (size_t i = 0; i < sizes.size(); ++i) {
     sent.push_back(make_batch(sizes[i], day, i % 2 == 0));
@@ -113,7 +147,7 @@ void SimStore::append_together(const std::vector<uint32_t>& sizes, int day) {
 }
 
 void SimStore::retry(size_t index) {
-  if (has_crashed()) return;
+  if (has_crashed() || store_ == nullptr) return;
   bool done = false;
   send(index, &done);
   run_until(&done);
@@ -123,7 +157,7 @@ void SimStore::retry(size_t index) {
 void SimStore::command(ChunkAction action) { command_on(action, ""); }
 
 void SimStore::command_on(ChunkAction action, const std::string& chunk) {
-  if (has_crashed()) return;
+  if (has_crashed() || store_ == nullptr) return;
   ChunkCommand command;
   command.action = action;
   command.namespace_id = store_->find_namespace("default")->id;
@@ -150,10 +184,11 @@ void SimStore::command_on(ChunkAction action, const std::string& chunk) {
   });
   run_until(&done);
   if (!done) shut_down();
-  if (!has_crashed() && done) FIRN_CHECK(status.ok());
+  if (!has_crashed() && done) FIRN_CHECK(status.ok() || faults.faults_injected() > 0);
 }
 
 void SimStore::settle() {
+  if (store_ == nullptr) return;
   for (int i = 0; i < 50 && env.run_one(); ++i) {
   }
 }
@@ -213,6 +248,7 @@ std::string SimStore::check_batch(const SentBatch& batch,
              std::to_string(batch.first) + "-" + std::to_string(batch.last);
     }
   }
+  if (present > 0 && batch.refused()) return "ghost: refused, but stored: " + batch.tokens[0];
   if (present == batch.tokens.size() || may_be_dropped) return "";
   const std::string count =
       std::to_string(present) + " of " + std::to_string(batch.tokens.size()) + " events";
@@ -220,7 +256,43 @@ std::string SimStore::check_batch(const SentBatch& batch,
   return present == 0 ? "" : "torn: " + count + " of " + batch.tokens[0];
 }
 
+std::string SimStore::verify() {
+  std::string found;
+  for (const VerifyFinding& finding : store_->verify().findings) {
+    found += finding.file + ": " + finding.status.to_string() + "; ";
+  }
+  return found;
+}
+
+std::string event_line(const RecordBatch& batch, uint32_t row) {
+  const EventRow event = event_row(batch, row);
+  std::string line = std::to_string(batch.position(row)) + " " + std::to_string(event.time) + " " +
+                     event.id.to_uuid() + " " + std::to_string(event.stream_position);
+  for (const std::string_view text : {event.type, event.source, event.subject, event.stream,
+                                      event.correlation_id, event.data, event.metadata,
+                                      event.context}) {
+    line += " '" + std::string(text) + "'";
+  }
+  return line + " " + std::to_string(static_cast<int>(event.kind)) + " " +
+         std::to_string(event.severity) + " " + std::to_string(event.observed_time) + " " +
+         std::to_string(event.duration) + " " + event.trace_id.to_uuid() + " " +
+         event.parent_id.to_uuid();
+}
+
+std::string SimStore::content() {
+  const NamespaceId id = store_->find_namespace("default")->id;
+  const SnapshotPtr snapshot = *store_->snapshot(id);
+  EventQuery query;
+  query.limit = 10'000;
+  const Result<EventPage> page = query_events(*snapshot, query, nullptr);
+  if (!page.ok()) return "cannot read: " + page.status().to_string();
+  std::string text = "published " + std::to_string(snapshot->published()) + "\n";
+  for (const EventRef& event : page->events) text += event_line(*event.batch, event.row) + "\n";
+  return text;
+}
+
 std::string SimStore::check() {
+  if (hung_) return "hung: an append or a command was never answered";
   const NamespaceId id = store_->find_namespace("default")->id;
   const SnapshotPtr snapshot = *store_->snapshot(id);
   EventQuery query;

@@ -21,7 +21,7 @@ import machine
 import rig
 import trace
 from disk import Disk, check_image, copy_image, make_image, need_disk_tools, wait_for
-from load import Load
+from load import DISK_FAILS, Load
 from oracle import Oracle, Total
 from server import API, GONE, NotReady
 from verifier import run_firn_verify, verify
@@ -34,6 +34,7 @@ SEGMENT, NEW_SEGMENT = "wal/00000000000000000001.wal", "wal/00000000000000000001
 FAULTS = [
     ("fdatasync", "EIO", SEGMENT, 40, "fenced"),
     ("pwritev", "EIO", SEGMENT, 40, "fenced"),
+    ("pwritev2", "EIO", SEGMENT, 40, "fenced"),  # writes and syncs at once
     ("pwritev", "ENOSPC", SEGMENT, 40, "fenced"),
     ("fdatasync", "EIO", NEW_SEGMENT, 1, "fenced"),
     ("pwritev", "EIO", NEW_SEGMENT, 1, "fenced"),
@@ -153,7 +154,8 @@ def run_with_fault(work, oracle, rng, fault, data_dir, output):
             oracle.fault("rule", f"{call} failed at the start: exit code {failure.exit_code}")
         return "not started"
     with Load() as load:
-        load.writers(writers, oracle, server.port, on_answer=answers.note).mover(oracle, server.port)
+        load.writers(writers, oracle, server.port, on_answer=answers.note, expected=DISK_FAILS)
+        load.mover(oracle, server.port)
         wait_until_hit(server, output, work.arguments.seconds)
     hits = injected(output)
     if not hits:
@@ -167,13 +169,13 @@ def run_with_fault(work, oracle, rng, fault, data_dir, output):
 
 
 def calls_cycle(work, oracle, rng, cycle):
-    fault = FAULTS[cycle % len(FAULTS)]
+    fault = FAULTS[(work.arguments.seed + cycle) % len(FAULTS)]
     data_dir, output = work.path(f"data-{cycle}"), work.path("trace")
     if os.path.exists(output):
         os.remove(output)
     what = run_with_fault(work, oracle, rng, fault, data_dir, output)
     server = work.server(data_dir, settings=SETTINGS).wait_ready()
-    verify(oracle, server.client(120))
+    verify(oracle, server.client())
     server.kill()
     run_firn_verify(oracle, work.arguments.binary, data_dir, SETTINGS)
     if any(oracle.faults.values()):
@@ -193,7 +195,7 @@ def device_cycle(work, oracle, rng, cycle):
     answers = Answers()
     server = work.server(os.path.join(disk.directory, "data"), settings=SETTINGS).wait_ready()
     with Load() as load:
-        load.writers(4, oracle, server.port, on_answer=answers.note)
+        load.writers(4, oracle, server.port, on_answer=answers.note, expected=DISK_FAILS)
         time.sleep(rng.uniform(0.3, 1.0))
         open(switch, "w").close()
         client = server.client()

@@ -43,7 +43,7 @@ def copy_image(source, target):
     run("cp", "--sparse=always", source, target)
 
 
-def wait_for(condition, what, seconds=20):
+def wait_for(condition, what, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -131,7 +131,7 @@ def check_image(work, oracle, image, file_system, place, settings):
     server = work.server(data_dir, settings=settings)
     try:
         server.wait_ready()
-        verify(oracle, server.client(120))
+        verify(oracle, server.client())
     except NotReady as failure:
         oracle.fault("lost", failure)
     finally:

@@ -24,7 +24,7 @@ WRITERS = 4
 
 def run_cycle(work, oracle, cycle):
     server = work.server().wait_ready()
-    verify(oracle, server.client(120), everything=cycle % 25 == 24)
+    verify(oracle, server.client(), everything=cycle % 25 == 24)
     with Load() as load:
         load.writers(WRITERS, oracle, server.port).mover(oracle, server.port).counter(oracle, server.port)
         time.sleep(oracle.random.uniform(0.05, 0.6))
@@ -39,7 +39,7 @@ def body(work):
     for cycle in range(arguments.cycles):
         run_cycle(work, oracle, cycle)
     server = work.server().wait_ready()
-    verify(oracle, server.client(120), everything=True)
+    verify(oracle, server.client(), everything=True)
     server.kill()
     run_firn_verify(oracle, arguments.binary, work.path("data"))
     return oracle.line(arguments.cycles), not oracle.failed()

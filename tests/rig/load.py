@@ -7,10 +7,15 @@ import time
 from server import API, GONE, Client
 
 REFUSED = (429, 503)
+DISK_FAILS = (*REFUSED, 500)  # looking for an id may have to read a file that cannot be read any more
 
 
-def write(oracle, port, seed, stop, sizes=(1, 1, 2, 5, 20, 100), filler=200, retries=0.1, on_answer=None):
-    """Appends batches, and at times one again. `on_answer(client, status, answer, sent_at)` sees each answer."""
+def write(oracle, port, seed, stop, sizes=(1, 1, 2, 5, 20, 100), filler=200, retries=0.1, on_answer=None,
+          expected=REFUSED):
+    """Appends batches, and at times one again. `on_answer(client, status, answer, sent_at)` sees each answer.
+
+    `expected`: the answers that a healthy client may get here, besides 200.
+    """
     rng = random.Random(seed)
     client, batch = Client(port), None
     try:
@@ -19,7 +24,7 @@ def write(oracle, port, seed, stop, sizes=(1, 1, 2, 5, 20, 100), filler=200, ret
             batch = batch or oracle.new_batch(rng, sizes, filler)
             sent_at = time.time()
             status, answer = client.call("POST", f"{API}/events", batch.events)
-            if status != 200 and status not in REFUSED:
+            if status != 200 and status not in expected:
                 oracle.fault("order", f"unexpected answer {status}: {answer}")
                 oracle.unanswered(batch)
                 return
@@ -39,7 +44,7 @@ def write(oracle, port, seed, stop, sizes=(1, 1, 2, 5, 20, 100), filler=200, ret
 def move(port, seed, stop, quickest=0.02, slowest=0.15):
     """Flushes and moves chunks. Whether that succeeds is not asked here; what is read back shows it."""
     rng = random.Random(seed)
-    client = Client(port, 60)
+    client = Client(port)
     try:
         while not stop.wait(rng.uniform(quickest, slowest)):
             client.call("POST", f"{API}/chunks:{rng.choice(['flush', 'flush', 'move'])}", {})

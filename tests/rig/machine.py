@@ -20,9 +20,9 @@ def need_programs(*names):
             skip(f"the program {name} is missing (scripts/test --all installs it on Debian)")
 
 
-def need_root():
+def need_root(why):
     if os.geteuid() != 0:
-        skip("needs root: it mounts file systems")
+        skip(f"needs root {why}")
 
 
 def need_device(path):
@@ -39,7 +39,7 @@ def own_namespace(need_real_root):
     if os.environ.get(_INSIDE):
         return
     if need_real_root:
-        need_root()
+        need_root("to mount file systems")
     need_programs("unshare")
     command = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:

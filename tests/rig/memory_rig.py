@@ -118,7 +118,7 @@ class Answers:
 def query(port, seed, answers, stop):
     """SQL and big pages, as fast as they are answered."""
     rng = random.Random(seed)
-    client = Client(port, 60)
+    client = Client(port)
     try:
         while not stop.is_set():
             if rng.random() < 0.3:
@@ -173,7 +173,7 @@ def body(work):
     if cgroup.oom_kills():
         oracle.fault("rule", f"{cgroup.oom_kills()} OOM kills")
     free = work.server(settings=SETTINGS).wait_ready()  # without the limit: is everything there?
-    verify(oracle, free.client(300), everything=True)
+    verify(oracle, free.client(), everything=True)
     free.kill()
     run_firn_verify(oracle, arguments.binary, work.path("data"), SETTINGS)
     seen = " ".join(f"{status}:{count}" for status, count in sorted(answers.counts.items()))
@@ -186,7 +186,7 @@ def main():
     options.add_argument("--seconds", type=float, default=30, help="of load in a cycle")
     options.add_argument("--mebibytes", type=int, default=256, help="limit of the cgroup")
     arguments = options.parse_args()
-    machine.need_root()
+    machine.need_root("to make a cgroup")
     rig.run(arguments, body)
 
 

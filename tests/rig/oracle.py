@@ -93,7 +93,7 @@ class Oracle:
             batch.sending -= 1
             if status == 200:
                 self._acked(batch, answer)
-            elif answer["error"]["code"] == "outcome_unknown":
+            elif status == 500 or answer["error"]["code"] == "outcome_unknown":
                 batch.state = "acked" if batch.state == "acked" else "unknown"
             else:
                 batch.state = batch.state or "refused"

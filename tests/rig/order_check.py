@@ -3,7 +3,7 @@
 Rules, each with the promise behind it:
 
   ack      an append is acknowledged only after a sync that began when its bytes had been written has
-           returned, in a file whose name had been made durable;
+           returned (or the write itself was one with RWF_DSYNC), in a file whose name was durable;
   rename   a file gets its final name only when all written to it has been synced;
   commit   the manifest is synced only when every chunk file written before is durable, name included;
   trim     a segment of the log is given up only under the same condition, the manifest's log included;
@@ -34,10 +34,10 @@ SQLITE_FRAME = 24 + 8192
 
 class Write:
     def __init__(self, call):
-        self.end = call.end
+        self.begin, self.end = call.begin, call.end
         self.offset = offset_of(call)
         self.bytes = call.result
-        self.durable = False
+        self.durable = "RWF_DSYNC" in call.text.split(", ")[-1]
 
 
 def offset_of(call):
@@ -83,7 +83,7 @@ class OrderCheck:
         self.written_in = {}  # token -> (File, Write)
         self.open_syncs = {}  # call -> what it will make durable
         self.violations = []
-        self.windows = []  # (end of a write, begin of the answer that waited for it to be synced)
+        self.windows = []  # (begin of a write, begin of the answer that waited for it to be synced)
         self.acks = self.syncs = self.names = self.commits = self.trims = 0
 
     def run(self, calls):
@@ -140,7 +140,7 @@ class OrderCheck:
             if not self.is_findable(file):
                 self.violate("ack", call, f"token {token}: the directory of {file.path} was not synced")
                 return
-            self.windows.append((write.end, call.begin))
+            self.windows.append((write.begin, call.begin))
 
     def begin_sync(self, call, path):
         if is_manifest_log(path):
@@ -242,6 +242,8 @@ class OrderCheck:
             return
         file = self.forget(source) or File(source)
         self.forget(target)
+        if is_segment(source):  # given up: its records are owned by chunks from here on, see `trim`
+            file = File(target)
         file.path = target
         self.add_name(file)
 
@@ -253,7 +255,8 @@ class OrderCheck:
             file.name_durable = True
         file.was_written = True
         write = Write(call)
-        file.writes.append(write)
+        if not write.durable:
+            file.writes.append(write)
         if is_segment(path):
             for token in _TOKEN.findall(call.text):
                 self.written_in.setdefault(int(token), (file, write))

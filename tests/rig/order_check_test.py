@@ -7,12 +7,12 @@ import trace
 from order_check import OrderCheck
 
 SEGMENT = "/d/wal/1.wal"
-ACK = r'sendmsg(9<TCP:[127.0.0.1:1->127.0.0.1:2]>, {msg_iov=[{iov_base="HTTP/1.1 200 OK\r\n\r\n{\"first_position\":7,', \
-    r'\"count\":1}"}]}, MSG_NOSIGNAL) = 99'
 
 
 def answer():
-    return "".join(ACK)
+    body = r'{\"first_position\":7,\"count\":1}'
+    return ('sendmsg(9<TCP:[127.0.0.1:1->127.0.0.1:2]>, {msg_iov=[{iov_base="HTTP/1.1 200 OK\\r\\n\\r\\n' + body +
+            '"}]}, MSG_NOSIGNAL) = 99')
 
 
 def write(path, text="x", offset=4096):
@@ -64,6 +64,16 @@ class OrderCheckTest(unittest.TestCase):
 
     def test_answer_without_write(self):
         self.assertEqual(rules([*NEW_SEGMENT, record(41), sync(SEGMENT), answer()]), ["ack"])
+
+    def test_answer_to_a_retry_after_the_segment_was_given_up_passes(self):
+        given_up = [*NEW_SEGMENT, record(42), sync(SEGMENT), answer(), *CHUNK, *COMMIT, TRIM]
+        self.assertEqual(rules([*given_up, answer()]), [])
+        self.assertEqual(rules([*given_up, rename("/d/wal/1.spare", "/d/wal/2.wal"), answer()]), [])
+
+    def test_write_that_syncs_itself_passes(self):
+        synced = record(42).replace("pwritev(", "pwritev2(").replace("4096)", "4096, RWF_DSYNC)")
+        self.assertEqual(rules([*NEW_SEGMENT, synced, answer()]), [])
+        self.assertEqual(rules([*NEW_SEGMENT, synced.replace("RWF_DSYNC", "0"), answer()]), ["ack"])
 
     def test_sync_that_failed(self):
         failed = f"fdatasync(5<{SEGMENT}>) = -1 EIO (Input/output error) (INJECTED)"

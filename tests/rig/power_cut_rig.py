@@ -20,7 +20,7 @@ import time
 import machine
 import rig
 from disk import Disk, check_image, copy_image, make_image, need_disk_tools
-from load import Load
+from load import DISK_FAILS, Load
 from oracle import Oracle, Total
 
 WRITERS = 4
@@ -33,7 +33,8 @@ SETTINGS = ["--disk-reserve", "8MiB", "--wal.segment-size", "1MiB", "--mover-int
 def load_until_cut(work, oracle, disk, rng, environment):
     server = work.server(os.path.join(disk.directory, "data"), settings=SETTINGS, environment=environment).wait_ready()
     with Load() as load:
-        load.writers(WRITERS, oracle, server.port).mover(oracle, server.port).counter(oracle, server.port)
+        load.writers(WRITERS, oracle, server.port, expected=DISK_FAILS)
+        load.mover(oracle, server.port).counter(oracle, server.port)
         time.sleep(rng.uniform(0.2, 1.5))
         disk.cut_power()
         time.sleep(rng.uniform(0, 0.05))  # the server may notice: then it must not acknowledge any more

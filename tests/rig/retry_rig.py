@@ -35,7 +35,8 @@ def read_message(source):
     while True:
         head, found, body = data.partition(HEAD_END)
         if found:
-            lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+            fields = [line.partition(b":") for line in head.lower().split(b"\r\n")]
+            lengths = [value for name, _, value in fields if name == b"content-length"]
             if len(body) >= (int(lengths[0]) if lengths else 0):
                 return data
         piece = source.recv(1 << 16)
@@ -129,7 +130,7 @@ def repeat(oracle, port):
 
 
 def repeat_each(oracle, port, batches, stop):
-    client = Client(port, 60)
+    client = Client(port)
     for batch in batches:
         if stop.is_set():
             return
@@ -159,18 +160,18 @@ def run_cycle(work, oracle, proxy, data_dir):
             load.add(append, oracle, proxy.port, oracle.random.random(), requests // WRITERS)
         load.wait()
     repeat(oracle, server.port)
-    bring_to("warm", server.client(120), "flush")
+    bring_to("warm", server.client(), "flush")
     repeat(oracle, server.port)
     server.kill()
     server = work.server(data_dir, settings=SETTINGS).wait_ready()
     repeat(oracle, server.port)
-    bring_to("cold", server.client(120), "move")
+    bring_to("cold", server.client(), "move")
     repeat(oracle, server.port)
-    verify(oracle, server.client(120))
+    verify(oracle, server.client())
     server.kill()
     server = work.server(data_dir, settings=SETTINGS).wait_ready()
     repeat(oracle, server.port)
-    verify(oracle, server.client(120), everything=True)
+    verify(oracle, server.client(), everything=True)
     server.kill()
     run_firn_verify(oracle, work.arguments.binary, data_dir, SETTINGS)
 

@@ -11,7 +11,8 @@ import time
 
 API = "/api/v1/namespaces/default"
 GONE = (OSError, http.client.HTTPException, ValueError)  # what a call raises when the server dies
-START_SECONDS = 60
+START_SECONDS = 120
+PATIENCE = ["--query-time", "300s"]  # reading everything back takes long on a busy machine
 
 
 class NotReady(Exception):
@@ -37,7 +38,7 @@ def free_port():
 class Client:
     """One keep-alive connection; raises one of GONE when the server goes away."""
 
-    def __init__(self, port, timeout=20):
+    def __init__(self, port, timeout=120):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self.headers = {}  # of the last answer
 
@@ -63,6 +64,7 @@ class Server:
     def __init__(self, binary, data_dir, log_path, settings=(), wrapper=(), environment=None):
         self.port = free_port()
         self.log = open(log_path, "ab")
+        settings = [*settings] if "--query-time" in settings else [*PATIENCE, *settings]
         command = [*wrapper, binary, "serve", "--data-dir", data_dir, "--listen", f"127.0.0.1:{self.port}",
                    "--otlp-http", "off", *settings]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -82,7 +84,7 @@ class Server:
             time.sleep(0.02)
         raise NotReady(f"the server was not ready within {START_SECONDS} s; see {self.log.name}", None)
 
-    def client(self, timeout=20):
+    def client(self, timeout=120):
         return Client(self.port, timeout)
 
     def kill(self):
@@ -96,9 +98,9 @@ class Server:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(60)
+            code = self.process.wait(START_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise NotReady("the server did not stop within 60 s of SIGTERM", None) from None
+            raise NotReady(f"the server did not stop within {START_SECONDS} s of SIGTERM", None) from None
         self.log.close()
         return code

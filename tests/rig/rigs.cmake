@@ -1,0 +1,66 @@
+# The rigs: the real server, faults from outside and an oracle outside; tests/README.md has the table.
+# Each has a short run, and a long one with the label "slow". What a machine cannot run is skipped.
+
+if(NOT TARGET firn OR FIRN_PROFILE STREQUAL "fuzz")
+  return()
+endif()
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+
+# firn_rig(<name> <script> [SLOW] [TIMEOUT seconds] <options of the script>...)
+function(firn_rig name script)
+  cmake_parse_arguments(PARSE_ARGV 2 RIG "SLOW" "TIMEOUT" "")
+  add_test(NAME ${name}
+    COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/${script}"
+            --binary $<TARGET_FILE:firn> ${RIG_UNPARSED_ARGUMENTS})
+  set(label rig)
+  set(timeout 600)
+  if(RIG_SLOW)
+    set(label slow)
+    set(timeout 3600)
+  endif()
+  if(RIG_TIMEOUT)
+    set(timeout ${RIG_TIMEOUT})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+    RUN_SERIAL ON ENVIRONMENT "${FIRN_TEST_ENVIRONMENT}")
+endfunction()
+
+add_test(NAME order_check_test
+  COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/order_check_test.py")
+set_tests_properties(order_check_test PROPERTIES LABELS rig TIMEOUT 60)
+
+firn_rig(kill_rig_15 kill_rig.py --cycles 15)
+firn_rig(kill_rig_200 kill_rig.py SLOW --cycles 200)
+
+firn_rig(power_cut_rig_2 power_cut_rig.py --cycles 2)
+firn_rig(power_cut_rig_100 power_cut_rig.py SLOW --cycles 100)
+
+firn_rig(bad_disk_calls_rig_4 bad_disk_rig.py --faults calls --cycles 4)
+firn_rig(bad_disk_calls_rig_190 bad_disk_rig.py SLOW TIMEOUT 7200 --faults calls --cycles 190)
+firn_rig(bad_disk_device_rig_1 bad_disk_rig.py --faults device --cycles 1)
+firn_rig(bad_disk_device_rig_20 bad_disk_rig.py SLOW --faults device --cycles 20)
+
+firn_rig(order_rig_1 order_rig.py --cycles 1 --seconds 2)
+firn_rig(order_rig_5 order_rig.py SLOW --cycles 5 --seconds 60)
+
+firn_rig(retry_rig_60 retry_rig.py --requests 60)
+firn_rig(retry_rig_20000 retry_rig.py SLOW TIMEOUT 7200 --cycles 5 --requests 4000)
+
+firn_rig(enospc_rig_3 enospc_rig.py --cycles 3)
+firn_rig(enospc_rig_50 enospc_rig.py SLOW TIMEOUT 7200 --cycles 50)
+
+firn_rig(memory_rig_300 memory_rig.py SLOW --seconds 300)
+
+firn_rig(slow_disk_rig_3 slow_disk_rig.py --seconds 3)
+firn_rig(slow_disk_rig_30 slow_disk_rig.py SLOW --seconds 30)
+
+# The rigs must notice a server that does not sync. Sanitizers want to be the first library that is
+# loaded, so this is for the other builds.
+if(FIRN_PROFILE MATCHES "^(dev|release)$")
+  add_library(no_sync_preload MODULE rig/no_sync_preload.c)
+  target_link_libraries(no_sync_preload PRIVATE ${CMAKE_DL_LIBS})
+  set(preload $<TARGET_FILE:no_sync_preload>)
+  firn_rig(power_cut_rig_detects_2 power_cut_rig.py --cycles 2 --unsafe-no-sync ${preload})
+  firn_rig(power_cut_rig_detects_20 power_cut_rig.py SLOW --cycles 20 --unsafe-no-sync ${preload})
+  firn_rig(order_rig_detects_1 order_rig.py --cycles 1 --seconds 2 --unsafe-no-sync ${preload})
+endif()
