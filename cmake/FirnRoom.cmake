@@ -54,6 +54,9 @@ endfunction()
 
 # Registers every TEST() of a gtest executable, one ctest test each.
 function(firn_discover target label timeout)
+  if(FIRN_PROFILE MATCHES "^(asan|tsan)$")
+    math(EXPR timeout "${timeout} * 5")
+  endif()
   gtest_discover_tests(${target}
     DISCOVERY_TIMEOUT 60
     WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
