@@ -142,7 +142,9 @@ def run_with_fault(work, oracle, rng, fault, data_dir, output):
     on_path = ["-P", os.path.join(data_dir, file)] if file else []
     wrapper = machine.strace_wrapper("-ttt", "-yy", "-e", f"trace={call}", *on_path, "-e",
                                      f"inject={call}:error={error}:when={when}", output=output)
-    server = work.server(data_dir, settings=SETTINGS, wrapper=wrapper, environment=machine.no_leak_check())
+    # Each way of writing the log has calls of its own to fail.
+    settings = [*SETTINGS, "--wal.sync", "direct" if call == "pwritev2" else "buffered"]
+    server = work.server(data_dir, settings=settings, wrapper=wrapper, environment=machine.no_leak_check())
     answers, writers = Answers(), rng.choice([1, 4])
     try:
         server.wait_ready()
@@ -169,7 +171,8 @@ def run_with_fault(work, oracle, rng, fault, data_dir, output):
 
 
 def calls_cycle(work, oracle, rng, cycle):
-    fault = FAULTS[(work.arguments.seed + cycle) % len(FAULTS)]
+    # In steps, so that a few cycles are not all about the same file.
+    fault = FAULTS[(work.arguments.seed + cycle * 7) % len(FAULTS)]
     data_dir, output = work.path(f"data-{cycle}"), work.path("trace")
     if os.path.exists(output):
         os.remove(output)

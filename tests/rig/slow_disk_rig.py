@@ -39,8 +39,9 @@ class Times:
 def body(work):
     arguments = work.arguments
     oracle, times, output = Oracle(arguments.seed, rules=True), Times(), work.path("trace")
-    wrapper = machine.strace_wrapper("--seccomp-bpf", "-e", "trace=fdatasync", "-e",
-                                     f"inject=fdatasync:delay_exit={arguments.delay_ms * 1000}", output=output)
+    # The two ways in which the log syncs.
+    wrapper = machine.strace_wrapper("--seccomp-bpf", "-e", "trace=fdatasync,pwritev2", "-e",
+                                     f"inject=fdatasync,pwritev2:delay_exit={arguments.delay_ms * 1000}", output=output)
     server = work.server(wrapper=wrapper, environment=machine.no_leak_check()).wait_ready()
     begin = server.client().call("GET", "/health")[1]["wal"]
     with Load() as load:
