@@ -110,4 +110,13 @@ void SqliteShared::leave_index(Holder* holder) {
   if (--index_users_ == 0) index_.clear();
 }
 
+int SqliteShared::settle_log_once(const std::function<int()>& settle) {
+  if (!may_write_.load()) return 0;  // SQLITE_OK: who only reads changes nothing
+  MutexLock lock(&settle_mutex_);
+  if (is_settled_) return 0;
+  const int code = settle();
+  is_settled_ = code == 0;
+  return code;
+}
+
 }  // namespace firn

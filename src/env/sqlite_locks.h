@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,6 +61,11 @@ class SqliteShared {
   // The last user takes the index along: the next one rebuilds it from the log, as after a restart.
   void leave_index(Holder* holder) EXCLUDES(mutex_);
 
+  // Calls `settle` for the first write-ahead log that is opened while a connection may write, and
+  // lets others that open it wait. What it returns, SQLITE_OK at last.
+  int settle_log_once(const std::function<int()>& settle) EXCLUDES(settle_mutex_);
+  void allow_writes() { may_write_.store(true); }
+
   // After a failed sync nobody can say what the file holds, and a second sync would succeed without
   // writing anything. So the first failure ends all writing until every connection is closed.
   void fence() { fenced_.store(true); }
@@ -73,6 +79,9 @@ class SqliteShared {
 
   const std::string path_;
   std::atomic<bool> fenced_{false};
+  std::atomic<bool> may_write_{false};
+  Mutex settle_mutex_;
+  bool is_settled_ GUARDED_BY(settle_mutex_) = false;
   mutable Mutex mutex_;
   SqliteOutsideLock outside_ GUARDED_BY(mutex_);
   int shared_ GUARDED_BY(mutex_) = 0;                  // holders at kShared or above

@@ -227,8 +227,18 @@ int vfs_open(sqlite3_vfs* base, const char* name, sqlite3_file* file, int flags,
     return sqlite_vfs_failure(unavailable("open " + path + ": another program has it open"),
                               SQLITE_BUSY);
   }
+  if (is_database && (flags & SQLITE_OPEN_READWRITE) != 0) shared->allow_writes();
   open.env_file = new SqliteEnvFile(vfs.env, path, std::move(opened).value(), std::move(shared));
   open.file = open.env_file;
+  if ((flags & SQLITE_OPEN_WAL) != 0) {
+    // Before SQLite takes what it finds there for committed.
+    const int code =
+        open.env_file->shared()->settle_log_once([&open] { return open.env_file->write_again(); });
+    if (code != SQLITE_OK) {
+      (void)file_close(file);
+      return code;
+    }
+  }
   open.base.pMethods = &kEnvFileMethods;
   return SQLITE_OK;
 }

@@ -15,7 +15,9 @@ constexpr size_t kBlockBytes = 4096;
 template <typename T>
 std::vector<T> sample(const std::vector<T>& things, uint64_t samples, std::mt19937_64* random) {
   std::vector<T> chosen;
-  std::sample(things.begin(), things.end(), std::back_inserter(chosen), samples, *random);
+  chosen.reserve(std::min<uint64_t>(samples, things.size()));
+  std::sample(things.begin(), things.end(), std::back_inserter(chosen),
+              std::min<uint64_t>(samples, things.size()), *random);
   return chosen;
 }
 
@@ -80,8 +82,7 @@ DamageCount swap_blocks(DamagedStore* store, FileKind kind, uint64_t samples, ui
   return count;
 }
 
-DamageCount bring_back_blocks(DamagedStore* store, FileKind kind, uint64_t samples,
-                              uint64_t seed) {
+DamageCount bring_back_blocks(DamagedStore* store, FileKind kind, uint64_t samples, uint64_t seed) {
   DamageCount count;
   std::mt19937_64 random(seed);
   for (const std::string& path : store->files(kind)) {

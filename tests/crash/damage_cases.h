@@ -14,7 +14,7 @@ namespace firn {
 
 struct DamageCount {
   uint64_t cycles = 0;
-  uint64_t named = 0;   // in how many of them an error named the damage
+  uint64_t named = 0;  // in how many of them an error named the damage
   // Where the store did wrong: by the sort of wrong, how often, and the first example.
   std::map<std::string, std::pair<uint64_t, std::string>> wrongs;
 };

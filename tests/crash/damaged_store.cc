@@ -9,7 +9,8 @@ namespace {
 constexpr uint64_t kNearBytes = 8, kSparseStep = 1021;
 
 bool names_a_place(const std::string& error) {
-  return error.find("/data/") != std::string::npos || error.find("ns1-events-") != std::string::npos;
+  return error.find("/data/") != std::string::npos ||
+         error.find("ns1-events-") != std::string::npos;
 }
 
 FileKind kind_of(const std::string& path, const std::string& cold_backend) {
@@ -159,7 +160,8 @@ void DamagedStore::read_by_query(const Snapshot& snapshot, Reading* reading) {
     }
     // It may have got on without what a chunk failed at; then it must have got everything.
     const auto& all = chunks_are_sound ? reading->rows : expected_;
-    if (rows != all) reading->problem = "a query shows other rows than the chunks, without an error";
+    if (rows != all)
+      reading->problem = "a query shows other rows than the chunks, without an error";
   }
   const auto count = query_aggregate(snapshot, Dataset::kEvents, AggregateSpec{}, nullptr);
   if (!count.ok()) {
@@ -231,7 +233,8 @@ std::string DamagedStore::work_on(const std::vector<std::string>& evidence) {
     const size_t index = position - batch.first;
     const auto found = reading.rows.find(position);
     if (found == reading.rows.end()) {
-      if (reading.errors.empty()) return "lost silently: a new event at " + std::to_string(position);
+      if (reading.errors.empty())
+        return "lost silently: a new event at " + std::to_string(position);
     } else if (found->second.find("\"" + batch.tokens[index] + "\"") == std::string::npos) {
       return "order: a new event got the position of " + found->second;
     }

@@ -57,8 +57,8 @@ class DamagedStore {
   // too. Leaves the directory changed.
   Verdict judge();
 
-  // Whether events may be shown changed where verify names their chunk: docs/formats/sqlite_chunk.md
-  // promises no more for layout `rows`.
+  // Whether events may be shown changed where verify names their chunk:
+  // docs/formats/sqlite_chunk.md promises no more for layout `rows`.
   bool only_verify_finds_changes = false;
   // Whether the last batches may be missing without an error, as after a cut of the log's end.
   bool end_may_be_missing = false;

@@ -268,9 +268,9 @@ std::string event_line(const RecordBatch& batch, uint32_t row) {
   const EventRow event = event_row(batch, row);
   std::string line = std::to_string(batch.position(row)) + " " + std::to_string(event.time) + " " +
                      event.id.to_uuid() + " " + std::to_string(event.stream_position);
-  for (const std::string_view text : {event.type, event.source, event.subject, event.stream,
-                                      event.correlation_id, event.data, event.metadata,
-                                      event.context}) {
+  for (const std::string_view text :
+       {event.type, event.source, event.subject, event.stream, event.correlation_id, event.data,
+        event.metadata, event.context}) {
     line += " '" + std::string(text) + "'";
   }
   return line + " " + std::to_string(static_cast<int>(event.kind)) + " " +

@@ -1,5 +1,5 @@
-// Damages every byte of every kind of file, every pair of blocks, and the log's tail from every byte
-// on. Slow: scripts/test --all.
+// Damages every byte of every kind of file, every pair of blocks, and the log's tail from every
+// byte on. Slow: scripts/test --all.
 
 #include <gtest/gtest.h>
 

@@ -15,8 +15,8 @@ constexpr uint64_t kSeed = 9;
 void damage_kind(DamagedStore* store, FileKind kind, uint64_t samples) {
   DamageCount all = flip_bits(store, kind, samples, kSeed);
   for (const DamageCount& count :
-       {swap_blocks(store, kind, samples / 4, kSeed), bring_back_blocks(store, kind, samples, kSeed),
-        bring_back_files(store, kind)}) {
+       {swap_blocks(store, kind, samples / 4, kSeed),
+        bring_back_blocks(store, kind, samples, kSeed), bring_back_files(store, kind)}) {
     add(count, &all);
   }
   expect_sound(*store, all, kSeed);
@@ -89,8 +89,8 @@ TEST(StoreDamage, TheLockFile) {
 
 // --- Known defects, hence disabled --------------------------------------------------------------
 
-// A changed page of the manifest makes the store remove chunks as leftovers that it should own, hide
-// events or count wrongly. Nothing in the manifest has a checksum.
+// A changed page of the manifest makes the store remove chunks as leftovers that it should own,
+// hide events or count wrongly. Nothing in the manifest has a checksum.
 TEST(StoreDamage, DISABLED_TheManifest) {
   DamagedStore store(kSeed, sim_sqlite_options(), 0, false);
   damage_kind(&store, FileKind::kManifest, 400);

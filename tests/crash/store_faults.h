@@ -47,8 +47,8 @@ class SiteCoverage {
 
 struct FaultRun {
   std::string problem;  // empty: all is well
-  bool came = false;  // whether the workload got as far as the call
-  std::string sites;  // what failed
+  bool came = false;    // whether the workload got as far as the call
+  std::string sites;    // what failed
   uint64_t acked = 0;
 };
 // Runs the workload with the fault at I/O call `call` (reads count), heals the disk, compares with
