@@ -102,19 +102,6 @@ int SqliteEnvFile::sync() {
   return code;
 }
 
-int SqliteEnvFile::write_again() {
-  constexpr size_t kPieceBytes = 1 << 20;
-  std::string piece(kPieceBytes, '\0');
-  for (uint64_t offset = 0;;) {
-    const Result<size_t> count = file_->read_at(offset, piece.data(), piece.size());
-    if (!count.ok()) return sqlite_vfs_failure(count.status(), SQLITE_IOERR_READ);
-    if (*count == 0) return offset == 0 ? SQLITE_OK : sync();
-    const int code = write(ByteView(piece).substr(0, *count), offset);
-    if (code != SQLITE_OK) return code;
-    offset += *count;
-  }
-}
-
 int SqliteEnvFile::size(sqlite3_int64* size) {
   const Result<uint64_t> result = file_->size();
   if (!result.ok()) return sqlite_vfs_failure(result.status(), SQLITE_IOERR_FSTAT);

@@ -49,11 +49,6 @@ class SqliteEnvFile final : public SqliteFile {
   int sync() override;
   int size(sqlite3_int64* size) override;
 
-  // Writes the whole content once more and syncs it. An earlier process may have written it and
-  // failed to sync it: it can then be read, from the page cache, without being on the disk, and
-  // another sync alone would change nothing. Returns SQLite's codes.
-  int write_again();
-
   const std::shared_ptr<SqliteShared>& shared() const { return shared_; }
   SqliteShared::Holder* holder() { return &holder_; }
 

@@ -110,13 +110,15 @@ void SqliteShared::leave_index(Holder* holder) {
   if (--index_users_ == 0) index_.clear();
 }
 
-int SqliteShared::settle_log_once(const std::function<int()>& settle) {
-  if (!may_write_.load()) return 0;  // SQLITE_OK: who only reads changes nothing
-  MutexLock lock(&settle_mutex_);
-  if (is_settled_) return 0;
-  const int code = settle();
-  is_settled_ = code == 0;
-  return code;
+Status SqliteShared::prepare_log(const std::function<Status()>& restore,
+                                 const std::function<Status()>& settle) {
+  MutexLock lock(&prepare_mutex_);
+  if (!is_restored_) FIRN_TRY(restore());
+  is_restored_ = true;
+  if (is_settled_ || !may_write_.load()) return Status();  // who only reads changes nothing
+  FIRN_TRY(settle());
+  is_settled_ = true;
+  return Status();
 }
 
 }  // namespace firn

@@ -61,9 +61,11 @@ class SqliteShared {
   // The last user takes the index along: the next one rebuilds it from the log, as after a restart.
   void leave_index(Holder* holder) EXCLUDES(mutex_);
 
-  // Calls `settle` for the first write-ahead log that is opened while a connection may write, and
-  // lets others that open it wait. What it returns, SQLITE_OK at last.
-  int settle_log_once(const std::function<int()>& settle) EXCLUDES(settle_mutex_);
+  // To be called before the write-ahead log is opened: calls `restore` the first time of all, and
+  // `settle` the first time that a connection may write; others that open it wait. Ok once each
+  // was.
+  Status prepare_log(const std::function<Status()>& restore, const std::function<Status()>& settle)
+      EXCLUDES(prepare_mutex_);
   void allow_writes() { may_write_.store(true); }
 
   // After a failed sync nobody can say what the file holds, and a second sync would succeed without
@@ -80,8 +82,9 @@ class SqliteShared {
   const std::string path_;
   std::atomic<bool> fenced_{false};
   std::atomic<bool> may_write_{false};
-  Mutex settle_mutex_;
-  bool is_settled_ GUARDED_BY(settle_mutex_) = false;
+  Mutex prepare_mutex_;
+  bool is_restored_ GUARDED_BY(prepare_mutex_) = false;
+  bool is_settled_ GUARDED_BY(prepare_mutex_) = false;
   mutable Mutex mutex_;
   SqliteOutsideLock outside_ GUARDED_BY(mutex_);
   int shared_ GUARDED_BY(mutex_) = 0;                  // holders at kShared or above

@@ -191,6 +191,9 @@ constexpr int kTemporary = SQLITE_OPEN_TEMP_DB | SQLITE_OPEN_TRANSIENT_DB |
                            SQLITE_OPEN_TEMP_JOURNAL | SQLITE_OPEN_SUBJOURNAL |
                            SQLITE_OPEN_DELETEONCLOSE;
 
+constexpr uint64_t kLogBytesMax = uint64_t{4} << 30;
+constexpr std::string_view kLogCopySuffix = ".copy";
+
 OpenMode open_mode(int flags) {
   if ((flags & SQLITE_OPEN_CREATE) != 0) {
     return (flags & SQLITE_OPEN_EXCLUSIVE) != 0 ? OpenMode::kCreateNew : OpenMode::kCreate;
@@ -206,6 +209,41 @@ std::string database_path(std::string_view path) {
   return std::string(path);
 }
 
+// Before SQLite takes for committed what it finds in a log: an earlier process may have written
+// that and failed to sync it. It can then be read, from the page cache, without being on the disk,
+// and another sync alone would change nothing. So the log is written again. It is written in its
+// place, because readers may have it open; a power cut may tear what is being written, so there is
+// a copy meanwhile, from which restore_log() starts over.
+Status settle_log(Env* env, const std::string& path) {
+  const Result<std::string> content = read_file(env, path, kLogBytesMax);
+  if (content.status().code() == StatusCode::kNotFound) return Status();
+  FIRN_TRY(content.status());
+  if (content->empty()) return Status();
+  const std::string copy = path + std::string(kLogCopySuffix);
+  FIRN_TRY(replace_file(env, copy, *content));
+  FIRN_ASSIGN(const std::unique_ptr<File> file, env->open(path, OpenMode::kReadWrite));
+  FIRN_TRY(file->write_at(0, *content));
+  FIRN_TRY(file->sync());
+  FIRN_TRY(env->remove(copy));
+  // From here on the log may grow, so the copy must not come back.
+  return env->sync_directory(parent_path(path));
+}
+
+Status restore_log(Env* env, const std::string& path) {
+  const std::string copy = path + std::string(kLogCopySuffix);
+  FIRN_ASSIGN(const bool exists, env->exists(copy));
+  if (!exists) return Status();
+  FIRN_TRY(env->rename(copy, path));
+  return env->sync_directory(parent_path(path));
+}
+
+Status prepare_log(EnvVfs* vfs, const std::string& path) {
+  const std::shared_ptr<SqliteShared> shared = vfs->find(database_path(path));
+  if (shared == nullptr) return Status();
+  return shared->prepare_log([&] { return restore_log(vfs->env, path); },
+                             [&] { return settle_log(vfs->env, path); });
+}
+
 int vfs_open(sqlite3_vfs* base, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   EnvVfs& vfs = vfs_of(base);
   OpenFile& open = open_file(file);
@@ -217,6 +255,10 @@ int vfs_open(sqlite3_vfs* base, const char* name, sqlite3_file* file, int flags,
     return SQLITE_OK;
   }
   const std::string path = name;
+  if ((flags & SQLITE_OPEN_WAL) != 0) {
+    const Status prepared = prepare_log(&vfs, path);
+    if (!prepared.ok()) return sqlite_vfs_failure(prepared, SQLITE_CANTOPEN);
+  }
   Result<std::unique_ptr<File>> opened = vfs.env->open(path, open_mode(flags));
   if (!opened.ok()) return sqlite_vfs_failure(opened.status(), SQLITE_CANTOPEN);
   const bool is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
@@ -230,15 +272,6 @@ int vfs_open(sqlite3_vfs* base, const char* name, sqlite3_file* file, int flags,
   if (is_database && (flags & SQLITE_OPEN_READWRITE) != 0) shared->allow_writes();
   open.env_file = new SqliteEnvFile(vfs.env, path, std::move(opened).value(), std::move(shared));
   open.file = open.env_file;
-  if ((flags & SQLITE_OPEN_WAL) != 0) {
-    // Before SQLite takes what it finds there for committed.
-    const int code =
-        open.env_file->shared()->settle_log_once([&open] { return open.env_file->write_again(); });
-    if (code != SQLITE_OK) {
-      (void)file_close(file);
-      return code;
-    }
-  }
   open.base.pMethods = &kEnvFileMethods;
   return SQLITE_OK;
 }
