@@ -321,7 +321,7 @@ std::string SimStore::check() {
   std::set<std::string> known;
   for (const SentBatch& batch : sent) {
     for (const std::string& token : batch.tokens) known.insert(token_json(token));
-    const std::string problem = check_batch(batch, by_token);
+    std::string problem = check_batch(batch, by_token);
     if (!problem.empty()) return problem;
   }
   for (const auto& [token, event] : by_token) {

@@ -43,19 +43,21 @@ TEST(StoreDamageExhaustive, SqliteChunksWithBlocks) {
   damage_everything(&store, FileKind::kBlocksJournal);
 }
 
-TEST(StoreDamageExhaustive, BitsOfSqliteChunksWithRows) {
-  DamagedStore store(kSeed, sim_sqlite_options(), 0, false);
-  store.only_verify_finds_changes = true;
-  expect_sound(store, flip_bits(&store, FileKind::kRowsChunk, kAll, kSeed), kSeed);
-}
-
 TEST(StoreDamageExhaustive, ParquetChunks) {
   DamagedStore store(kSeed, sim_store_options(), 0, false);
   store.only_verify_finds_changes = true;
   damage_everything(&store, FileKind::kParquetChunk);
 }
 
-// Disabled like their samples in store_damage_test.cc.
+// --- Known defects, hence disabled: see store_damage_test.cc -------------------------------------
+
+// Bit 131098 of the first file ends the process: a row with position 0 fails a check.
+TEST(StoreDamageExhaustive, DISABLED_BitsOfSqliteChunksWithRows) {
+  DamagedStore store(kSeed, sim_sqlite_options(), 0, false);
+  store.only_verify_finds_changes = true;
+  expect_sound(store, flip_bits(&store, FileKind::kRowsChunk, kAll, kSeed), kSeed);
+}
+
 TEST(StoreDamageExhaustive, DISABLED_TheManifest) {
   DamagedStore store(kSeed, sim_sqlite_options(), 0, false);
   damage_everything(&store, FileKind::kManifest);
