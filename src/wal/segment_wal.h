@@ -1,16 +1,15 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/mutex.h"
 #include "base/status.h"
 #include "env/env.h"
-#include "env/stoppable_worker.h"
+#include "wal/group_wal.h"
 #include "wal/log_reader.h"
 #include "wal/segment_files.h"
 #include "wal/segment_writer.h"
@@ -18,21 +17,14 @@
 
 namespace firn {
 
-// The default log: segment files in a directory (docs/formats/wal.md), one worker that gathers what
-// is waiting, writes it with one call, syncs once and completes it in append order.
-//
-// A record larger than 64 MiB is refused with kTooLarge. After a failed write or sync everything
-// waiting and everything appended later completes with kOutcomeUnknown. The destructor marks the
-// log as closed, so that the next start can tell a damaged end from a torn one.
-class SegmentWal final : public Wal {
+// The default log: segment files in a directory (docs/formats/wal.md). The destructor marks it as
+// closed, so that the next start can tell a damaged end from a torn one.
+class SegmentWal final : public GroupWal {
  public:
   ~SegmentWal() override;
 
   Status replay(Lsn from, const WalReplayVisitor& visit,
                 const std::function<void(uint64_t, uint64_t)>& progress) override;
-  void append(WalAppend record) override;
-  void resume() override;
-  uint64_t pending_bytes() const override;
   Status trim(Lsn lsn) override;
   Lsn begin() const override;
   WalStats stats() const override;
@@ -40,62 +32,26 @@ class SegmentWal final : public Wal {
  private:
   friend Result<std::unique_ptr<Wal>> open_segment_wal(Env* env, const WalOptions& options);
 
-  // What happens to one append of the group being gathered.
-  struct Outcome {
-    Lsn lsn;
-    bool too_large = false;
-  };
-
   SegmentWal(Env* env, const WalOptions& options);
 
-  // All below run on the worker, or while there is none.
-  void step();
-  bool take_waiting();
-  void run_group();
-  // Gathers a group from waiting_; the outcomes are those of waiting_[done_..]. A Status other than
-  // ok says why the append behind them cannot be written.
-  Status gather();
+  uint64_t record_bytes(uint64_t payload_bytes) const override;
+  Result<std::optional<Lsn>> add(std::span<const ByteView> parts) override;
+  uint64_t group_bytes() const override;
+  Status write() override;
+  Status sync() override;
+  Status mark_synced() override;
+  Lsn reached() const override;
+
   Status make_room(uint64_t payload_size);
   Status resume_segment();
-  // For writing, in the way of options_.sync.
+  // For writing, in the way of the option `sync`.
   Result<std::unique_ptr<File>> open_segment(uint64_t segment_id) const;
   Status roll(uint64_t payload_size);
-  Status write_group();
-  void complete_group(const Status& status);  // status: of everything but the too large
-  void complete(WalAppend* append, const Status& status, Lsn lsn);
-  void refuse_waiting(const Status& status);
-  void fence(const Status& cause);
-  void mark_when_idle();
-  uint64_t reached_segment() const;
-  uint64_t reached_offset() const;
-  Lsn reached() const { return {reached_segment(), reached_offset()}; }
 
-  Env* const env_;
-  const WalOptions options_;
   wal::SegmentFiles files_;
-  bool replayed_ = false;
-  std::atomic<bool> refusing_{false};
-  std::atomic<uint64_t> pending_bytes_{0};
-
-  Mutex queue_mutex_;
-  std::vector<WalAppend> queue_ GUARDED_BY(queue_mutex_);
-
-  mutable Mutex stats_mutex_;
-  WalStats stats_ GUARDED_BY(stats_mutex_);
-
-  // The worker's own.
   wal::LogEnd end_;  // how the log ended when it was opened; segment_id 0: there was none
   std::unique_ptr<wal::SegmentWriter> writer_;  // null until the first append
-  std::vector<WalAppend> waiting_;
-  size_t done_ = 0;  // waiting_[..done_] is completed
-  std::vector<Outcome> outcomes_;
-  Status fenced_;
-  Status refused_;
-  bool unnamed_group_ = false;  // no later record names the last group as synced
-  bool open_record_ = false;    // something was written behind the last closed record
-  TimeNs last_group_at_ = 0;
-
-  StoppableWorker worker_;  // last: its step uses all of the above
+  bool open_record_ = false;  // something was written behind the last closed record
 };
 
 // Opens the log in options.directory, which is made when missing. kInvalidArgument when an option
