@@ -105,6 +105,13 @@ int change_namespace(const CommonOptions& common, const std::string& method,
   return report(answer.status(), **connection);
 }
 
+int confirm_clock(const CommonOptions& common) {
+  auto connection = Connection::open(common.server);
+  if (!connection.ok()) return report(connection.status());
+  const Result<std::string> answer = (*connection)->call("POST", "/api/v1/clock:confirm", "", "");
+  return report(answer.status(), **connection);
+}
+
 }  // namespace
 
 void add_chunks_command(CLI::App* app, Action* chosen) {
@@ -149,6 +156,14 @@ void add_tiers_command(CLI::App* app, Action* chosen) {
                              {"bytes", OutputKind::kNumber}});
     };
   });
+}
+
+void add_confirm_clock_command(CLI::App* app, Action* chosen) {
+  const auto common = std::make_shared<CommonOptions>();
+  CLI::App* command =
+      app->add_subcommand("confirm-clock", "say that the wall clock is right after it jumped");
+  add_common_options(command, common.get(), false);
+  command->callback([common, chosen] { *chosen = [common] { return confirm_clock(*common); }; });
 }
 
 void add_namespace_command(CLI::App* app, Action* chosen) {

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   firn::add_sql_command(&app, &chosen);
   firn::add_tail_command(&app, &chosen);
   firn::add_chunks_command(&app, &chosen);
+  firn::add_confirm_clock_command(&app, &chosen);
   firn::add_tiers_command(&app, &chosen);
   firn::add_namespace_command(&app, &chosen);
   firn::add_verify_command(&app, &chosen);

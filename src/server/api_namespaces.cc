@@ -106,6 +106,15 @@ void list_tiers(Services* services, const HttpRequestPtr& request, const Respond
   });
 }
 
+void confirm_clock(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  run_query(services, request, respond, [services]() -> Result<HttpResponse> {
+    const OpenStorePtr open = services->gate->get();
+    if (open == nullptr) return services->gate->why_not();
+    open->store->confirm_clock();
+    return json_response("{\"clock_suspect\":false}\n");
+  });
+}
+
 }  // namespace
 
 void add_namespace_routes(Services* services, Face* face) {
@@ -119,6 +128,7 @@ void add_namespace_routes(Services* services, Face* face) {
   face->push_back({HttpMethod::kPut, "/api/v1/namespaces/{ns}", bind(put_namespace)});
   face->push_back({HttpMethod::kDelete, "/api/v1/namespaces/{ns}", bind(delete_namespace)});
   face->push_back({HttpMethod::kGet, "/api/v1/tiers", bind(list_tiers)});
+  face->push_back({HttpMethod::kPost, "/api/v1/clock:confirm", bind(confirm_clock)});
 }
 
 }  // namespace firn

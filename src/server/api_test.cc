@@ -296,6 +296,12 @@ TEST_F(ApiTest, ChunksGoDownTierByTier) {
               HasSubstr("\"rows\":[[2]]"));
 }
 
+TEST_F(ApiTest, TheClockIsConfirmed) {
+  const HttpResponse confirmed = post("/api/v1/clock:confirm", "");
+  EXPECT_EQ(confirmed.status, 200);
+  EXPECT_EQ(confirmed.body, "{\"clock_suspect\":false}\n");
+}
+
 TEST_F(ApiTest, ChunksAreDroppedByName) {
   append(R"({"type":"a"})");
   const std::string name = text_member(post(in_default("chunks:flush"), "{}").body, "chunk");

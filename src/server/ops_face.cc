@@ -22,7 +22,9 @@ std::string health_reason(const StoreHealth& health) {
   if (health.fenced) return "a write or sync of the log failed; restart to recover";
   if (health.disk_full) return "the disk is full; appends are refused until there is room";
   if (!health.mover_error.ok()) return health.mover_error.to_string();
-  if (health.clock_suspect) return "the wall clock jumped; retention waits for a confirmation";
+  if (health.clock_suspect) {
+    return "the wall clock jumped; retention waits until it is confirmed (firn confirm-clock)";
+  }
   return "";
 }
 

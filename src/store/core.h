@@ -83,7 +83,8 @@ class StoreCondition {
   void make_read_only(const Status& reason);  // synced bytes of the log are damaged
   void set_disk_full(bool full) { disk_full_.store(full); }
   void set_mover_error(const Status& error);  // ok clears it
-  void set_clock_suspect(bool suspect) { clock_suspect_.store(suspect); }
+  void suspect_clock() { clock_suspect_.store(true); }
+  void confirm_clock() { clock_suspect_.store(false); }
 
   bool accepts_writes() const { return !stopped_.load(); }
   // Why not; REQUIRES !accepts_writes().

@@ -156,7 +156,7 @@ Status Manifest::create_schema(Env* env, bool existing_data, DurationNs chunk_in
   FIRN_TRY(set_meta("id_secret", std::to_string(env->random_u64())));
   FIRN_TRY(set_meta("wal_begin_segment", "0"));
   FIRN_TRY(set_meta("wal_begin_offset", "0"));
-  FIRN_TRY(set_meta("wall_clock_ns", std::to_string(env->now())));
+  FIRN_TRY(set_clock({env->now(), false}));
   return transaction.commit();
 }
 
@@ -200,7 +200,8 @@ Status Manifest::load(DurationNs chunk_interval_ns) {
   FIRN_ASSIGN(const uint64_t generation, number("next_generation"));
   next_generation_.store(static_cast<uint32_t>(generation));
   FIRN_ASSIGN(const uint64_t wall_clock, number("wall_clock_ns"));
-  last_wall_clock_ = static_cast<TimeNs>(wall_clock);
+  FIRN_ASSIGN(const uint64_t clock_suspect, number("clock_suspect"));
+  clock_at_open_ = {static_cast<TimeNs>(wall_clock), clock_suspect != 0};
   Lsn begin;
   FIRN_ASSIGN(begin.segment, number("wal_begin_segment"));
   FIRN_ASSIGN(begin.offset, number("wal_begin_offset"));
@@ -484,15 +485,27 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
   return Status();
 }
 
+Status Manifest::set_clock(const ClockRecord& clock) {
+  FIRN_TRY(set_meta("wall_clock_ns", std::to_string(clock.wall)));
+  return set_meta("clock_suspect", clock.is_suspect ? "1" : "0");
+}
+
+Status Manifest::commit_clock(const ClockRecord& clock) {
+  const MutexLock lock(&write_mutex_);
+  SqliteTransaction transaction(db_.get());
+  FIRN_TRY(transaction.begin());
+  FIRN_TRY(set_clock(clock));
+  return transaction.commit();
+}
+
 Status Manifest::commit_trim(Lsn begin,
                              const std::vector<std::pair<NamespaceId, Position>>& next_positions,
-                             const std::vector<ChunkKey>& needless, TimeNs now) {
+                             const std::vector<ChunkKey>& needless) {
   MutexLock write_lock(&write_mutex_);
   SqliteTransaction transaction(db_.get());
   FIRN_TRY(transaction.begin());
   FIRN_TRY(set_meta("wal_begin_segment", std::to_string(begin.segment)));
   FIRN_TRY(set_meta("wal_begin_offset", std::to_string(begin.offset)));
-  FIRN_TRY(set_meta("wall_clock_ns", std::to_string(now)));
   for (const auto& [id, position] : next_positions) {
     FIRN_TRY(run_integers(db_.get(),
                           "UPDATE namespaces SET next_position = max(next_position, ?) "

@@ -83,6 +83,12 @@ struct FlushExtras {
   std::shared_ptr<const IdList> ids;  // may be null
 };
 
+// The last wall time that was trusted, and whether the one after it was not (clock_guard.h).
+struct ClockRecord {
+  TimeNs wall = 0;
+  bool is_suspect = false;
+};
+
 // The transactional record of where data is: a SQLite database in the data directory
 // (docs/formats/manifest.md). Every change is one durable transaction; readers take the current
 // version and never wait for a writer.
@@ -102,7 +108,8 @@ class Manifest {
   uint32_t next_generation() const;
   uint64_t id_secret() const { return id_secret_; }
   Lsn wal_begin() const;
-  TimeNs last_wall_clock() const { return last_wall_clock_; }
+  // As recorded when it was opened.
+  const ClockRecord& clock_at_open() const { return clock_at_open_; }
 
   // Namespaces, ascending by id.
   std::vector<NamespaceRecord> namespaces() const;
@@ -124,7 +131,8 @@ class Manifest {
   // Records that the log begins at `begin`, and the namespaces' next positions; forgets tombstones
   // that no record of the log can contradict any more (`needless`).
   Status commit_trim(Lsn begin, const std::vector<std::pair<NamespaceId, Position>>& next_positions,
-                     const std::vector<ChunkKey>& needless, TimeNs now);
+                     const std::vector<ChunkKey>& needless);
+  Status commit_clock(const ClockRecord& clock);
 
   // Next stream position as of the last flush; 0 when the stream is unknown.
   Result<int64_t> stream_head(NamespaceId id, std::string_view stream);
@@ -141,6 +149,7 @@ class Manifest {
   Status load(DurationNs chunk_interval_ns);
   Status load_chunks();
   Result<std::string> meta(const std::string& key);
+  Status set_clock(const ClockRecord& clock) REQUIRES(write_mutex_);
   Status set_meta(const std::string& key, const std::string& value) REQUIRES(write_mutex_);
   Status write_chunk(const ChunkRecord& record) REQUIRES(write_mutex_);
   Status write_extras(const ChunkRecord& record, const FlushExtras& extras) REQUIRES(write_mutex_);
@@ -158,7 +167,7 @@ class Manifest {
   std::atomic<uint32_t> next_generation_{0};
   std::atomic<bool> unsettled_{false};
   uint64_t id_secret_ = 0;
-  TimeNs last_wall_clock_ = 0;
+  ClockRecord clock_at_open_;
   std::function<void(const std::string&, const ChunkKey&)> on_unused_;
 
   struct CachedIds {

@@ -10,7 +10,6 @@ namespace firn {
 
 namespace {
 
-constexpr DurationNs kClockJumpNs = kHourNs;
 constexpr DurationNs kRetryNs = 1 * kSecondNs;
 constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
 constexpr int kFlushesPerStep = 16;
@@ -81,7 +80,8 @@ Status Mover::run_policies() {
   keep_first(forget_deleted_namespaces());
   keep_first(relieve_pressure());
   keep_first(flush_aged());
-  if (clock_is_sane()) keep_first(apply_keep());
+  keep_first(clock_.check());
+  if (!core_->condition.clock_suspect()) keep_first(apply_keep());
   keep_first(remove_unused());
   keep_first(trim_log());
   return first;
@@ -375,19 +375,6 @@ Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval)
   return Status();
 }
 
-bool Mover::clock_is_sane() {
-  const TimeNs wall = core_->env->now(), monotonic = core_->env->monotonic();
-  if (last_wall_.has_value()) {
-    const DurationNs drift = (wall - *last_wall_) - (monotonic - *last_monotonic_);
-    if (drift > kClockJumpNs || drift < -kClockJumpNs) core_->condition.set_clock_suspect(true);
-  } else if (wall < core_->manifest->last_wall_clock() - kClockJumpNs) {
-    core_->condition.set_clock_suspect(true);
-  }
-  last_wall_ = wall;
-  last_monotonic_ = monotonic;
-  return !core_->condition.clock_suspect();
-}
-
 // Moves chunks on that are older than their tier keeps them, and drops those that are older than
 // the last tier or their namespace keeps them. A chunk that fails is tried again after a while, so
 // that one damaged chunk does not keep the mover busy.
@@ -498,7 +485,7 @@ Status Mover::trim_log() {
       needless.push_back(key);
     }
   }
-  FIRN_TRY(core_->manifest->commit_trim(begin, next_positions, needless, core_->env->now()));
+  FIRN_TRY(core_->manifest->commit_trim(begin, next_positions, needless));
   FIRN_TRY(core_->wal->trim(begin));
   log_may_shrink_ = false;
   return Status();
@@ -509,6 +496,12 @@ ChunkCommandResult Mover::execute(const ChunkCommand& command) {
   const NamespacePtr ns = core_->find_namespace(command.namespace_id);
   if (ns == nullptr) {
     result.status = not_found("the namespace was deleted");
+    return result;
+  }
+  if (command.older_than_ns.has_value() && core_->condition.clock_suspect()) {
+    result.status = conflict(
+        "the wall clock jumped, so 'older than' cannot be decided; look at the clock, then confirm "
+        "it, or name the chunks");
     return result;
   }
   result.status = core_->manifest->settle();

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "store/chunk_command.h"
+#include "store/clock_guard.h"
 #include "store/core.h"
 
 namespace firn {
@@ -18,7 +19,8 @@ namespace firn {
 // does so in the order of docs/commit-path.md; a crash after any step leaves the store right.
 class Mover {
  public:
-  explicit Mover(std::shared_ptr<StoreCore> core) : core_(std::move(core)) {}
+  explicit Mover(std::shared_ptr<StoreCore> core)
+      : core_(std::move(core)), clock_(core_->env, core_->manifest.get(), &core_->condition) {}
 
   // Starts the worker. Before that, recovery may call flush_largest() and sweep() itself.
   void start();
@@ -55,7 +57,6 @@ class Mover {
   Status apply_keep();
   Status forget_deleted_namespaces();
   Status remove_unused();
-  bool clock_is_sane();
   void update_flushed_through();
   // Chunks that failed are left alone for a while, so that one of them does not stop the others.
   bool must_wait(const ChunkKey& key);
@@ -82,7 +83,7 @@ class Mover {
   Mutex mutex_;
   std::deque<Queued> queue_ GUARDED_BY(mutex_);
   // The rest belongs to the worker.
-  std::optional<TimeNs> last_wall_, last_monotonic_;
+  ClockGuard clock_;
   std::map<ChunkKey, TimeNs> failed_until_;  // monotonic
   bool log_may_shrink_ = true;
 };

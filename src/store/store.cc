@@ -361,7 +361,7 @@ StoreHealth Store::health() const {
 
 const StoreOptions& Store::options() const { return parts_->core->options; }
 
-void Store::confirm_clock() { parts_->core->condition.set_clock_suspect(false); }
+void Store::confirm_clock() { parts_->core->condition.confirm_clock(); }
 
 VerifyReport Store::verify(const Progress& progress) {
   return verify_store(parts_->core.get(), progress);
