@@ -26,10 +26,18 @@ class Batch:
         return [event["data"]["token"] for event in self.events]
 
 
-class Oracle:
-    """Thread-safe. With `rules`, the line has a field more: broken promises other than about events."""
+def four_days(rng, token):
+    return BASE_TIME_NS + rng.randrange(4) * DAY_NS + token * 1000
 
-    def __init__(self, seed, rules=False):
+
+class Oracle:
+    """Thread-safe. With `rules`, the line has a field more: broken promises other than about events.
+
+    `time_of(rng, token)` gives the times of events, in nanoseconds.
+    """
+
+    def __init__(self, seed, rules=False, time_of=four_days):
+        self.time_of = time_of
         self.seed = seed
         self.random = random.Random(seed)
         self.mutex = threading.Lock()
@@ -66,7 +74,7 @@ class Oracle:
             "id": str(uuid.UUID(int=rng.getrandbits(128))),
             "type": f"rig.t{token % 7}",
             "source": "rig",
-            "time": BASE_TIME_NS + rng.randrange(4) * DAY_NS + token * 1000,
+            "time": self.time_of(rng, token),
             "data": {"token": token, "filler": "x" * rng.randrange(filler)},
         }
         if token % 3 == 0:

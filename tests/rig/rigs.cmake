@@ -6,12 +6,16 @@ if(NOT TARGET firn OR FIRN_PROFILE STREQUAL "fuzz")
 endif()
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
 
-# firn_rig(<name> <script> [SLOW] [TIMEOUT seconds] <options of the script>...)
+# firn_rig(<name> <script> [SLOW] [TIMEOUT seconds] [WAL type] <options of the script>...)
 function(firn_rig name script)
-  cmake_parse_arguments(PARSE_ARGV 2 RIG "SLOW" "TIMEOUT" "")
+  cmake_parse_arguments(PARSE_ARGV 2 RIG "SLOW" "TIMEOUT;WAL" "")
   add_test(NAME ${name}
     COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/${script}"
             --binary $<TARGET_FILE:firn> ${RIG_UNPARSED_ARGUMENTS})
+  set(environment "${FIRN_TEST_ENVIRONMENT}")
+  if(RIG_WAL)
+    list(APPEND environment "FIRN_WAL_TYPE=${RIG_WAL}")
+  endif()
   set(label rig)
   set(timeout 600)
   if(RIG_SLOW)
@@ -22,7 +26,7 @@ function(firn_rig name script)
     set(timeout ${RIG_TIMEOUT})
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77
-    RUN_SERIAL ON ENVIRONMENT "${FIRN_TEST_ENVIRONMENT}")
+    RUN_SERIAL ON ENVIRONMENT "${environment}")
 endfunction()
 
 add_test(NAME order_check_test
@@ -30,10 +34,13 @@ add_test(NAME order_check_test
 set_tests_properties(order_check_test PROPERTIES LABELS rig TIMEOUT 60)
 
 firn_rig(kill_rig_15 kill_rig.py --cycles 15)
-firn_rig(kill_rig_200 kill_rig.py SLOW --cycles 200)
+firn_rig(kill_rig_1000 kill_rig.py SLOW --cycles 1000)
+firn_rig(kill_rig_rocksdb_5 kill_rig.py WAL rocksdb --cycles 5)
+firn_rig(kill_rig_rocksdb_200 kill_rig.py SLOW WAL rocksdb --cycles 200)
 
 firn_rig(power_cut_rig_2 power_cut_rig.py --cycles 2)
-firn_rig(power_cut_rig_100 power_cut_rig.py SLOW --cycles 100)
+firn_rig(power_cut_rig_200 power_cut_rig.py SLOW TIMEOUT 7200 --cycles 200)
+firn_rig(power_cut_rig_rocksdb_40 power_cut_rig.py SLOW WAL rocksdb --cycles 40)
 
 # The seed decides which calls fail; with this one, most of them are the log's.
 firn_rig(bad_disk_calls_rig_4 bad_disk_rig.py --faults calls --cycles 4 --seed 1)
@@ -49,6 +56,9 @@ firn_rig(retry_rig_20000 retry_rig.py SLOW TIMEOUT 7200 --cycles 5 --requests 40
 
 firn_rig(enospc_rig_3 enospc_rig.py --cycles 3)
 firn_rig(enospc_rig_50 enospc_rig.py SLOW TIMEOUT 7200 --cycles 50)
+
+firn_rig(clock_rig_2 clock_rig.py --cycles 2)
+firn_rig(clock_rig_20 clock_rig.py SLOW --cycles 20)
 
 firn_rig(memory_rig_300 memory_rig.py SLOW --seconds 300)
 
