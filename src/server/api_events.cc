@@ -151,11 +151,33 @@ HttpResponse page_answer(EventPage page, bool ndjson) {
   return response;
 }
 
-void get_events(Services* services, const HttpRequestPtr& request, const Responder& respond) {
-  run_query(services, request, respond, [services, request]() -> Result<HttpResponse> {
+Result<EventSelection> select_page(Services* services, const HttpRequest& request) {
+  return parse_selection(request.query, SelectionKind::kPage, services->env->now(),
+                         services->limits);
+}
+
+// The events of the trace that the path names.
+Result<EventSelection> select_trace(Services* services, const HttpRequest& request) {
+  const std::string& text = request.path_arguments[1];
+  const auto id = Id::parse(text);
+  if (!id.has_value() || id->is_zero()) {
+    return invalid_argument("'" + text + "' is no trace id: 32 hexadecimal digits, not all zero");
+  }
+  FIRN_ASSIGN(EventSelection selection, parse_selection(request.query, SelectionKind::kTrace,
+                                                        services->env->now(), services->limits));
+  Predicate trace;
+  trace.column = ColumnId::kTraceId;
+  trace.ids = {*id};
+  selection.filter.predicates.push_back(std::move(trace));
+  return selection;
+}
+
+template <typename Select>
+void get_page(Services* services, const HttpRequestPtr& request, const Responder& respond,
+              const Select& select) {
+  run_query(services, request, respond, [services, request, select]() -> Result<HttpResponse> {
     FIRN_ASSIGN(const Target target, find_target(services, *request));
-    FIRN_ASSIGN(EventSelection selection, parse_selection(request->query, SelectionKind::kPage,
-                                                          services->env->now(), services->limits));
+    FIRN_ASSIGN(EventSelection selection, select(services, *request));
     FIRN_ASSIGN(const SnapshotPtr snapshot, target.open->store->snapshot(target.name_space.id));
     EventQuery query;
     query.filter = std::move(selection.filter);
@@ -165,6 +187,14 @@ void get_events(Services* services, const HttpRequestPtr& request, const Respond
     FIRN_ASSIGN(EventPage page, query_events(*snapshot, query, make_guard(services, request)));
     return page_answer(std::move(page), accepts_ndjson(*request));
   });
+}
+
+void get_events(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  get_page(services, request, respond, select_page);
+}
+
+void get_trace(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  get_page(services, request, respond, select_trace);
 }
 
 void get_event(Services* services, const HttpRequestPtr& request, const Responder& respond) {
@@ -263,6 +293,7 @@ void add_event_routes(Services* services, Face* face) {
   face->push_back({HttpMethod::kGet, base, bind(get_events)});
   face->push_back({HttpMethod::kGet, base + "/{id}", bind(get_event)});
   face->push_back({HttpMethod::kGet, base + ":count", bind(count_events)});
+  face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}/traces/{id}", bind(get_trace)});
 }
 
 }  // namespace firn

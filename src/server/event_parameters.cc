@@ -16,9 +16,13 @@ constexpr std::string_view kFilterNames =
     "from, to, type, source, subject, stream, correlation_id, kind, trace_id, severity_min, "
     "attr.<key>, contains, after";
 
+bool is_page(SelectionKind kind) {
+  return kind == SelectionKind::kPage || kind == SelectionKind::kTrace;
+}
+
 std::string known_names(SelectionKind kind) {
   std::string names(kFilterNames);
-  if (kind == SelectionKind::kPage) names += ", order, limit, cursor";
+  if (is_page(kind)) names += ", order, limit, cursor";
   if (kind == SelectionKind::kCount) names += ", window, group_by";
   return names;
 }
@@ -41,7 +45,9 @@ std::optional<ColumnId> text_column(std::string_view name) {
 class SelectionParser {
  public:
   SelectionParser(SelectionKind kind, TimeNs now, const Limits& limits)
-      : kind_(kind), now_(now), limits_(limits) {}
+      : kind_(kind), now_(now), limits_(limits) {
+    if (kind == SelectionKind::kTrace) selection_.order = EventOrder::kTime;
+  }
 
   Status add(const std::string& name, const std::string& value) {
     if (const auto column = text_column(name); column.has_value()) {
@@ -114,7 +120,7 @@ class SelectionParser {
       return Status();
     }
     if (name == "after") return set_after(value);
-    if (kind_ == SelectionKind::kPage) {
+    if (is_page(kind_)) {
       if (name == "order") return set_order(value);
       if (name == "limit") return set_limit(value);
       if (name == "cursor") return set_cursor(value);

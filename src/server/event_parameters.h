@@ -26,6 +26,7 @@ struct EventSelection {
 
 enum class SelectionKind : uint8_t {
   kPage,   // filters, order, limit, cursor
+  kTrace,  // the same, ordered by time when nothing else is asked for
   kCount,  // filters, window, group_by
   kTail,   // filters
 };

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "server/api_face.h"
-#include "wire/otlp_logs.h"
+#include "wire/otlp.h"
 
 namespace firn {
 
@@ -78,14 +78,15 @@ HttpResponse otlp_error(const Status& status, OtlpEncoding encoding) {
 // One answer for the several appends that a large request becomes.
 class JoinedAppends {
  public:
-  JoinedAppends(Services* services, const Responder& respond, OtlpEncoding encoding,
-                const OtlpLogs& logs)
+  JoinedAppends(Services* services, const Responder& respond, OtlpSignal signal,
+                OtlpEncoding encoding, const OtlpRecords& records)
       : services_(services),
         respond_(respond),
+        signal_(signal),
         encoding_(encoding),
-        rejected_(logs.rejected),
-        message_(logs.message),
-        left_(logs.batches.size()) {}
+        rejected_(records.rejected),
+        message_(records.message),
+        left_(records.batches.size()) {}
 
   void done(const Result<AppendResult>& result, uint64_t bytes) EXCLUDES(mutex_) {
     if (result.ok()) {
@@ -103,12 +104,13 @@ class JoinedAppends {
       failure = failure_;
     }
     if (!failure.ok()) return respond_(otlp_error(failure, encoding_));
-    respond_(encoded(encoding_, encode_otlp_logs_response(rejected_, message_, encoding_)));
+    respond_(encoded(encoding_, encode_otlp_response(signal_, rejected_, message_, encoding_)));
   }
 
  private:
   Services* const services_;
   const Responder respond_;
+  const OtlpSignal signal_;
   const OtlpEncoding encoding_;
   const uint64_t rejected_;
   const std::string message_;
@@ -117,7 +119,7 @@ class JoinedAppends {
   Status failure_ GUARDED_BY(mutex_);
 };
 
-Result<Target> find_log_target(Services* services, const HttpRequest& request) {
+Result<Target> find_otlp_target(Services* services, const HttpRequest& request) {
   Target target;
   target.open = services->gate->get();
   if (target.open == nullptr) return services->gate->why_not();
@@ -127,7 +129,8 @@ Result<Target> find_log_target(Services* services, const HttpRequest& request) {
   return target;
 }
 
-void export_logs(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+void export_records(Services* services, OtlpSignal signal, const HttpRequestPtr& request,
+                    const Responder& respond) {
   const std::optional<OtlpEncoding> encoding = request_encoding(*request);
   if (!encoding.has_value()) {
     return respond(otlp_http_error(*request, 415, "",
@@ -135,7 +138,7 @@ void export_logs(Services* services, const HttpRequestPtr& request, const Respon
                                        "' is not supported; send application/x-protobuf or "
                                        "application/json"));
   }
-  const Result<Target> target = find_log_target(services, *request);
+  const Result<Target> target = find_otlp_target(services, *request);
   if (!target.ok()) return respond(otlp_error(target.status(), *encoding));
   int http_status = 400;
   if (const Status unpacked = unpack_body(request.get(), services->limits, &http_status);
@@ -147,20 +150,21 @@ void export_logs(Services* services, const HttpRequestPtr& request, const Respon
   defaults.now = services->env->now();
   defaults.make_id = store->id_source();
   defaults.limits = services->limits;
-  Result<OtlpLogs> logs = decode_otlp_logs(request->body, *encoding, defaults);
-  if (!logs.ok()) {
-    services->metrics->count_refusal(status_code_name(logs.status().code()));
-    return respond(otlp_error(logs.status(), *encoding));
+  Result<OtlpRecords> records = decode_otlp(signal, request->body, *encoding, defaults);
+  if (!records.ok()) {
+    services->metrics->count_refusal(status_code_name(records.status().code()));
+    return respond(otlp_error(records.status(), *encoding));
   }
   std::string().swap(request->body);  // the batches have everything
-  if (logs->batches.empty()) {
-    return respond(
-        encoded(*encoding, encode_otlp_logs_response(logs->rejected, logs->message, *encoding)));
+  if (records->batches.empty()) {
+    return respond(encoded(
+        *encoding, encode_otlp_response(signal, records->rejected, records->message, *encoding)));
   }
-  auto joined = std::make_shared<JoinedAppends>(services, respond, *encoding, *logs);
-  for (std::unique_ptr<RecordBatch>& batch : logs->batches) {
+  auto joined = std::make_shared<JoinedAppends>(services, respond, signal, *encoding, *records);
+  for (DecodedEvents& part : records->batches) {
     AppendRequest append;
-    append.batch = std::move(batch);
+    append.batch = std::move(part.batch);
+    append.rows_with_client_id = std::move(part.rows_with_id);
     const uint64_t bytes = append.batch->size_bytes();
     store->append(
         target->name_space.id, std::move(append),
@@ -169,20 +173,25 @@ void export_logs(Services* services, const HttpRequestPtr& request, const Respon
 }
 
 void refuse_signal(const HttpRequestPtr& request, const Responder& respond) {
-  respond(otlp_http_error(*request, 404, "",
-                          request->path + " is not served here; this server takes /v1/logs"));
+  respond(otlp_http_error(
+      *request, 404, "",
+      request->path + " is not served here; this server takes /v1/logs and /v1/traces"));
 }
 
 }  // namespace
 
 Face otlp_face(Services* services) {
   Face face;
-  face.push_back({HttpMethod::kPost, "/v1/logs",
-                  [services](const HttpRequestPtr& request, const Responder& respond) {
-                    export_logs(services, request, respond);
-                  },
-                  otlp_http_error});
-  for (const char* path : {"/v1/metrics", "/v1/traces", "/v1development/profiles"}) {
+  for (const auto& [path, signal] :
+       {std::pair("/v1/logs", OtlpSignal::kLogs), std::pair("/v1/traces", OtlpSignal::kTraces)}) {
+    face.push_back(
+        {HttpMethod::kPost, path,
+         [services, signal = signal](const HttpRequestPtr& request, const Responder& respond) {
+           export_records(services, signal, request, respond);
+         },
+         otlp_http_error});
+  }
+  for (const char* path : {"/v1/metrics", "/v1development/profiles"}) {
     face.push_back({HttpMethod::kPost, path,
                     [](const HttpRequestPtr& request, const Responder& respond) {
                       refuse_signal(request, respond);

@@ -4,7 +4,7 @@
 
 #include "server/test_faces.h"
 #include "wire/gzip.h"
-#include "wire/otlp_logs.h"
+#include "wire/otlp.h"
 
 namespace firn {
 namespace {
@@ -49,6 +49,40 @@ TEST_F(OtlpFaceTest, StoresProtobufLogs) {
   EXPECT_EQ(response.content_type, "application/x-protobuf");
   EXPECT_EQ(response.body, "");
   EXPECT_THAT(get(in_default("events")).body, HasSubstr("\"data\":\"hi\""));
+}
+
+// A span of the trace 000102..0f; `id` is its last digit.
+std::string json_span(const std::string& id, int64_t start) {
+  return R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"000102030405060708090a0b0c0d0e0f",)"
+         R"("spanId":"000000000000000)" +
+         id + R"(","name":"work","startTimeUnixNano":)" + std::to_string(start) + "}]}]}]}";
+}
+
+TEST_F(OtlpFaceTest, StoresSpansOnceAndReturnsTheTraceInTheOrderOfTime) {
+  for (const std::string& body :
+       {json_span("2", 1767225600000000002), json_span("1", 1767225600000000001),
+        json_span("2", 1767225600000000002)}) {
+    const HttpResponse response = post("/v1/traces", body, json);
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_EQ(response.body, "{}");
+  }
+  const std::string trace = in_default("traces/000102030405060708090a0b0c0d0e0f");
+  const std::string body = get(trace + "?kind=span").body;
+  EXPECT_THAT(body, HasSubstr("\"kind\":\"span\""));
+  const size_t first = body.find("\"span_id\":\"0000000000000001\"");
+  const size_t second = body.find("\"span_id\":\"0000000000000002\"");
+  EXPECT_LT(first, second);
+  EXPECT_EQ(body.find("\"span_id\":\"0000000000000002\"", second + 1), std::string::npos);
+  EXPECT_THAT(get(in_default("traces/000102030405060708090a0b0c0d0eff")).body,
+              HasSubstr("\"events\":[]"));
+  EXPECT_EQ(get(in_default("traces/none")).status, 400);
+}
+
+TEST_F(OtlpFaceTest, RejectedSpansArePartialSuccess) {
+  const HttpResponse response =
+      post("/v1/traces", R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x"}]}]}]})", json);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_THAT(response.body, HasSubstr("\"rejectedSpans\":\"1\""));
 }
 
 TEST_F(OtlpFaceTest, UnpacksGzip) {

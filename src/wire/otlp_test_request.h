@@ -1,6 +1,6 @@
 #pragma once
 
-// An OTLP logs request that tests can build, and two encoders for it that share nothing with the
+// An OTLP export request that tests can build, and two encoders for it that share nothing with the
 // decoders: protobuf bytes put together by hand, and JSON as the specification writes it. Never
 // part of the product.
 
@@ -207,11 +207,101 @@ struct TestLog {
   }
 };
 
+// The parts of a span, and what they are written with.
+struct TestSpanEvent {
+  uint64_t time = 0;
+  std::string name;
+  TestValue::Members attributes;
+  uint32_t dropped_attributes_count = 0;
+
+  TestProto proto() const {
+    TestProto out;
+    out.fixed64(1, time).text(2, name);
+    for (const auto& [key, value] : attributes) out.message(3, TestValue::key_value(key, value));
+    return out.number(4, dropped_attributes_count);
+  }
+  std::string json() const {
+    return "{\"timeUnixNano\":" + std::to_string(time) + ",\"name\":" + test_quoted(name) +
+           ",\"attributes\":" + TestValue::json_members(attributes) +
+           ",\"droppedAttributesCount\":" + std::to_string(dropped_attributes_count) + "}";
+  }
+};
+
+struct TestSpanLink {
+  std::string trace_id, span_id, trace_state;
+  TestValue::Members attributes;
+  uint32_t dropped_attributes_count = 0, flags = 0;
+
+  TestProto proto() const {
+    TestProto out;
+    out.text(1, trace_id).text(2, span_id).text(3, trace_state);
+    for (const auto& [key, value] : attributes) out.message(4, TestValue::key_value(key, value));
+    return out.number(5, dropped_attributes_count).fixed32(6, flags);
+  }
+  std::string json() const {
+    return "{\"traceId\":\"" + hex_encode(trace_id) + "\",\"spanId\":\"" + hex_encode(span_id) +
+           "\",\"traceState\":" + test_quoted(trace_state) +
+           ",\"attributes\":" + TestValue::json_members(attributes) +
+           ",\"droppedAttributesCount\":" + std::to_string(dropped_attributes_count) +
+           ",\"flags\":" + std::to_string(flags) + "}";
+  }
+};
+
+struct TestSpan {
+  std::string trace_id = "0123456789abcdef", span_id = "01234567", parent_span_id, trace_state,
+              name = "work", status_message;
+  int32_t kind = 0, status_code = 0;
+  uint64_t start = 0, end = 0;
+  TestValue::Members attributes;
+  uint32_t dropped_attributes_count = 0, dropped_events_count = 0, dropped_links_count = 0,
+           flags = 0;
+  std::vector<TestSpanEvent> events;
+  std::vector<TestSpanLink> links;
+
+  TestProto proto() const {
+    TestProto out, status;
+    out.text(1, trace_id).text(2, span_id).text(3, trace_state).text(4, parent_span_id);
+    out.text(5, name).number(6, static_cast<uint64_t>(int64_t{kind}));
+    out.fixed64(7, start).fixed64(8, end);
+    for (const auto& [key, value] : attributes) out.message(9, TestValue::key_value(key, value));
+    out.number(10, dropped_attributes_count);
+    for (const TestSpanEvent& event : events) out.message(11, event.proto());
+    out.number(12, dropped_events_count);
+    for (const TestSpanLink& link : links) out.message(13, link.proto());
+    out.number(14, dropped_links_count);
+    status.text(2, status_message).number(3, static_cast<uint64_t>(int64_t{status_code}));
+    return out.message(15, status).fixed32(16, flags);
+  }
+  std::string json() const {
+    std::string all_events, all_links;
+    for (const TestSpanEvent& event : events) {
+      all_events += (all_events.empty() ? "" : ",") + event.json();
+    }
+    for (const TestSpanLink& link : links)
+      all_links += (all_links.empty() ? "" : ",") + link.json();
+    return "{\"traceId\":\"" + hex_encode(trace_id) + "\",\"spanId\":\"" + hex_encode(span_id) +
+           "\",\"traceState\":" + test_quoted(trace_state) + ",\"parentSpanId\":\"" +
+           hex_encode(parent_span_id) + "\",\"name\":" + test_quoted(name) +
+           ",\"kind\":" + std::to_string(kind) + ",\"startTimeUnixNano\":\"" +
+           std::to_string(start) + "\",\"endTimeUnixNano\":\"" + std::to_string(end) +
+           "\",\"attributes\":" + TestValue::json_members(attributes) +
+           ",\"droppedAttributesCount\":" + std::to_string(dropped_attributes_count) +
+           ",\"events\":[" + all_events +
+           "],\"droppedEventsCount\":" + std::to_string(dropped_events_count) + ",\"links\":[" +
+           all_links + "],\"droppedLinksCount\":" + std::to_string(dropped_links_count) +
+           ",\"status\":{\"message\":" + test_quoted(status_message) +
+           ",\"code\":" + std::to_string(status_code) + "},\"flags\":" + std::to_string(flags) +
+           "}";
+  }
+};
+
+// With logs or with spans.
 struct TestScope {
   std::string name, version, schema_url;
   TestValue::Members attributes;
   uint32_t dropped_attributes_count = 0;
   std::vector<TestLog> logs;
+  std::vector<TestSpan> spans{};
 
   TestProto proto() const {
     TestProto scope, out;
@@ -220,13 +310,16 @@ struct TestScope {
     scope.number(4, dropped_attributes_count);
     // The records first: the order of fields is the sender's.
     for (const TestLog& log : logs) out.message(2, log.proto());
+    for (const TestSpan& span : spans) out.message(2, span.proto());
     return out.message(1, scope).text(3, schema_url);
   }
   std::string json() const {
     std::string records;
     for (const TestLog& log : logs) records += (records.empty() ? "" : ",") + log.json();
-    return "{\"logRecords\":[" + records + "],\"scope\":{\"name\":" + test_quoted(name) +
-           ",\"version\":" + test_quoted(version) +
+    for (const TestSpan& span : spans) records += (records.empty() ? "" : ",") + span.json();
+    const char* records_name = spans.empty() ? "logRecords" : "spans";
+    return std::string("{\"") + records_name + "\":[" + records +
+           "],\"scope\":{\"name\":" + test_quoted(name) + ",\"version\":" + test_quoted(version) +
            ",\"attributes\":" + TestValue::json_members(attributes) +
            ",\"droppedAttributesCount\":" + std::to_string(dropped_attributes_count) +
            "},\"schemaUrl\":" + test_quoted(schema_url) + "}";
@@ -248,18 +341,19 @@ struct TestResource {
     for (const TestScope& scope : scopes) out.message(2, scope.proto());
     return out.message(1, resource).text(3, schema_url);
   }
-  std::string json() const {
+  std::string json(std::string_view scopes_name) const {
     std::string all;
     for (const TestScope& scope : scopes) all += (all.empty() ? "" : ",") + scope.json();
-    return "{\"scopeLogs\":[" + all +
+    return "{\"" + std::string(scopes_name) + "\":[" + all +
            "],\"resource\":{\"attributes\":" + TestValue::json_members(attributes) +
            ",\"droppedAttributesCount\":" + std::to_string(dropped_attributes_count) +
            "},\"schemaUrl\":" + test_quoted(schema_url) + "}";
   }
 };
 
-struct TestLogsRequest {
+struct TestRequest {
   std::vector<TestResource> resources;
+  bool is_traces = false;
 
   std::string proto() const {
     TestProto out;
@@ -269,18 +363,20 @@ struct TestLogsRequest {
   std::string json() const {
     std::string all;
     for (const TestResource& resource : resources)
-      all += (all.empty() ? "" : ",") + resource.json();
-    return "{\"resourceLogs\":[" + all + "]}";
+      all += (all.empty() ? "" : ",") + resource.json(is_traces ? "scopeSpans" : "scopeLogs");
+    return std::string("{\"") + (is_traces ? "resourceSpans" : "resourceLogs") + "\":[" + all +
+           "]}";
   }
 };
 
 // Requests of every shape; the same for the same seed.
-class RandomLogs {
+class RandomRecords {
  public:
-  explicit RandomLogs(uint64_t seed) : random_(seed) {}
+  RandomRecords(uint64_t seed, bool is_traces) : random_(seed), is_traces_(is_traces) {}
 
-  TestLogsRequest request() {
-    TestLogsRequest out;
+  TestRequest request() {
+    TestRequest out;
+    out.is_traces = is_traces_;
     for (uint64_t i = below(3) + 1; i > 0; --i) out.resources.push_back(resource());
     return out;
   }
@@ -304,7 +400,42 @@ class RandomLogs {
     if (rarely()) out.version = "1.0";
     if (rarely()) out.schema_url = "https://schema/" + word();
     if (rarely()) out.attributes = members(2, 2);
-    for (uint64_t i = below(5); i > 0; --i) out.logs.push_back(log());
+    for (uint64_t i = below(5); i > 0; --i) {
+      if (is_traces_) {
+        out.spans.push_back(span());
+      } else {
+        out.logs.push_back(log());
+      }
+    }
+    return out;
+  }
+  std::string id(size_t size) {
+    return std::string(rarely() ? below(20) : size, static_cast<char>(below(3)));
+  }
+  uint64_t time() { return rarely() ? 0 : 1'767'225'600'000'000'000 + below(1'000'000'000); }
+  TestSpan span() {
+    TestSpan out;
+    if (rarely()) out.trace_id = id(16);
+    if (rarely()) out.span_id = id(8);
+    if (!rarely()) out.parent_span_id = id(8);
+    if (rarely()) out.trace_state = word();
+    out.name = word();
+    out.kind = rarely() ? static_cast<int32_t>(below(100)) - 50 : static_cast<int32_t>(below(6));
+    out.start = time();
+    out.end = rarely() ? random_() : time();
+    out.attributes = members(static_cast<uint32_t>(below(25)), 3);
+    for (uint64_t i = rarely() ? below(4) : 0; i > 0; --i) {
+      out.events.push_back({time(), word(), members(2, 2), static_cast<uint32_t>(below(2))});
+    }
+    for (uint64_t i = rarely() ? below(4) : 0; i > 0; --i) {
+      out.links.push_back({id(16), id(8), word(), members(2, 2), static_cast<uint32_t>(below(2)),
+                           static_cast<uint32_t>(below(3))});
+    }
+    if (rarely()) out.status_message = word();
+    out.status_code = static_cast<int32_t>(below(4));
+    out.flags = rarely() ? static_cast<uint32_t>(random_()) : 0;
+    out.dropped_events_count = rarely() ? 2 : 0;
+    out.dropped_links_count = rarely() ? 4 : 0;
     return out;
   }
   TestLog log() {
@@ -370,6 +501,7 @@ class RandomLogs {
   }
 
   std::mt19937_64 random_;
+  bool is_traces_;
 };
 
 }  // namespace firn

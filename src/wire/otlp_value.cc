@@ -151,6 +151,7 @@ size_t AnyTree::text_bytes() const {
 
 uint32_t AnyTree::children(uint32_t node) const {
   uint32_t count = 0;
+  if (node == 0) return count;
   for (uint32_t child = nodes_[node].first; child != 0; child = nodes_[child].next) ++count;
   return count;
 }
@@ -185,7 +186,10 @@ void append_any_value(const AnyTree& tree, uint32_t node, KeyOrder order, std::s
   }
 }
 
-void append_attributes(const AnyTree& tree, uint32_t map, KeyOrder order, std::string* out) {
+void append_attributes_member(const AnyTree& tree, uint32_t map, KeyOrder order,
+                              JsonObjectWriter* object, std::string* out) {
+  if (!tree.has_children(map)) return;
+  object->member("attributes");
   append_members(tree, Members(tree, map), order, out);
 }
 

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "wire/json_text.h"
+
 namespace firn {
 
 // One OpenTelemetry AnyValue inside an AnyTree.
@@ -52,8 +54,9 @@ class AnyTree {
   void set_container(uint32_t node, AnyNode::Kind kind);
   AnyNode& node(uint32_t index) { return nodes_[index]; }
   const AnyNode& node(uint32_t index) const { return nodes_[index]; }
-  // How many children a node has, repeated keys included.
+  // How many children a node has, repeated keys included; none when it is node 0.
   uint32_t children(uint32_t node) const;
+  bool has_children(uint32_t node) const { return node != 0 && nodes_[node].first != 0; }
 
  private:
   const size_t nodes_max_;
@@ -65,7 +68,9 @@ enum class KeyOrder : uint8_t { kAsSent, kSorted };
 
 // The value as JSON (docs/otlp.md, "Values"). The order holds at every level.
 void append_any_value(const AnyTree& tree, uint32_t node, KeyOrder order, std::string* out);
-// A map always as an object, never wrapped: for sets of attributes.
-void append_attributes(const AnyTree& tree, uint32_t map, KeyOrder order, std::string* out);
+// The member "attributes" of `object`, which writes to `out`: a map always as an object, never
+// wrapped. Nothing when the map is 0 or empty.
+void append_attributes_member(const AnyTree& tree, uint32_t map, KeyOrder order,
+                              JsonObjectWriter* object, std::string* out);
 
 }  // namespace firn

@@ -1,11 +1,10 @@
-#include "wire/otlp_logs.h"
+#include "wire/otlp.h"
 
 #include <fmt/format.h>
 
 #include <protozero/pbf_writer.hpp>
 
 #include "wire/json_text.h"
-#include "wire/otlp_log_rows.h"
 #include "wire/otlp_readers.h"
 
 namespace firn {
@@ -36,17 +35,30 @@ std::string duration_text(DurationNs duration) {
 
 }  // namespace
 
-Result<OtlpLogs> decode_otlp_logs(ByteView body, OtlpEncoding encoding,
-                                  const DecodeDefaults& defaults) {
-  OtlpLogRows rows(defaults);
-  FIRN_TRY(encoding == OtlpEncoding::kProtobuf
-               ? read_otlp_logs_protobuf(body, defaults.limits, &rows)
-               : read_otlp_logs_json(body, defaults.limits, &rows));
-  return rows.finish();
+Result<OtlpRecords> decode_otlp(OtlpSignal signal, ByteView body, OtlpEncoding encoding,
+                                const DecodeDefaults& defaults) {
+  const bool is_json = encoding == OtlpEncoding::kJson;
+  switch (signal) {
+    case OtlpSignal::kLogs: {
+      OtlpLogRows rows(defaults);
+      FIRN_TRY(is_json ? read_otlp_logs_json(body, defaults.limits, &rows)
+                       : read_otlp_logs_protobuf(body, defaults.limits, &rows));
+      return rows.finish();
+    }
+    case OtlpSignal::kTraces: {
+      OtlpSpanRows rows(defaults);
+      FIRN_TRY(is_json ? read_otlp_spans_json(body, defaults.limits, &rows)
+                       : read_otlp_spans_protobuf(body, defaults.limits, &rows));
+      return rows.finish();
+    }
+  }
+  FIRN_CHECK(false);
 }
 
-std::string encode_otlp_logs_response(uint64_t rejected, std::string_view message,
-                                      OtlpEncoding encoding) {
+std::string encode_otlp_response(OtlpSignal signal, uint64_t rejected, std::string_view message,
+                                 OtlpEncoding encoding) {
+  const std::string_view rejected_name =
+      signal == OtlpSignal::kLogs ? "rejectedLogRecords" : "rejectedSpans";
   const bool full_success = rejected == 0 && message.empty();
   std::string out;
   if (encoding == OtlpEncoding::kJson) {
@@ -54,7 +66,7 @@ std::string encode_otlp_logs_response(uint64_t rejected, std::string_view messag
     if (!full_success) {
       response.member("partialSuccess");
       JsonObjectWriter partial(&out);
-      if (rejected != 0) partial.text("rejectedLogRecords", std::to_string(rejected));
+      if (rejected != 0) partial.text(rejected_name, std::to_string(rejected));
       if (!message.empty()) partial.text("errorMessage", message);
       partial.close();
     }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,33 +8,34 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "base/time.h"
-#include "model/record_batch.h"
 #include "wire/json_events.h"
 
 namespace firn {
 
-// OpenTelemetry logs (docs/otlp.md). No row has an id of the client's.
+// OpenTelemetry's export requests (docs/otlp.md).
 
+enum class OtlpSignal : uint8_t { kLogs, kTraces };
 enum class OtlpEncoding : uint8_t { kProtobuf, kJson };
 
-struct OtlpLogs {
+struct OtlpRecords {
   // Usually one; none when the request holds no record; several when it exceeds batch_events or
-  // batch_bytes.
-  std::vector<std::unique_ptr<RecordBatch>> batches;
+  // batch_bytes. Log records have no id of the client's, spans have one.
+  std::vector<DecodedEvents> batches;
   // Records left out for good (partial success), and why the first one was. With rejected == 0 a
   // message is a warning.
   uint64_t rejected = 0;
   std::string message;
 };
 
-// Reads an ExportLogsServiceRequest. kInvalidArgument when it is malformed, kTooLarge when it is
-// nested too deep. The body is only read during the call. Any thread.
-Result<OtlpLogs> decode_otlp_logs(ByteView body, OtlpEncoding encoding,
-                                  const DecodeDefaults& defaults);
+// Reads an ExportLogsServiceRequest or ExportTraceServiceRequest. kInvalidArgument when it is
+// malformed, kTooLarge when it is nested too deep. The body is only read during the call. Any
+// thread.
+Result<OtlpRecords> decode_otlp(OtlpSignal signal, ByteView body, OtlpEncoding encoding,
+                                const DecodeDefaults& defaults);
 
-// ExportLogsServiceResponse: empty on full success, otherwise with partial_success.
-std::string encode_otlp_logs_response(uint64_t rejected, std::string_view message,
-                                      OtlpEncoding encoding);
+// The response to it: empty on full success, otherwise with partial_success.
+std::string encode_otlp_response(OtlpSignal signal, uint64_t rejected, std::string_view message,
+                                 OtlpEncoding encoding);
 
 // The gRPC code (google.rpc.Code) of a failed request. Our own failures are UNAVAILABLE, because
 // clients drop their data on INTERNAL.

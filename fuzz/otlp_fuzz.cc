@@ -1,0 +1,55 @@
+// An OTLP logs or traces request, as protobuf and as JSON: whatever is accepted becomes rows whose
+// documents are JSON within the depth that other rooms rely on.
+
+#include <string>
+
+#include "base/status.h"
+#include "wire/json_reader.h"
+#include "wire/otlp.h"
+
+namespace firn {
+namespace {
+
+void check_document(std::string_view json) {
+  FIRN_CHECK(json.empty() || check_json(json, kLimits.json_depth).ok());
+}
+
+void check_records(OtlpSignal signal, std::string_view body, OtlpEncoding encoding) {
+  uint64_t made = 0;
+  DecodeDefaults defaults;
+  defaults.now = 1;
+  defaults.make_id = [&made] { return make_uuid7(1, 2, ++made); };
+  const auto records = decode_otlp(signal, body, encoding, defaults);
+  if (!records.ok()) return;
+  const EventKind kind = signal == OtlpSignal::kLogs ? EventKind::kLog : EventKind::kSpan;
+  uint64_t rows = 0;
+  for (const auto& [batch, rows_with_id] : records->batches) {
+    rows += signal == OtlpSignal::kLogs ? batch->rows() : 0;
+    FIRN_CHECK(rows_with_id.size() == (signal == OtlpSignal::kLogs ? 0 : batch->rows()));
+    for (uint32_t i = 0; i < batch->rows(); ++i) {
+      const EventRow row = event_row(*batch, i);
+      FIRN_CHECK(row.kind == kind && !row.type.empty() && !row.source.empty());
+      FIRN_CHECK(row.severity <= 24 && row.time != 0 && !row.id.is_zero());
+      FIRN_CHECK(check_utf8(row.type).ok() && check_utf8(row.source).ok());
+      check_document(row.data);
+      check_document(row.metadata);
+      check_document(row.context);
+    }
+  }
+  FIRN_CHECK(rows == made);
+  const std::string response =
+      encode_otlp_response(signal, records->rejected, records->message, OtlpEncoding::kJson);
+  FIRN_CHECK(check_json(response, 4).ok());
+}
+
+}  // namespace
+}  // namespace firn
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view body(reinterpret_cast<const char*>(data), size);
+  for (const auto signal : {firn::OtlpSignal::kLogs, firn::OtlpSignal::kTraces}) {
+    firn::check_records(signal, body, firn::OtlpEncoding::kProtobuf);
+    firn::check_records(signal, body, firn::OtlpEncoding::kJson);
+  }
+  return 0;
+}
