@@ -129,7 +129,7 @@ void run(const Settings& settings) {
   firn::ServerConfig config;
   config.store = firn::default_store_options(settings.directory + "/firn");
   config.listen = "127.0.0.1:0";
-  config.otlp_http = "off";
+  config.otlp_http.text = config.otlp_grpc.text = "off";
   auto server = firn::Server::start(firn::posix_env(), config);
   must(server.status());
   must((*server)->wait_ready());

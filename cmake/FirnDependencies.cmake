@@ -44,6 +44,17 @@ set_target_properties(firn_duckdb PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES "${FIRN_DUCKDB_ROOT}/include")
 add_library(firn::duckdb ALIAS firn_duckdb)
 
+# Its CMake package wants protobuf and a dozen of its own libraries found again; the shared libraries
+# know what they need.
+find_library(GRPCPP_LIBRARY grpc++ REQUIRED)
+find_library(GRPC_LIBRARY grpc REQUIRED)
+find_library(GPR_LIBRARY gpr REQUIRED)
+find_library(ABSL_SYNCHRONIZATION_LIBRARY absl_synchronization REQUIRED)  # for its inline functions
+add_library(firn_grpc INTERFACE)
+target_link_libraries(firn_grpc INTERFACE "${GRPCPP_LIBRARY}" "${GRPC_LIBRARY}" "${GPR_LIBRARY}"
+                      "${ABSL_SYNCHRONIZATION_LIBRARY}")
+add_library(firn::grpc ALIAS firn_grpc)
+
 # The second log. RocksDB's own CMake package drags in libraries that are of no use here, so the
 # shared library is taken directly.
 find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)

@@ -35,6 +35,7 @@ struct Limits {
   uint64_t header_bytes = 16 * kKiB;
   DurationNs header_time_ns = 10 * kSecondNs;
   DurationNs body_time_ns = 30 * kSecondNs;
+  uint64_t http2_streams = 100;           // calls at a time on one connection
   uint64_t tail_buffer_bytes = 1 * kMiB;  // unsent bytes of one tail before it is cut
 };
 

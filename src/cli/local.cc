@@ -67,6 +67,9 @@ int run_serve(const LocalOptions& options) {
   for (const std::string& address : (*server)->addresses()) {
     text += "listening on http://" + address + "\n";
   }
+  if (const auto grpc = (*server)->grpc_address(); grpc.has_value()) {
+    text += "listening for OTLP over gRPC on " + *grpc + "\n";
+  }
   print(text);
   const Status ended = (*server)->wait();
   (*server)->stop();

@@ -102,14 +102,14 @@ Setting unsafe_open_setting() {
           [](const ServerConfig& config) { return config.unsafe_open ? "true" : "false"; }};
 }
 
-Setting otlp_http_setting() {
-  return {"otlp.http", "a second address for OTLP over HTTP only; off for none",
-          [](const std::string& text, ServerConfig* config) {
-            config->otlp_http = text;
-            config->otlp_http_is_default = false;
+Setting optional_address_setting(std::string name, std::string help,
+                                 OptionalAddress ServerConfig::*address) {
+  return {std::move(name), std::move(help),
+          [address](const std::string& text, ServerConfig* config) {
+            config->*address = {text, false};
             return Status();
           },
-          [](const ServerConfig& config) { return config.otlp_http; }};
+          [address](const ServerConfig& config) { return (config.*address).text; }};
 }
 
 Setting tiers_setting() {
@@ -171,7 +171,10 @@ std::vector<Setting> make_settings() {
       text_setting("data_dir", "the directory of the store",
                    [](auto* c) { return &c->store.data_dir; }),
       text_setting("listen", "address of the API", [](auto* c) { return &c->listen; }),
-      otlp_http_setting(),
+      optional_address_setting("otlp.grpc", "the address for OTLP over gRPC; off for none",
+                               &ServerConfig::otlp_grpc),
+      optional_address_setting("otlp.http", "a second address for OTLP over HTTP only; off for none",
+                               &ServerConfig::otlp_http),
       text_setting("otlp.namespace", "where OTLP data goes that names no namespace",
                    [](auto* c) { return &c->otlp_namespace; }),
       unsafe_open_setting(),
@@ -344,8 +347,11 @@ Result<LoadedConfig> load_config(Env* env, const ConfigSources& sources) {
 
 Status validate_config(const ServerConfig& config) {
   FIRN_TRY(check_address("listen", config.listen, config.unsafe_open));
-  if (config.otlp_http != "off") {
-    FIRN_TRY(check_address("otlp.http", config.otlp_http, config.unsafe_open));
+  if (!config.otlp_grpc.is_off()) {
+    FIRN_TRY(check_address("otlp.grpc", config.otlp_grpc.text, config.unsafe_open));
+  }
+  if (!config.otlp_http.is_off()) {
+    FIRN_TRY(check_address("otlp.http", config.otlp_http.text, config.unsafe_open));
   }
   return validate_options(config.store);
 }

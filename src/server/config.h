@@ -15,14 +15,21 @@
 
 namespace firn {
 
+// An address that may be left out.
+struct OptionalAddress {
+  std::string text;        // "off" for none
+  bool is_default = true;  // when it is taken, only warn
+  bool is_off() const { return text == "off"; }
+};
+
 // Everything that can be set about a server (docs/operating.md). A default-constructed one is what
 // `firn serve` runs without any configuration.
 struct ServerConfig {
   ServerConfig();
 
   std::string listen = "127.0.0.1:7311";
-  std::string otlp_http = "127.0.0.1:4318";  // "off" for none
-  bool otlp_http_is_default = true;          // when it is taken, only warn
+  OptionalAddress otlp_grpc{"127.0.0.1:4317"};
+  OptionalAddress otlp_http{"127.0.0.1:4318"};
   std::string otlp_namespace = "default";
   bool unsafe_open = false;  // allow addresses that other machines can reach
   uint32_t query_threads = 4;

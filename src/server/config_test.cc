@@ -47,7 +47,7 @@ TEST_F(ConfigTest, NothingGivenIsTheDefault) {
   EXPECT_EQ(loaded->config.listen, "127.0.0.1:7311");
   EXPECT_EQ(loaded->config.store.data_dir, "firn-data");
   EXPECT_EQ(loaded->config.store.tiers.size(), 3u);
-  EXPECT_TRUE(loaded->config.otlp_http_is_default);
+  EXPECT_TRUE(loaded->config.otlp_http.is_default && loaded->config.otlp_grpc.is_default);
   EXPECT_EQ(entry(*loaded, "listen").origin, ConfigOrigin::kDefault);
 }
 
@@ -96,7 +96,7 @@ TEST_F(ConfigTest, JsonIsReadToo) {
   const auto loaded = load(R"({"listen": "127.0.0.1:9", "otlp": {"http": "off"}})");
   ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
   EXPECT_EQ(loaded->config.listen, "127.0.0.1:9");
-  EXPECT_EQ(loaded->config.otlp_http, "off");
+  EXPECT_TRUE(loaded->config.otlp_http.is_off());
 }
 
 TEST_F(ConfigTest, AnUnknownNameIsRefusedWithTheNearest) {
@@ -133,6 +133,7 @@ TEST_F(ConfigTest, FilesThatCannotBeReadAreNamed) {
 TEST_F(ConfigTest, AnOpenAddressNeedsToBeCalledUnsafe) {
   EXPECT_THAT(error_of("listen: 0.0.0.0:7311\n"), HasSubstr("--unsafe-open"));
   EXPECT_THAT(error_of("otlp.http: 0.0.0.0:4318\n"), HasSubstr("otlp.http"));
+  EXPECT_THAT(error_of("otlp.grpc: 0.0.0.0:4317\n"), HasSubstr("otlp.grpc"));
   EXPECT_EQ(error_of("listen: 0.0.0.0:7311\nunsafe_open: true\n"), "ok");
   EXPECT_EQ(error_of("listen: \"[::1]:7311\"\n"), "ok");
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/api_face.h"
+#include "server/otlp_export.h"
 #include "wire/otlp.h"
 
 namespace firn {
@@ -75,60 +76,6 @@ HttpResponse otlp_error(const Status& status, OtlpEncoding encoding) {
   return response;
 }
 
-// One answer for the several appends that a large request becomes.
-class JoinedAppends {
- public:
-  JoinedAppends(Services* services, const Responder& respond, OtlpSignal signal,
-                OtlpEncoding encoding, const OtlpRecords& records)
-      : services_(services),
-        respond_(respond),
-        signal_(signal),
-        encoding_(encoding),
-        rejected_(records.rejected),
-        message_(records.message),
-        left_(records.batches.size()) {}
-
-  void done(const Result<AppendResult>& result, uint64_t bytes) EXCLUDES(mutex_) {
-    if (result.ok()) {
-      services_->metrics->appended_events.add(result->count - result->duplicates);
-      services_->metrics->appended_duplicates.add(result->duplicates);
-      services_->metrics->appended_bytes.add(bytes);
-    } else {
-      services_->metrics->count_refusal(status_code_name(result.status().code()));
-    }
-    Status failure;
-    {
-      MutexLock lock(&mutex_);
-      if (!result.ok() && failure_.ok()) failure_ = result.status();
-      if (--left_ > 0) return;
-      failure = failure_;
-    }
-    if (!failure.ok()) return respond_(otlp_error(failure, encoding_));
-    respond_(encoded(encoding_, encode_otlp_response(signal_, rejected_, message_, encoding_)));
-  }
-
- private:
-  Services* const services_;
-  const Responder respond_;
-  const OtlpSignal signal_;
-  const OtlpEncoding encoding_;
-  const uint64_t rejected_;
-  const std::string message_;
-  Mutex mutex_;
-  size_t left_ GUARDED_BY(mutex_);
-  Status failure_ GUARDED_BY(mutex_);
-};
-
-Result<Target> find_otlp_target(Services* services, const HttpRequest& request) {
-  Target target;
-  target.open = services->gate->get();
-  if (target.open == nullptr) return services->gate->why_not();
-  const std::string& name =
-      request.firn_namespace.empty() ? services->otlp_namespace : request.firn_namespace;
-  FIRN_ASSIGN(target.name_space, target.open->store->find_namespace(name));
-  return target;
-}
-
 void export_records(Services* services, OtlpSignal signal, const HttpRequestPtr& request,
                     const Responder& respond) {
   const std::optional<OtlpEncoding> encoding = request_encoding(*request);
@@ -138,38 +85,18 @@ void export_records(Services* services, OtlpSignal signal, const HttpRequestPtr&
                                        "' is not supported; send application/x-protobuf or "
                                        "application/json"));
   }
-  const Result<Target> target = find_otlp_target(services, *request);
-  if (!target.ok()) return respond(otlp_error(target.status(), *encoding));
   int http_status = 400;
   if (const Status unpacked = unpack_body(request.get(), services->limits, &http_status);
       !unpacked.ok()) {
     return respond(otlp_http_error(*request, http_status, "", unpacked.message()));
   }
-  Store* store = target->open->store.get();
-  DecodeDefaults defaults;
-  defaults.now = services->env->now();
-  defaults.make_id = store->id_source();
-  defaults.limits = services->limits;
-  Result<OtlpRecords> records = decode_otlp(signal, request->body, *encoding, defaults);
-  if (!records.ok()) {
-    services->metrics->count_refusal(status_code_name(records.status().code()));
-    return respond(otlp_error(records.status(), *encoding));
-  }
-  std::string().swap(request->body);  // the batches have everything
-  if (records->batches.empty()) {
-    return respond(encoded(
-        *encoding, encode_otlp_response(signal, records->rejected, records->message, *encoding)));
-  }
-  auto joined = std::make_shared<JoinedAppends>(services, respond, signal, *encoding, *records);
-  for (DecodedEvents& part : records->batches) {
-    AppendRequest append;
-    append.batch = std::move(part.batch);
-    append.rows_with_client_id = std::move(part.rows_with_id);
-    const uint64_t bytes = append.batch->size_bytes();
-    store->append(
-        target->name_space.id, std::move(append),
-        [joined, bytes](const Result<AppendResult>& result) { joined->done(result, bytes); });
-  }
+  OtlpExport given{signal, *encoding, request->firn_namespace, std::move(request->body)};
+  export_otlp(services, std::move(given),
+              [signal, encoding = *encoding, respond](const OtlpOutcome& outcome) {
+                if (!outcome.status.ok()) return respond(otlp_error(outcome.status, encoding));
+                respond(encoded(encoding, encode_otlp_response(signal, outcome.rejected,
+                                                               outcome.message, encoding)));
+              });
 }
 
 void refuse_signal(const HttpRequestPtr& request, const Responder& respond) {

@@ -8,8 +8,10 @@
 
 #include "base/mutex.h"
 #include "server/api_face.h"
+#include "server/grpc_server.h"
 #include "server/ops_face.h"
 #include "server/otlp_face.h"
+#include "server/otlp_grpc.h"
 #include "server/services.h"
 
 namespace firn {
@@ -36,6 +38,7 @@ struct Server::Parts {
   std::unique_ptr<Router> api_router;
   std::unique_ptr<Router> otlp_router;
   std::unique_ptr<HttpServer> http;
+  std::unique_ptr<GrpcServer> grpc;
   std::vector<ListenAddress> addresses;
   std::unique_ptr<WorkPool> query_pool;
   std::unique_ptr<WorkPool> tail_pool;
@@ -52,6 +55,9 @@ struct Server::Parts {
   bool fenced GUARDED_BY(mutex) = false;
 
   Status listen();
+  // An address that is taken is an error only when it was asked for.
+  Status listen_for_otlp(const OptionalAddress& wanted,
+                         const std::function<Status(const ListenAddress&)>& open);
   void start();
   Result<OpenStorePtr> open_store();
   void open_in_background() EXCLUDES(mutex);
@@ -67,16 +73,28 @@ Status Server::Parts::listen() {
   FIRN_ASSIGN(const ListenAddress api, parse_listen_address(config.listen));
   FIRN_ASSIGN(ListenAddress bound, http->listen(api, api_router.get()));
   addresses.push_back(std::move(bound));
-  if (config.otlp_http == "off") return Status();
-  FIRN_ASSIGN(const ListenAddress otlp, parse_listen_address(config.otlp_http));
-  Result<ListenAddress> otlp_bound = http->listen(otlp, otlp_router.get());
-  if (otlp_bound.ok()) {
-    addresses.push_back(std::move(*otlp_bound));
+  FIRN_TRY(listen_for_otlp(config.otlp_http, [this](const ListenAddress& address) -> Status {
+    FIRN_ASSIGN(ListenAddress otlp, http->listen(address, otlp_router.get()));
+    addresses.push_back(std::move(otlp));
     return Status();
-  }
-  if (!config.otlp_http_is_default) return otlp_bound.status();
-  spdlog::warn("{}; OTLP is served on {} only", otlp_bound.status().message(),
-               addresses[0].to_string());
+  }));
+  return listen_for_otlp(config.otlp_grpc, [this](const ListenAddress& address) -> Status {
+    GrpcOptions grpc_options;
+    grpc_options.threads = config.http.threads;
+    grpc_options.message_bytes = services.limits.request_bytes;
+    grpc_options.request_memory_bytes = config.http.request_memory_bytes;
+    FIRN_ASSIGN(grpc, GrpcServer::start(env, address, grpc_options, otlp_grpc_handler(&services)));
+    return Status();
+  });
+}
+
+Status Server::Parts::listen_for_otlp(const OptionalAddress& wanted,
+                                      const std::function<Status(const ListenAddress&)>& open) {
+  if (wanted.is_off()) return Status();
+  FIRN_ASSIGN(const ListenAddress address, parse_listen_address(wanted.text));
+  const Status opened = open(address);
+  if (opened.ok() || !wanted.is_default) return opened;
+  spdlog::warn("{}; OTLP is served on {} only", opened.message(), addresses[0].to_string());
   return Status();
 }
 
@@ -153,6 +171,11 @@ std::vector<std::string> Server::addresses() const {
   return texts;
 }
 
+std::optional<std::string> Server::grpc_address() const {
+  if (parts_->grpc == nullptr) return std::nullopt;
+  return parts_->grpc->address().to_string();
+}
+
 uint16_t Server::port() const { return parts_->addresses[0].port; }
 
 Status Server::wait_ready() {
@@ -183,6 +206,7 @@ void Server::stop() {
     parts_->changed.notify_all();
   }
   parts_->http->stop(kStopGrace);
+  if (parts_->grpc != nullptr) parts_->grpc->stop(kStopGrace);
   parts_->opener.reset();  // waits for a store that is being opened
   parts_->query_pool->stop();
   parts_->tail_pool->stop();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,11 @@ class Server {
   // Stops.
   ~Server();
 
-  // Where it listens, with the ports that the system chose: first the API, then OTLP if there is
-  // one. "127.0.0.1:7311"
+  // Where it listens for HTTP, with the ports that the system chose: first the API, then OTLP if
+  // there is one. "127.0.0.1:7311"
   std::vector<std::string> addresses() const;
+  // Where it listens for OTLP over gRPC; nothing when it does not.
+  std::optional<std::string> grpc_address() const;
   // The port of the API.
   uint16_t port() const;
 

@@ -9,7 +9,9 @@
 
 #include "client/http_client.h"
 #include "env/test_directory.h"
+#include "server/test_grpc_client.h"
 #include "server/test_socket.h"
+#include "wire/otlp_test_request.h"
 
 namespace firn {
 namespace {
@@ -22,7 +24,7 @@ class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
     config_.listen = "127.0.0.1:0";
-    config_.otlp_http = "127.0.0.1:0";
+    config_.otlp_http.text = config_.otlp_grpc.text = "127.0.0.1:0";
     config_.store.data_dir = directory_.file("data");
   }
 
@@ -177,6 +179,20 @@ TEST_F(ServerTest, ADataDirectoryInUseEndsTheServer) {
   EXPECT_EQ((*second)->exit_code(), 1);
 }
 
+TEST_F(ServerTest, TakesOtlpOverGrpc) {
+  start();
+  TestLog log;
+  log.body = TestValue::of("over gRPC");
+  const std::string request =
+      TestRequest{{TestResource{{}, 0, "", {TestScope{"", "", "", {}, 0, {log}}}}}}.proto();
+  const auto address = parse_listen_address(server_->grpc_address().value());
+  const auto answer =
+      TestGrpcClient(address->port)
+          .call("/opentelemetry.proto.collector.logs.v1.LogsService/Export", request, true);
+  EXPECT_EQ(answer.code, 0) << answer.message;
+  EXPECT_THAT(ask(client().get(), {.target = kEvents}).body, HasSubstr("over gRPC"));
+}
+
 TEST_F(ServerTest, ATakenAddressIsRefused) {
   start();
   ServerConfig second = config_;
@@ -188,14 +204,21 @@ TEST_F(ServerTest, ATakenAddressIsRefused) {
 TEST_F(ServerTest, ATakenOtlpAddressIsRefusedOnlyWhenItWasAskedFor) {
   start();
   ServerConfig second = config_;
-  second.otlp_http = server_->addresses()[1];
   second.store.data_dir = directory_.file("other");
-  second.otlp_http_is_default = false;
-  EXPECT_EQ(Server::start(posix_env(), second).status().code(), StatusCode::kConflict);
-  second.otlp_http_is_default = true;
+  for (OptionalAddress ServerConfig::*address :
+       {&ServerConfig::otlp_http, &ServerConfig::otlp_grpc}) {
+    ServerConfig asked = second;
+    asked.*address = {address == &ServerConfig::otlp_http ? server_->addresses()[1]
+                                                          : server_->grpc_address().value(),
+                      false};
+    EXPECT_EQ(Server::start(posix_env(), asked).status().code(), StatusCode::kConflict);
+  }
+  second.otlp_http = {server_->addresses()[1], true};
+  second.otlp_grpc = {server_->grpc_address().value(), true};
   const auto server = Server::start(posix_env(), second);
   ASSERT_TRUE(server.ok()) << server.status().to_string();
   EXPECT_EQ((*server)->addresses().size(), 1u);
+  EXPECT_FALSE((*server)->grpc_address().has_value());
 }
 
 TEST_F(ServerTest, AClosedConnectionCancelsItsStatement) {

@@ -66,7 +66,7 @@ class Server:
         self.log = open(log_path, "ab")
         settings = [*settings] if "--query-time" in settings else [*PATIENCE, *settings]
         command = [*wrapper, binary, "serve", "--data-dir", data_dir, "--listen", f"127.0.0.1:{self.port}",
-                   "--otlp-http", "off", *settings]
+                   "--otlp-http", "off", "--otlp-grpc", "off", *settings]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         env={**os.environ, **(environment or {})}, preexec_fn=end_with_rig)
 
