@@ -70,8 +70,8 @@ class CheckedWriter {
   const std::unique_ptr<File> file_;
   const std::string path_;
   FileIdentity identity_;
-  std::string buffer_;     // not yet written
-  uint64_t written_ = 0;   // where it belongs
+  std::string buffer_;               // not yet written
+  uint64_t written_ = 0;             // where it belongs
   std::vector<uint32_t> checksums_;  // of whole blocks
   uint32_t block_checksum_ = 0;      // of the block that is not whole yet
   uint64_t block_filled_ = 0;

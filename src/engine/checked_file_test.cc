@@ -178,8 +178,8 @@ TEST_F(CheckedFileTest, AFileUnderAnotherNameIsNotRead) {
 TEST_F(CheckedFileTest, BlocksThatChangedPlacesAreNoticed) {
   ASSERT_TRUE(write(parquet_of(random_bytes(4 * kBlock), "footer")).ok());
   const std::string whole = sim_.raw_content(kPath);
-  sim_.set_raw_content(kPath, whole.substr(kBlock, kBlock) + whole.substr(0, kBlock) +
-                                  whole.substr(2 * kBlock));
+  sim_.set_raw_content(
+      kPath, whole.substr(kBlock, kBlock) + whole.substr(0, kBlock) + whole.substr(2 * kBlock));
   expect_damage(read_all().status(), "bytes 0 to 65536");
 }
 

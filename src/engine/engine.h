@@ -140,10 +140,10 @@ struct ParquetRead {
 };
 
 // The one place that knows DuckDB: an in-memory instance without extensions from outside, whose
-// only file system is Env, and there only the files that the running statement was given. It sees no
-// byte of them that was not compared with its checksum (engine/checked_file.h): damage is
-// kCorruption with file, range of bytes and positions, whatever reads. Exceptions of DuckDB end here
-// and become Status.
+// only file system is Env, and there only the files that the running statement was given. It sees
+// no byte of them that was not compared with its checksum (engine/checked_file.h): damage is
+// kCorruption with file, range of bytes and positions, whatever reads. Exceptions of DuckDB end
+// here and become Status.
 //
 // Thread rule: every method may be called from several threads at once. Destroyed after all readers
 // it made and after all calls returned.
@@ -164,7 +164,8 @@ class Engine {
   // computation that fails (cast, overflow, division). kTooLarge: more than rows_limit rows or
   // sql_bytes of text, or out of memory; rows may have been delivered before. kDeadlineExceeded,
   // kCancelled. kUnavailable: a Parquet file went away since the caller's snapshot; ask again with
-  // a new one. kCorruption: a Parquet file is damaged. Otherwise what a BatchSource, a ValueTable, the sink or Env returned.
+  // a new one. kCorruption: a Parquet file is damaged. Otherwise what a BatchSource, a ValueTable,
+  // the sink or Env returned.
   Result<SqlSummary> run(const SqlRequest& request, ResultSink* sink);
 
   // Writes the file and syncs it; the caller syncs its directory. After a failure a part of the

@@ -14,8 +14,8 @@ namespace {
 
 std::string env_path(const std::string& url) { return url.substr(kEnvPathPrefix.size()); }
 
-// A Parquet file of Env as DuckDB sees it: read through its checksums, or written from front to back
-// and finished by Close().
+// A Parquet file of Env as DuckDB sees it: read through its checksums, or written from front to
+// back and finished by Close().
 class EnvFileHandle : public duckdb::FileHandle {
  public:
   EnvFileHandle(duckdb::FileSystem& owner, const std::string& url, duckdb::FileOpenFlags open_flags,
@@ -52,7 +52,7 @@ class EnvFileHandle : public duckdb::FileHandle {
   uint64_t position = 0;
 
  private:
-  duckdb::shared_ptr<Session> session_;  // outlives the reader, which counts there
+  duckdb::shared_ptr<Session> session_;          // outlives the reader, which counts there
   const std::unique_ptr<CheckedReader> reader_;  // exactly one of both
   const std::unique_ptr<CheckedWriter> writer_;
   bool closed_ = false;
@@ -84,8 +84,7 @@ class EnvFileSystem : public duckdb::FileSystem {
     std::unique_ptr<CheckedReader> reader;
     std::unique_ptr<CheckedWriter> writer;
     if (writes) {
-      writer =
-          std::make_unique<CheckedWriter>(std::move(*file), path, session->writable_identity);
+      writer = std::make_unique<CheckedWriter>(std::move(*file), path, session->writable_identity);
     } else {
       auto end = session->end_of(**file, path);
       if (!end.ok()) session->fail(end.status());

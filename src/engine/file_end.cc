@@ -144,8 +144,8 @@ Result<std::shared_ptr<const FileEnd>> load_file_end(const File& file, const std
                    fixed.last};
   end->bytes = std::move(bytes);
   if (end->identity.name != file_name(path)) {
-    return corruption(fmt::format("{}: was written as {}; put the right file back", path,
-                                  end->identity.name));
+    return corruption(
+        fmt::format("{}: was written as {}; put the right file back", path, end->identity.name));
   }
   return std::shared_ptr<const FileEnd>(std::move(end));
 }

@@ -29,7 +29,7 @@ inline constexpr size_t kParquetTailBytes = 8;  // the footer's length and kParq
 
 // What a file says it is.
 struct FileIdentity {
-  std::string name;  // of the file, without its directory
+  std::string name;              // of the file, without its directory
   Position first = 0, last = 0;  // inclusive; the positions it accounts for
 };
 
@@ -39,12 +39,12 @@ struct FileEnd {
   uint64_t data_bytes = 0;  // of the pages, where the end begins
   uint64_t block_bytes = kChecksumBlockBytes;
   std::vector<uint32_t> checksums;  // of the blocks of the pages; the last may be short
-  std::string bytes;  // from data_bytes to the end of the file
+  std::string bytes;                // from data_bytes to the end of the file
   uint64_t file_bytes() const { return data_bytes + bytes.size(); }
 };
 
-// Where the footer begins in a file of `file_bytes` that ends with `last_bytes` (at least 8 of them,
-// or all). Nothing when it does not end as Parquet does.
+// Where the footer begins in a file of `file_bytes` that ends with `last_bytes` (at least 8 of
+// them, or all). Nothing when it does not end as Parquet does.
 std::optional<uint64_t> find_footer(ByteView last_bytes, uint64_t file_bytes);
 
 // The bytes that belong behind `data_bytes` bytes of pages: checksums, identity, and the footer
