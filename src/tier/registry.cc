@@ -56,6 +56,7 @@ Result<std::unique_ptr<Tier>> make_tier(Env* env, const TierConfig& config) {
     ParquetOptions options;
     options.name = config.name;
     options.directory = config.directory;
+    options.memory_bytes = config.work_memory_bytes;
     return open_parquet_tier(env, options);
   }
   SqliteTierOptions options;
