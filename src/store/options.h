@@ -49,7 +49,7 @@ struct StoreOptions {
   uint64_t move_bytes() const { return std::min(128 * kMiB, memory_bytes_max / 8); }
   // What a tier may use to pack and read, at least what its engine cannot do without.
   uint64_t tier_work_bytes() const {
-    return std::clamp(memory_bytes_max / 4, 32 * kMiB, 512 * kMiB);
+    return std::clamp(memory_bytes_max / 4, 48 * kMiB, 512 * kMiB);
   }
 };
 

@@ -22,7 +22,7 @@ namespace {
 
 constexpr uint64_t kMergedFileBytes = 1 * kGiB;
 // Raw bytes of a row group: this part of the engine's memory.
-constexpr uint64_t kRowGroupShare = 8;
+constexpr uint64_t kRowGroupShare = 16;
 constexpr uint64_t kRowGroupUnit = 2048;  // rows; the engine packs so many at a time
 
 
