@@ -6,12 +6,13 @@ Usage: restart_rig.py --binary PATH [--log-mebibytes N] [--mebibytes N] [--withi
 A server with much memory takes so many bytes of events that nothing of them is flushed, and is
 killed. The next one has a small budget, as an operator would set it for the cgroup it is in.
 Promised: not ready before everything is read back, and 503 with progress until then; no OOM kill;
-nothing acknowledged is lost. The line says how many seconds it took to be ready and the peak of its
-resident size.
+nothing acknowledged is lost. The line says how many seconds it took to be ready, by the clock and of
+processors, and the peak of its resident size.
 """
 
 import http.client
 import json
+import os
 import random
 import re
 import threading
@@ -91,12 +92,19 @@ def wal_bytes(connection):
     return metric(connection.getresponse().read().decode(), "firn_wal_bytes_total")
 
 
+def cpu_seconds(process):
+    """Of all its threads; on a busy machine it says more than the clock."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Restart:
     """What is seen from outside while the server reads its log back."""
 
     def __init__(self, server, fault):
         self.server, self.fault = server, fault
-        self.progress, self.peak, self.seconds = [], 0, None
+        self.progress, self.peak, self.seconds, self.cpu_seconds = [], 0, None, 0
 
     def watch(self, patience):
         began = time.monotonic()
@@ -108,6 +116,7 @@ class Restart:
                 status, answer = 0, ""
             if status == 200:
                 self.seconds = time.monotonic() - began
+                self.cpu_seconds = cpu_seconds(self.server.process)
                 return
             if status == 503:
                 self._note(str(answer))
@@ -174,7 +183,7 @@ def body(work):
     if cgroup.oom_kills():
         fault("rule", f"{cgroup.oom_kills()} OOM kills")
     again.kill()
-    figures = (f" log={log_mib}MiB ready={restart.seconds or -1:.1f}s peak_rss={restart.peak // MIB}MiB of "
+    figures = (f" log={log_mib}MiB ready={restart.seconds or -1:.1f}s cpu={restart.cpu_seconds:.1f}s peak_rss={restart.peak // MIB}MiB of "
                f"{arguments.mebibytes}MiB progress={len(restart.progress)}")
     return report_line(arguments.seed, arguments.cycles, filling.next, faults, figures), not any(faults.values())
 
