@@ -4,8 +4,10 @@
 
 #include "cli/command.h"
 #include "cli/version.h"
+#include "env/posix_memory.h"
 
 int main(int argc, char** argv) {
+  firn::bound_allocator();
   CLI::App app(
       "Firn keeps everything that happens in time: durable before acknowledged, from memory to "
       "SQLite to Parquet, one query over all of it.",

@@ -148,6 +148,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& opti
     config.options.allow_community_extensions = false;
     config.options.maximum_threads = std::max<uint32_t>(1, options.threads);
     config.options.maximum_memory = options.memory_bytes;
+    // What a finished task gave back is returned to the system, not kept for the next one.
+    config.options.allocator_flush_threshold = options.memory_bytes / 16;
+    config.options.allocator_bulk_deallocation_flush_threshold = options.memory_bytes / 16;
+    config.options.allocator_background_threads = true;
     config.options.use_temporary_directory = !options.temp_directory.empty();
     config.options.temporary_directory = options.temp_directory;
     config.options.enable_external_file_cache = false;

@@ -131,6 +131,10 @@ Status read_infos(Client& client, const std::vector<std::string>& paths,
 
 Status as_damage(const Status& status, const Session& session, const std::string& path) {
   if (!session.failure().ok()) return status;  // of Env or of the checksums, and names the file
+  if (status.code() == StatusCode::kTooLarge) {
+    return unavailable("the memory for reading and writing chunks is used up; try again later")
+        .with_context(path);
+  }
   const bool damage = status.code() == StatusCode::kInvalidArgument ||
                       status.code() == StatusCode::kInternal ||
                       status.code() == StatusCode::kIoError;

@@ -42,23 +42,52 @@ SortKey best_key(EventOrder order, const SnapshotChunk& chunk) {
 struct Candidate {
   SortKey key;
   EventRef event;
+  uint64_t bytes = 0;      // of the row
+  bool in_memory = false;  // its batch is alive anyway
   bool operator<(const Candidate& other) const { return key < other.key; }
 };
 
-// Keeps the `limit` smallest candidates.
+// Keeps the smallest candidates: `limit` of them, or fewer when they have more than `bytes_max`.
 class Best {
  public:
-  explicit Best(size_t limit) : limit_(limit) {}
-  bool is_full() const { return heap_.size() >= limit_; }
+  Best(size_t limit, uint64_t bytes_max) : limit_(limit), bytes_max_(bytes_max) {}
+  bool is_full() const { return heap_.size() >= limit_ || bound_.has_value(); }
   // Whether a row with this key would be kept.
-  bool wants(const SortKey& key) const { return !is_full() || key < heap_.front().key; }
+  bool wants(const SortKey& key) const {
+    if (bound_.has_value() && key >= *bound_) return false;
+    return heap_.size() < limit_ || key < heap_.front().key;
+  }
   void add(Candidate candidate) {
-    if (is_full()) {
-      std::pop_heap(heap_.begin(), heap_.end());
-      heap_.pop_back();
-    }
+    if (!wants(candidate.key)) return;  // any more
+    if (heap_.size() >= limit_) pop_worst();
+    bytes_ += candidate.bytes;
     heap_.push_back(std::move(candidate));
     std::push_heap(heap_.begin(), heap_.end());
+    while (bytes_ > bytes_max_ && heap_.size() > 1) bound_ = pop_worst();
+  }
+  // Whether rows were left out because of their bytes.
+  bool is_cut() const { return bound_.has_value(); }
+  // Candidates keep their whole batch alive, so batches that were added for them are copied
+  // together when most of their rows are no candidates any more.
+  void note_held(uint64_t batch_bytes) {
+    held_bytes_ += batch_bytes;
+    if (bytes_max_ == UINT64_MAX || held_bytes_ <= 2 * bytes_max_) return;
+    std::vector<EventRef*> held;
+    for (Candidate& candidate : heap_) {
+      if (!candidate.in_memory) held.push_back(&candidate.event);
+    }
+    std::sort(held.begin(), held.end(), [](const EventRef* a, const EventRef* b) {
+      return a->batch->position(a->row) < b->batch->position(b->row);
+    });
+    held_bytes_ = 0;
+    if (held.empty()) return;
+    BatchBuilder builder(held.front()->batch->dataset());
+    for (const EventRef* event : held) {
+      builder.add_rows({event->batch, nullptr}, event->row, event->row + 1);
+    }
+    const BatchPtr copied(builder.finish());
+    for (uint32_t i = 0; i < held.size(); ++i) *held[i] = {copied, i};
+    held_bytes_ = copied->size_bytes();
   }
   std::vector<Candidate> take_sorted() {
     std::sort_heap(heap_.begin(), heap_.end());
@@ -66,7 +95,19 @@ class Best {
   }
 
  private:
-  size_t limit_;
+  SortKey pop_worst() {
+    std::pop_heap(heap_.begin(), heap_.end());
+    const SortKey key = heap_.back().key;
+    bytes_ -= heap_.back().bytes;
+    heap_.pop_back();
+    return key;
+  }
+
+  const size_t limit_;
+  const uint64_t bytes_max_;
+  uint64_t bytes_ = 0;            // of the candidates' rows
+  uint64_t held_bytes_ = 0;       // of batches outside memory that they may keep alive
+  std::optional<SortKey> bound_;  // no row from here on: one was left out because of its bytes
   std::vector<Candidate> heap_;
 };
 
@@ -76,7 +117,10 @@ void keep_rows(const BatchSlice& slice, const std::vector<std::pair<SortKey, uin
                bool in_memory, Best* best) {
   if (wanted.empty()) return;
   if (in_memory || wanted.size() * 4 >= slice.batch->rows()) {
-    for (const auto& [key, row] : wanted) best->add({key, {slice.batch, row}});
+    for (const auto& [key, row] : wanted) {
+      best->add({key, {slice.batch, row}, slice.batch->row_bytes(row), in_memory});
+    }
+    if (!in_memory) best->note_held(slice.batch->size_bytes());
     return;
   }
   auto rows = std::make_shared<std::vector<uint32_t>>();
@@ -84,7 +128,10 @@ void keep_rows(const BatchSlice& slice, const std::vector<std::pair<SortKey, uin
   BatchBuilder builder(slice.batch->dataset());
   builder.add_rows(BatchSlice{slice.batch, rows});
   const BatchPtr copied(builder.finish());
-  for (uint32_t i = 0; i < wanted.size(); ++i) best->add({wanted[i].first, {copied, i}});
+  for (uint32_t i = 0; i < wanted.size(); ++i) {
+    best->add({wanted[i].first, {copied, i}, copied->row_bytes(i), false});
+  }
+  best->note_held(copied->size_bytes());
 }
 
 // Narrows the filter to rows behind the cursor, as far as one range can say it.
@@ -206,7 +253,7 @@ Result<EventPage> query_events(const Snapshot& snapshot, const EventQuery& query
     return best_key(query.order, a) < best_key(query.order, b);
   });
   // One more than asked for tells whether there is a next page.
-  Best best(size_t{query.limit} + 1);
+  Best best(size_t{query.limit} + 1, query.bytes_max);
   for (const SnapshotChunk& chunk : chunks) {
     FIRN_ASSIGN(const bool may_match, may_hold_ids(snapshot, chunk, filter));
     if (!may_match || !best.wants(best_key(query.order, chunk))) {
@@ -216,8 +263,8 @@ Result<EventPage> query_events(const Snapshot& snapshot, const EventQuery& query
     FIRN_TRY(read_chunk(snapshot, query, chunk, filter, guard, &best, &page.cost));
   }
   std::vector<Candidate> found = best.take_sorted();
-  const bool has_more = found.size() > query.limit;
-  if (has_more) found.resize(query.limit);
+  const bool has_more = best.is_cut() || found.size() > query.limit;
+  if (found.size() > query.limit) found.resize(query.limit);
   for (Candidate& candidate : found) page.events.push_back(std::move(candidate.event));
   if (has_more && !page.events.empty()) {
     const EventRef& last = page.events.back();

@@ -50,6 +50,9 @@ struct EventQuery {
   EventOrder order = EventOrder::kPosition;
   uint32_t limit = 100;               // at most Limits::page_rows
   std::optional<EventCursor> cursor;  // only rows behind it in the order
+  // The page ends before its rows have more bytes together, but not before its first row. While it
+  // is made, about twice as much is held.
+  uint64_t bytes_max = UINT64_MAX;
 };
 
 struct EventRef {

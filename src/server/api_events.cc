@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -12,8 +13,10 @@ namespace firn {
 
 namespace {
 
-// A page ends early when its text has grown to this.
-constexpr size_t kPageBytes = 16 * kMiB;
+// Of the memory for answers, what one page may be. While it is made it takes some times that much:
+// its rows, twice when they are copied together, and its text as it grows.
+constexpr uint64_t kPageShare = 8;
+constexpr uint64_t kPageCopies = 4;
 
 // One object or array, or one object per line? A body whose first line is a whole object with more
 // behind it can only be the latter.
@@ -121,12 +124,12 @@ EventCursor cursor_behind(const EventRef& event) {
   return cursor;
 }
 
-HttpResponse page_answer(EventPage page, bool ndjson) {
+HttpResponse page_answer(EventPage page, uint64_t bytes_max, bool ndjson) {
   HttpResponse response;
   std::string* body = &response.body;
   if (!ndjson) *body += "{\"events\":[";
   for (size_t i = 0; i < page.events.size(); ++i) {
-    if (body->size() > kPageBytes) {
+    if (body->size() > bytes_max) {
       page.next = cursor_behind(page.events[i - 1]);
       break;
     }
@@ -184,8 +187,15 @@ void get_page(Services* services, const HttpRequestPtr& request, const Responder
     query.order = selection.order;
     query.limit = selection.limit;
     query.cursor = selection.cursor;
+    MemoryBudget* const memory = services->answer_memory.get();
+    query.bytes_max = std::min(services->limits.page_bytes, memory->bytes_max() / kPageShare);
+    FIRN_ASSIGN(MemoryBudget::Share share,
+                take_memory(services, *request, memory, kPageCopies * query.bytes_max));
     FIRN_ASSIGN(EventPage page, query_events(*snapshot, query, make_guard(services, request)));
-    return page_answer(std::move(page), accepts_ndjson(*request));
+    HttpResponse response = page_answer(std::move(page), query.bytes_max, accepts_ndjson(*request));
+    share.resize(std::min<uint64_t>(share.bytes(), response.body.capacity()));
+    response.memory = std::move(share);
+    return response;
   });
 }
 

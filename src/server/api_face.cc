@@ -55,9 +55,27 @@ QueryGuard make_guard(Services* services, const HttpRequestPtr& request) {
   };
 }
 
+Result<MemoryBudget::Share> take_memory(Services* services, const HttpRequest& request,
+                                        MemoryBudget* budget, uint64_t bytes) {
+  auto share = budget->take(bytes, services->limits.query_patience_ns,
+                            [&request] { return request.cancellation.cancelled(); });
+  if (share.has_value()) return std::move(*share);
+  services->metrics->queries_without_memory.add();
+  return unavailable("other queries use the memory for queries (query_memory); try again later");
+}
+
 void run_query(Services* services, const HttpRequestPtr& request, const Responder& respond,
                std::function<Result<HttpResponse>()> work) {
-  services->query_executor([request, respond, work = std::move(work)] {
+  // Counts as long as the executor holds the function, also when it drops it.
+  const uint64_t before = services->queries_waiting.fetch_add(1);
+  std::shared_ptr<void> waiting(nullptr, [services](void*) { services->queries_waiting.fetch_sub(1); });
+  if (before >= services->limits.queries_waiting) {
+    services->metrics->queries_not_queued.add();
+    return respond(json_error(unavailable("more than " + std::to_string(services->limits.queries_waiting) +
+                                          " queries are waiting (queries_waiting); try again later")));
+  }
+  services->query_executor([request, respond, waiting, work = std::move(work)]() mutable {
+    waiting.reset();
     if (request->cancellation.cancelled()) {
       return respond(json_error(cancelled("nobody waits for the answer")));
     }

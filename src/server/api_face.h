@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "query/query.h"
+#include "server/memory_budget.h"
 #include "server/router.h"
 #include "server/services.h"
 #include "store/store.h"
@@ -38,7 +39,13 @@ Status unpack_body(HttpRequest* request, const Limits& limits, int* http_status)
 // Ends a query when nobody waits for it or its time is over. `request` must outlive the guard.
 QueryGuard make_guard(Services* services, const HttpRequestPtr& request);
 
-// Runs `work` on the query executor and answers with what it returns; skips it when nobody waits.
+// A share of the budget for a query; waits a moment for others to finish. kUnavailable when they do
+// not.
+Result<MemoryBudget::Share> take_memory(Services* services, const HttpRequest& request,
+                                        MemoryBudget* budget, uint64_t bytes);
+
+// Runs `work` on the query executor and answers with what it returns; skips it when nobody waits,
+// and refuses it when too many are waiting already.
 void run_query(Services* services, const HttpRequestPtr& request, const Responder& respond,
                std::function<Result<HttpResponse>()> work);
 

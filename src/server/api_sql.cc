@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <string>
@@ -12,7 +13,8 @@ namespace firn {
 
 namespace {
 
-constexpr size_t kAnswerBytes = 64 * kMiB;
+// What a statement takes of the memory for statements: so many run at the same time.
+constexpr uint64_t kStatementBytes = 16 * kMiB;
 
 struct SqlBody {
   std::string query;
@@ -103,14 +105,22 @@ Result<HttpResponse> answer_sql(Services* services, const HttpRequestPtr& reques
   query.rows_limit = services->limits.query_rows;
   query.control = std::make_shared<QueryControl>();
   request->cancellation.on_cancel([control = query.control] { control->cancel(); });
-  const std::unique_ptr<SqlOutput> output = make_sql_output(body.format, kAnswerBytes);
+  MemoryBudget* const statements = services->statement_memory.get();
+  MemoryBudget* const answers = services->answer_memory.get();
+  FIRN_ASSIGN(const MemoryBudget::Share statement_share,
+              take_memory(services, *request, statements, kStatementBytes));
+  FIRN_ASSIGN(MemoryBudget::Share answer_share, take_memory(services, *request, answers, kMiB));
+  AnswerText text(std::move(answer_share),
+                  std::min(services->limits.answer_bytes, answers->bytes_max() / 2));
+  const std::unique_ptr<SqlOutput> output = make_sql_output(body.format, &text);
   const Result<SqlOutcome> outcome =
       run_sql(target.open->engine.get(), snapshot, query, output.get());
   request->cancellation.on_cancel(nullptr);
   FIRN_TRY(outcome.status());
   HttpResponse response;
   response.content_type = sql_content_type(body.format);
-  response.body = output->finish(",\"tiers\":" + tiers_json(outcome->cost));
+  output->finish(",\"tiers\":" + tiers_json(outcome->cost));
+  text.move_to(&response);
   if (body.format != SqlFormat::kJson) {
     response.headers.emplace_back("Firn-Tiers", tiers_text(outcome->cost));
   }

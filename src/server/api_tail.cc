@@ -111,6 +111,7 @@ class Tail : public std::enable_shared_from_this<Tail> {
     query.filter = options_.filter;
     query.filter.positions = {sent_ + 1, end + 1};
     query.limit = kPieceEvents;
+    query.bytes_max = services_->limits.tail_buffer_bytes;
     FIRN_ASSIGN(const EventPage page, query_events(*snapshot, query, [this] {
                   return stopped_.load() ? cancelled("the client is gone") : Status();
                 }));

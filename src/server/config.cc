@@ -15,6 +15,12 @@ namespace firn {
 namespace {
 
 constexpr uint64_t kConfigFileBytes = 1 * kMiB;
+// Below it, an append of the largest size would find no room.
+constexpr uint64_t kMemoryMin = 256 * kMiB;
+// The settings that follow from `memory`.
+constexpr const char* kMaxMemory = "max_memory";
+constexpr const char* kQueryMemory = "query_memory";
+constexpr const char* kRequestMemory = "request_memory";
 
 // A setting: how its text changes a configuration, and how it is shown.
 struct Setting {
@@ -147,7 +153,7 @@ Setting wal_type_setting() {
 
 std::vector<Setting> store_settings() {
   return {
-      size_setting("max_memory",
+      size_setting(kMaxMemory,
                    "rows in memory and on their way to the log; above it appends wait", 0,
                    [](auto* c) { return &c->store.memory_bytes_max; }),
       duration_setting("chunk_interval", "width of a chunk; fixed when the directory is created",
@@ -178,15 +184,17 @@ std::vector<Setting> make_settings() {
       text_setting("otlp.namespace", "where OTLP data goes that names no namespace",
                    [](auto* c) { return &c->otlp_namespace; }),
       unsafe_open_setting(),
+      size_setting("memory", "of the whole process; the other budgets follow from it", kMemoryMin,
+                   [](auto* c) { return &c->memory_bytes; }),
       number_setting("io_threads", "threads that read requests and write answers", 1, 64,
                      [](auto* c) { return &c->http.threads; }),
       number_setting("query_threads", "queries at the same time", 1, 256,
                      [](auto* c) { return &c->query_threads; }),
       duration_setting("query_time", "longest time of a query",
                        [](auto* c) { return &c->limits.query_time_ns; }),
-      size_setting("query_memory", "memory of all SQL statements together", 16 * kMiB,
+      size_setting(kQueryMemory, "SQL statements, pages and their answers, all together", 16 * kMiB,
                    [](auto* c) { return &c->limits.query_memory_bytes; }),
-      size_setting("request_memory", "bodies being received, all connections together", kMiB,
+      size_setting(kRequestMemory, "bodies being received, all connections together", kMiB,
                    [](auto* c) { return &c->http.request_memory_bytes; }),
       number_setting("connections", "open connections", 1, 1'000'000,
                      [](auto* c) { return &c->http.connections; }),
@@ -251,6 +259,8 @@ class ConfigBuilder {
 
   LoadedConfig finish() {
     LoadedConfig loaded;
+    apply_memory([this](std::string_view name) { return origins_.count(std::string(name)) > 0; },
+                 &config_);
     for (const Setting& setting : settings()) {
       ConfigEntry entry;
       entry.name = setting.name;
@@ -299,7 +309,16 @@ Status check_address(const std::string& name, const std::string& text, bool unsa
 
 }  // namespace
 
-ServerConfig::ServerConfig() : store(default_store_options("firn-data")) {}
+ServerConfig::ServerConfig() : store(default_store_options("firn-data")) {
+  apply_memory([](std::string_view) { return false; }, this);
+}
+
+void apply_memory(const std::function<bool(std::string_view)>& is_set, ServerConfig* config) {
+  const uint64_t memory = config->memory_bytes;
+  if (!is_set(kMaxMemory)) config->store.memory_bytes_max = memory / 4;
+  if (!is_set(kQueryMemory)) config->limits.query_memory_bytes = memory / 16 * 3;
+  if (!is_set(kRequestMemory)) config->http.request_memory_bytes = memory / 8;
+}
 
 std::string_view config_origin_name(ConfigOrigin origin) {
   switch (origin) {

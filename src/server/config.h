@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ struct ServerConfig {
   std::string otlp_namespace = "default";
   bool unsafe_open = false;  // allow addresses that other machines can reach
   uint32_t query_threads = 4;
+  // Of the whole process. What is not set otherwise follows from it: see apply_memory().
+  uint64_t memory_bytes = 4 * kGiB;
   HttpOptions http;
   Limits limits = kLimits;
   StoreOptions store;
@@ -78,6 +81,12 @@ std::vector<SettingInfo> config_settings();
 // kNotFound when the file does not exist. The combination is checked too: addresses, tiers,
 // budgets.
 Result<LoadedConfig> load_config(Env* env, const ConfigSources& sources);
+
+// The budgets that follow from config->memory_bytes, except those for which `is_set` says true:
+// max_memory 1/4, query_memory 3/16, request_memory 1/8 of it. The rest is for what has no budget:
+// the program, moving chunks, caches, what the allocator keeps (docs/operating.md, Memory).
+void apply_memory(const std::function<bool(std::string_view setting)>& is_set,
+                  ServerConfig* config);
 
 // What wal.sync: auto means in the data directory of this configuration, by a probe of its disk:
 // "direct: 0.13 ms a sync, buffered 0.17 ms". Empty when wal.sync is not auto, when there is no log

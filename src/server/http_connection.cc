@@ -314,6 +314,7 @@ asio::awaitable<bool> HttpConnection::read_request() {
     if (shared_->body_bytes.load(std::memory_order_relaxed) >
             shared_->options.request_memory_bytes &&
         charged_bytes_ > kReadBytes) {
+      shared_->metrics->bodies_refused.add();
       early_answer_ = router_->error(*request_, 503, "unavailable",
                                      "too many bodies are being received (request_memory); try "
                                      "again later");
@@ -407,7 +408,9 @@ void HttpConnection::write_head(const HttpResponse& response, bool chunked,
       out->append("\r\nTransfer-Encoding: chunked");
     } else if (response.stream == nullptr) {
       out->append("\r\nContent-Length: ");
-      out->append(std::to_string(response.body.size()));
+      uint64_t bytes = response.body.size();
+      for (const std::string& piece : response.more) bytes += piece.size();
+      out->append(std::to_string(bytes));
     }
   }
   for (const auto& [name, value] : response.headers) {
@@ -436,8 +439,16 @@ asio::awaitable<bool> HttpConnection::write_response(HttpResponse response) {
     write_buffer_.append(body);
     body = {};
   }
-  const bool written = co_await write_all(write_buffer_, body);
-  if (!written || response.stream == nullptr || head_only_) co_return written;
+  bool written = co_await write_all(write_buffer_, body);
+  if (!written || head_only_) co_return written;
+  for (std::string& piece : response.more) {
+    written = co_await write_all(piece, "");
+    if (!written) co_return false;
+    const uint64_t bytes = piece.size();
+    std::string().swap(piece);
+    response.memory.resize(response.memory.bytes() - std::min(response.memory.bytes(), bytes));
+  }
+  if (response.stream == nullptr) co_return true;
   const bool streamed = co_await write_stream(std::move(response.stream));
   co_return streamed;
 }

@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "base/status.h"
+#include "server/memory_budget.h"
 
 // Requests and answers as plain values: what faces work with. Nothing here knows sockets.
 
@@ -73,6 +74,8 @@ struct HttpResponse {
   std::string_view content_type = "application/json";  // always a literal
   std::vector<std::pair<std::string, std::string>> headers{};
   std::string body{};
+  std::vector<std::string> more{};  // behind `body`, so that large answers need not be in one piece
+  MemoryBudget::Share memory{};     // what the above takes, until it is sent
   std::unique_ptr<BodyStream> stream{};  // instead of `body` when set
 };
 

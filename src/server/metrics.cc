@@ -141,6 +141,11 @@ void ServerMetrics::render(MetricsText* text) const {
   text->gauge("firn_http_connections", "Open connections", connections_opened.value() - closed);
   text->counter("firn_http_connections_refused_total", "Connections beyond the limit",
                 connections_refused.value());
+  text->counter("firn_requests_refused_total", "Bodies beyond the request memory",
+                bodies_refused.value());
+  text->family("firn_queries_refused_total", "counter", "Refused queries by reason");
+  text->sample({{"reason", "memory"}}, queries_without_memory.value());
+  text->sample({{"reason", "queue"}}, queries_not_queued.value());
   text->counter("firn_http_received_bytes_total", "Bytes read from clients",
                 received_bytes.value());
   text->counter("firn_http_sent_bytes_total", "Bytes written to clients", sent_bytes.value());

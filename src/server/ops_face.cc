@@ -166,6 +166,18 @@ void render_store(const StoreHealth& health, MetricsText* text) {
   render_tiers(health, text);
 }
 
+void render_query_memory(Services* services, MetricsText* text) {
+  const auto both = [&](std::string_view name, std::string_view help, auto value) {
+    text->family(name, "gauge", help);
+    text->sample({{"part", "statements"}}, value(*services->statement_memory));
+    text->sample({{"part", "answers"}}, value(*services->answer_memory));
+  };
+  both("firn_query_memory_bytes", "Shares of the memory for queries that are taken",
+       [](const MemoryBudget& budget) { return budget.bytes_used(); });
+  both("firn_query_memory_max_bytes", "Budget for queries",
+       [](const MemoryBudget& budget) { return budget.bytes_max(); });
+}
+
 HttpResponse metrics(Services* services) {
   HttpResponse response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -175,6 +187,7 @@ HttpResponse metrics(Services* services) {
   const OpenStorePtr open = services->gate->get();
   text.gauge("firn_ready", "1 when the store is open", open != nullptr ? 1 : 0);
   services->metrics->render(&text);
+  render_query_memory(services, &text);
   if (open != nullptr) render_store(open->store->health(), &text);
   return response;
 }

@@ -69,7 +69,9 @@ struct Server::Parts {
 };
 
 Status Server::Parts::listen() {
-  http = std::make_unique<HttpServer>(env, config.http, &metrics);
+  HttpOptions options = config.http;
+  options.body_bytes = std::min(options.body_bytes, services.limits.request_bytes);
+  http = std::make_unique<HttpServer>(env, options, &metrics);
   FIRN_ASSIGN(const ListenAddress api, parse_listen_address(config.listen));
   FIRN_ASSIGN(ListenAddress bound, http->listen(api, api_router.get()));
   addresses.push_back(std::move(bound));
@@ -120,7 +122,7 @@ Result<OpenStorePtr> Server::Parts::open_store() {
               }));
   EngineOptions engine_options;
   engine_options.threads = kEngineThreads;
-  engine_options.memory_bytes = config.limits.query_memory_bytes;
+  engine_options.memory_bytes = services.statement_memory->bytes_max();
   engine_options.temp_directory = join_path(config.store.data_dir, "tmp");
   FIRN_ASSIGN(open->engine, Engine::open(env, engine_options));
   return open;
@@ -154,6 +156,11 @@ Result<std::unique_ptr<Server>> Server::start(Env* env, const ServerConfig& conf
   services->env = env;
   services->metrics = &parts->metrics;
   services->limits = config.limits;
+  // One request may not take all there is for requests.
+  services->limits.request_bytes =
+      std::min(config.limits.request_bytes, config.http.request_memory_bytes / 2);
+  services->statement_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
+  services->answer_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
   services->otlp_namespace = config.otlp_namespace;
   parts->api_router = std::make_unique<Router>(
       std::vector<Face>{api_face(services), otlp_face(services), ops_face(services)},

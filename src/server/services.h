@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "env/env.h"
+#include "server/memory_budget.h"
 #include "server/metrics.h"
 #include "store/store.h"
 
@@ -52,6 +54,12 @@ struct Services {
   std::shared_ptr<StoreGate> gate = std::make_shared<StoreGate>();
   ServerMetrics* metrics = nullptr;
   Limits limits = kLimits;
+  // Query memory: half of it for statements in the engine, half for rows and texts of answers.
+  std::shared_ptr<MemoryBudget> statement_memory =
+      std::make_shared<MemoryBudget>(kLimits.query_memory_bytes / 2);
+  std::shared_ptr<MemoryBudget> answer_memory =
+      std::make_shared<MemoryBudget>(kLimits.query_memory_bytes / 2);
+  std::atomic<uint64_t> queries_waiting{0};
   Executor query_executor;   // queries and commands
   Executor tail_executor;    // reads for tails, which must not wait behind slow queries
   Executor health_executor;  // health and metrics, which must not wait behind either

@@ -1,5 +1,6 @@
 #include "server/sql_output.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/limits.h"
@@ -10,10 +11,13 @@ namespace firn {
 
 namespace {
 
-Status check_size(const std::string& text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return Status();
-  return too_large("the answer is longer than " + format_size(bytes_max) +
-                   "; select fewer rows or columns");
+constexpr size_t kPieceBytes = 256 * kKiB;
+
+// A row with long texts asks before it is written.
+uint64_t text_bytes(std::span<const SqlValue> values) {
+  uint64_t bytes = 0;
+  for (const SqlValue& value : values) bytes += value.text.size();
+  return bytes;
 }
 
 void append_json_value(const SqlValue& value, std::string* out) {
@@ -45,50 +49,50 @@ void append_json_value(const SqlValue& value, std::string* out) {
 // {"columns":[{"name":"a","type":"BIGINT"}],"rows":[[1],[2]]}
 class JsonOutput final : public SqlOutput {
  public:
-  explicit JsonOutput(size_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit JsonOutput(AnswerText* text) : text_(text), out_(text->tail()) {}
 
   Status columns(std::span<const SqlColumn> columns) override {
-    text_ = "{\"columns\":[";
+    *out_ += "{\"columns\":[";
     for (size_t i = 0; i < columns.size(); ++i) {
-      if (i > 0) text_.push_back(',');
-      JsonObjectWriter column(&text_);
+      if (i > 0) out_->push_back(',');
+      JsonObjectWriter column(out_);
       column.text("name", columns[i].name);
       column.text("type", columns[i].type);
       column.close();
     }
-    text_ += "],\"rows\":[";
+    *out_ += "],\"rows\":[";
     return Status();
   }
 
   Status row(std::span<const SqlValue> values) override {
-    if (!first_) text_.push_back(',');
+    FIRN_TRY(text_->settle(text_bytes(values)));
+    if (!first_) out_->push_back(',');
     first_ = false;
-    text_.push_back('[');
+    out_->push_back('[');
     for (size_t i = 0; i < values.size(); ++i) {
-      if (i > 0) text_.push_back(',');
-      append_json_value(values[i], &text_);
+      if (i > 0) out_->push_back(',');
+      append_json_value(values[i], out_);
     }
-    text_.push_back(']');
-    return check_size(text_, bytes_max_);
+    out_->push_back(']');
+    return text_->settle();
   }
 
-  std::string finish(std::string_view rest) override {
-    text_ += "]";
-    text_ += rest;
-    text_ += "}\n";
-    return std::move(text_);
+  void finish(std::string_view rest) override {
+    *out_ += "]";
+    *out_ += rest;
+    *out_ += "}\n";
   }
 
  private:
-  const size_t bytes_max_;
-  std::string text_;
+  AnswerText* const text_;
+  std::string* const out_;
   bool first_ = true;
 };
 
 // An object per row.
 class NdjsonOutput final : public SqlOutput {
  public:
-  explicit NdjsonOutput(size_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit NdjsonOutput(AnswerText* text) : text_(text), out_(text->tail()) {}
 
   Status columns(std::span<const SqlColumn> columns) override {
     for (const SqlColumn& column : columns) names_.push_back(column.name);
@@ -96,74 +100,102 @@ class NdjsonOutput final : public SqlOutput {
   }
 
   Status row(std::span<const SqlValue> values) override {
-    JsonObjectWriter object(&text_);
+    FIRN_TRY(text_->settle(text_bytes(values)));
+    JsonObjectWriter object(out_);
     for (size_t i = 0; i < values.size(); ++i) {
       object.member(names_[i]);
-      append_json_value(values[i], &text_);
+      append_json_value(values[i], out_);
     }
     object.close();
-    text_.push_back('\n');
-    return check_size(text_, bytes_max_);
+    out_->push_back('\n');
+    return text_->settle();
   }
 
-  std::string finish(std::string_view) override { return std::move(text_); }
+  void finish(std::string_view) override {}
 
  private:
-  const size_t bytes_max_;
+  AnswerText* const text_;
+  std::string* const out_;
   std::vector<std::string> names_;
-  std::string text_;
 };
 
 // RFC 4180. NULL is empty, the empty text is "".
 class CsvOutput final : public SqlOutput {
  public:
-  explicit CsvOutput(size_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit CsvOutput(AnswerText* text) : text_(text), out_(text->tail()) {}
 
   Status columns(std::span<const SqlColumn> columns) override {
     for (size_t i = 0; i < columns.size(); ++i) {
-      if (i > 0) text_.push_back(',');
+      if (i > 0) out_->push_back(',');
       field(columns[i].name);
     }
-    text_ += "\r\n";
+    *out_ += "\r\n";
     return Status();
   }
 
   Status row(std::span<const SqlValue> values) override {
+    FIRN_TRY(text_->settle(text_bytes(values)));
     for (size_t i = 0; i < values.size(); ++i) {
-      if (i > 0) text_.push_back(',');
+      if (i > 0) out_->push_back(',');
       if (values[i].kind == SqlKind::kText || values[i].kind == SqlKind::kJson) {
         field(values[i].text);
       } else if (values[i].kind == SqlKind::kTime) {
-        text_ += format_time(values[i].integer);
+        *out_ += format_time(values[i].integer);
       } else if (values[i].kind != SqlKind::kNull) {
-        append_json_value(values[i], &text_);
+        append_json_value(values[i], out_);
       }
     }
-    text_ += "\r\n";
-    return check_size(text_, bytes_max_);
+    *out_ += "\r\n";
+    return text_->settle();
   }
 
-  std::string finish(std::string_view) override { return std::move(text_); }
+  void finish(std::string_view) override {}
 
  private:
   void field(std::string_view text) {
     if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos) {
-      text_ += text;
+      *out_ += text;
       return;
     }
-    text_.push_back('"');
+    out_->push_back('"');
     for (const char c : text) {
-      if (c == '"') text_.push_back('"');
-      text_.push_back(c);
+      if (c == '"') out_->push_back('"');
+      out_->push_back(c);
     }
-    text_.push_back('"');
+    out_->push_back('"');
   }
 
-  const size_t bytes_max_;
-  std::string text_;
+  AnswerText* const text_;
+  std::string* const out_;
 };
 
 }  // namespace
+
+Status AnswerText::settle(uint64_t bytes) {
+  const uint64_t needed = pieces_bytes_ + tail_.size() + bytes;
+  if (needed > bytes_max_) {
+    return too_large("the answer is longer than " + format_size(bytes_max_) +
+                     "; select fewer rows or columns");
+  }
+  // The tail may grow to twice a piece before it is noticed, or to what is asked for now.
+  const uint64_t wanted = pieces_bytes_ + std::max(tail_.capacity(), tail_.size() + bytes) + kPieceBytes;
+  if (wanted > share_.bytes() && !share_.resize(wanted)) {
+    return unavailable("other answers use the memory for queries (query_memory); try again later");
+  }
+  if (tail_.size() < kPieceBytes || bytes > 0) return Status();
+  pieces_bytes_ += tail_.size();
+  tail_.shrink_to_fit();
+  pieces_.push_back(std::exchange(tail_, std::string()));
+  return Status();
+}
+
+void AnswerText::move_to(HttpResponse* response) {
+  response->memory = std::move(share_);
+  pieces_.push_back(std::move(tail_));
+  response->body = std::move(pieces_.front());
+  pieces_.erase(pieces_.begin());
+  response->more = std::move(pieces_);
+}
 
 std::optional<SqlFormat> parse_sql_format(std::string_view text) {
   if (text == "json") return SqlFormat::kJson;
@@ -184,16 +216,16 @@ std::string_view sql_content_type(SqlFormat format) {
   return "text/csv; charset=utf-8";
 }
 
-std::unique_ptr<SqlOutput> make_sql_output(SqlFormat format, size_t bytes_max) {
+std::unique_ptr<SqlOutput> make_sql_output(SqlFormat format, AnswerText* text) {
   switch (format) {
     case SqlFormat::kJson:
-      return std::make_unique<JsonOutput>(bytes_max);
+      return std::make_unique<JsonOutput>(text);
     case SqlFormat::kNdjson:
-      return std::make_unique<NdjsonOutput>(bytes_max);
+      return std::make_unique<NdjsonOutput>(text);
     case SqlFormat::kCsv:
       break;
   }
-  return std::make_unique<CsvOutput>(bytes_max);
+  return std::make_unique<CsvOutput>(text);
 }
 
 }  // namespace firn

@@ -4,8 +4,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/sql_value.h"
+#include "server/http_types.h"
+#include "server/memory_budget.h"
 
 namespace firn {
 
@@ -13,12 +17,35 @@ enum class SqlFormat : uint8_t { kJson, kNdjson, kCsv };
 std::optional<SqlFormat> parse_sql_format(std::string_view text);
 std::string_view sql_content_type(SqlFormat format);
 
-// Writes an SQL answer as text. kTooLarge as soon as the text passes `bytes_max`.
+// The text of an answer while it is written: in pieces, so that it need not be copied as it grows,
+// and within a share of the memory for answers.
+class AnswerText {
+ public:
+  // kTooLarge from settle() when the text has more than `bytes_max`.
+  AnswerText(MemoryBudget::Share share, uint64_t bytes_max)
+      : share_(std::move(share)), bytes_max_(bytes_max) {}
+  // What is written next is appended here, until settle().
+  std::string* tail() { return &tail_; }
+  // To be called before `bytes` are appended, and after: kTooLarge, or kUnavailable when other
+  // answers have the memory.
+  Status settle(uint64_t bytes = 0);
+  // Ends the text and moves it, with its share, into the answer.
+  void move_to(HttpResponse* response);
+
+ private:
+  MemoryBudget::Share share_;
+  const uint64_t bytes_max_;
+  std::vector<std::string> pieces_;
+  uint64_t pieces_bytes_ = 0;
+  std::string tail_;
+};
+
+// Writes an SQL answer as text into `text`, which must outlive it. Fails as AnswerText::settle().
 class SqlOutput : public ResultSink {
  public:
   // `rest` is appended as further members of the JSON object; other formats ignore it.
-  virtual std::string finish(std::string_view rest) = 0;
+  virtual void finish(std::string_view rest) = 0;
 };
-std::unique_ptr<SqlOutput> make_sql_output(SqlFormat format, size_t bytes_max);
+std::unique_ptr<SqlOutput> make_sql_output(SqlFormat format, AnswerText* text);
 
 }  // namespace firn

@@ -36,12 +36,25 @@ SqlValue real(double value) {
   return cell;
 }
 
+AnswerText answer_text(uint64_t bytes_max) {
+  return {std::move(*MemoryBudget(64 << 20).take(1 << 20, 0)), bytes_max};
+}
+
+std::string text_of(AnswerText* text) {
+  HttpResponse response;
+  text->move_to(&response);
+  for (const std::string& piece : response.more) response.body += piece;
+  return response.body;
+}
+
 std::string write(SqlFormat format, const std::vector<SqlColumn>& columns,
                   const std::vector<std::vector<SqlValue>>& rows) {
-  const auto output = make_sql_output(format, 1 << 20);
+  AnswerText text = answer_text(1 << 20);
+  const auto output = make_sql_output(format, &text);
   EXPECT_TRUE(output->columns(columns).ok());
   for (const auto& row : rows) EXPECT_TRUE(output->row(row).ok());
-  return output->finish(",\"tiers\":[]");
+  output->finish(",\"tiers\":[]");
+  return text_of(&text);
 }
 
 TEST(SqlOutput, Json) {
@@ -70,13 +83,39 @@ TEST(SqlOutput, CsvQuotesWhatNeedsIt) {
 }
 
 TEST(SqlOutput, StopsAtTheLimit) {
-  const auto output = make_sql_output(SqlFormat::kNdjson, 100);
+  AnswerText answer = answer_text(100);
+  const auto output = make_sql_output(SqlFormat::kNdjson, &answer);
   const std::vector<SqlColumn> columns = {{"a", "VARCHAR"}};
   ASSERT_TRUE(output->columns(columns).ok());
   const std::string long_text(80, 'x');
   const std::vector<SqlValue> row = {text(long_text)};
   EXPECT_TRUE(output->row(row).ok());
   EXPECT_EQ(output->row(row).code(), StatusCode::kTooLarge);
+}
+
+TEST(SqlOutput, LongAnswersComeInPieces) {
+  AnswerText answer = answer_text(10 << 20);
+  const auto output = make_sql_output(SqlFormat::kNdjson, &answer);
+  ASSERT_TRUE(output->columns(std::vector<SqlColumn>{{"a", "VARCHAR"}}).ok());
+  const std::string long_text(100'000, 'x');
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(output->row(std::vector<SqlValue>{text(long_text)}).ok());
+  HttpResponse response;
+  answer.move_to(&response);
+  EXPECT_GT(response.more.size(), 1u);
+  uint64_t bytes = response.body.size();
+  for (const std::string& piece : response.more) bytes += piece.size();
+  EXPECT_EQ(bytes, 20 * (long_text.size() + std::string_view("{\"a\":\"\"}\n").size()));
+  EXPECT_GE(response.memory.bytes(), bytes);
+}
+
+TEST(SqlOutput, IsRefusedWhenOthersHaveTheMemory) {
+  MemoryBudget budget(1 << 20);
+  const auto others = budget.take(900'000, 0);
+  AnswerText answer(std::move(*budget.take(1000, 0)), 10 << 20);
+  const auto output = make_sql_output(SqlFormat::kNdjson, &answer);
+  ASSERT_TRUE(output->columns(std::vector<SqlColumn>{{"a", "VARCHAR"}}).ok());
+  const std::string long_text(200'000, 'x');
+  EXPECT_EQ(output->row(std::vector<SqlValue>{text(long_text)}).code(), StatusCode::kUnavailable);
 }
 
 }  // namespace

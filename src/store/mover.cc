@@ -13,8 +13,6 @@ namespace {
 constexpr DurationNs kRetryNs = 1 * kSecondNs;
 constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
 constexpr int kFlushesPerStep = 16;
-// Rows of a moving chunk that are in memory at once, and so the most one file of a target holds.
-constexpr uint64_t kCopyBytes = 128 * kMiB;
 
 bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age) {
   if (age == kForever) return false;
@@ -305,7 +303,7 @@ Result<ChunkStats> Mover::copy_chunk(const ChunkRecord& record, Tier* source, Ti
     rows += slice.rows();
     checksum += rows_checksum(slice);
     slices.push_back(std::move(slice));
-    if (bytes < kCopyBytes) continue;
+    if (bytes < core_->options.move_bytes()) continue;
     const BatchSlice& last = slices.back();
     const Position through = last.batch->position(last.row(last.rows() - 1));
     FIRN_TRY(target->write(record.key, slices, through).status());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -41,6 +42,14 @@ struct StoreOptions {
   uint64_t flush_bytes() const {
     const uint64_t configured = tiers.empty() ? 0 : tiers[0].max_memory_bytes;
     return configured != 0 ? configured : memory_bytes_max / 2;
+  }
+
+  // Of a chunk that is on its way between tiers, raw bytes that are in memory at once. Each piece
+  // becomes a file of the target until the chunk is sealed.
+  uint64_t move_bytes() const { return std::min(128 * kMiB, memory_bytes_max / 8); }
+  // What a tier may use to pack and read, at least what its engine cannot do without.
+  uint64_t tier_work_bytes() const {
+    return std::clamp(memory_bytes_max / 4, 48 * kMiB, 512 * kMiB);
   }
 };
 

@@ -141,6 +141,7 @@ Status Store::open_tiers() {
       core->tiers.push_back(core->memory);
       continue;
     }
+    config.work_memory_bytes = core->options.tier_work_bytes();
     FIRN_ASSIGN(std::unique_ptr<Tier> tier, make_tier(core->env, config));
     if (!tier->is_durable()) {
       return invalid_argument("tier '" + config.name + "' is not durable");

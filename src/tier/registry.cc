@@ -8,6 +8,8 @@ namespace firn {
 
 namespace {
 
+constexpr uint64_t kMemoryForThreads = 128 * kMiB;
+
 Status refuse(const TierConfig& config, const std::string& what) {
   return invalid_argument("tier '" + config.name + "': " + what);
 }
@@ -56,6 +58,9 @@ Result<std::unique_ptr<Tier>> make_tier(Env* env, const TierConfig& config) {
     ParquetOptions options;
     options.name = config.name;
     options.directory = config.directory;
+    options.memory_bytes = config.work_memory_bytes;
+    // Each thread holds a row group of its own.
+    if (options.memory_bytes < kMemoryForThreads) options.threads = 1;
     return open_parquet_tier(env, options);
   }
   SqliteTierOptions options;

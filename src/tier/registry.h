@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/size.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "env/env.h"
@@ -19,6 +20,8 @@ struct TierConfig {
   std::string backend = {};        // "memory", "sqlite" or "parquet"
   DurationNs keep_ns = INT64_MAX;  // how long rows stay before they move on; applied by the store
   uint64_t max_memory_bytes = 0;   // memory: size at which the store flushes early; 0: by age only
+  // parquet: for packing and reading, all calls together; the store derives it from its budget.
+  uint64_t work_memory_bytes = 512 * kMiB;
   std::string directory = {};      // sqlite, parquet: where chunks are; created when missing
   std::string layout = {};         // sqlite: "blocks" (also when empty) or "rows"
   // sqlite: attributes with an index of their own, see attribute_of() for what a key names.

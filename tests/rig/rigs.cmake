@@ -60,7 +60,11 @@ firn_rig(enospc_rig_50 enospc_rig.py SLOW TIMEOUT 7200 --cycles 50)
 firn_rig(clock_rig_2 clock_rig.py --cycles 2)
 firn_rig(clock_rig_20 clock_rig.py SLOW --cycles 20)
 
-firn_rig(memory_rig_300 memory_rig.py SLOW --seconds 300)
+firn_rig(memory_rig_20 memory_rig.py --seconds 20)
+firn_rig(memory_rig_300 memory_rig.py SLOW TIMEOUT 7200 --seconds 300)
+
+firn_rig(restart_rig_64 restart_rig.py --log-mebibytes 64)
+firn_rig(restart_rig_1024 restart_rig.py SLOW --log-mebibytes 1024)
 
 firn_rig(slow_disk_rig_3 slow_disk_rig.py --seconds 3)
 firn_rig(slow_disk_rig_30 slow_disk_rig.py SLOW --seconds 30)

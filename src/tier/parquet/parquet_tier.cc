@@ -22,6 +22,10 @@ namespace firn {
 namespace {
 
 constexpr uint64_t kMergedFileBytes = 1 * kGiB;
+// Raw bytes of a row group: this part of the engine's memory.
+constexpr uint64_t kRowGroupShare = 16;
+constexpr uint64_t kRowGroupUnit = 2048;  // rows; the engine packs so many at a time
+
 
 // Ascending by position, without overlaps. Never empty.
 using ChunkFiles = std::vector<ParquetFilePtr>;
@@ -60,6 +64,7 @@ class ParquetTier : public Tier {
   // Makes the file under a temporary name, then gives it its own, durably.
   Result<ParquetFilePtr> publish(const ParquetFileName& name, const ParquetFileStats& stats,
                                  ParquetWrite write);
+  uint32_t row_group_rows(const ParquetFileStats& stats) const;
   Status file_size(const std::string& path, uint64_t* size_bytes);
   Result<ParquetFilePtr> merge(const ChunkKey& key, std::span<const ParquetFilePtr> parts);
   Status verify_file(const ParquetFile& file) const;
@@ -109,6 +114,14 @@ Result<ChunkStats> ParquetTier::chunk_stats(const ChunkFiles& files) const {
   return stats;
 }
 
+// The engine holds some row groups while it packs, so large rows make them shorter.
+uint32_t ParquetTier::row_group_rows(const ParquetFileStats& stats) const {
+  const uint64_t row_bytes = std::max<uint64_t>(1, stats.raw_bytes / std::max<uint64_t>(1, stats.rows));
+  const uint64_t units = options_.memory_bytes / kRowGroupShare / row_bytes / kRowGroupUnit;
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(std::max<uint64_t>(1, units) * kRowGroupUnit, options_.row_group_rows));
+}
+
 Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
                                             const ParquetFileStats& stats, ParquetWrite write) {
   const std::string directory = parquet_chunk_directory(options_.directory, name.key);
@@ -123,7 +136,7 @@ Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
   write.path = temporary;
   write.metadata = parquet_metadata(name, stats);
   write.dataset = name.key.dataset;
-  write.row_group_rows = options_.row_group_rows;
+  write.row_group_rows = row_group_rows(stats);
   write.identity = {name.text(), name.first, name.last};
   uint64_t size_bytes = 0;
   Status status = engine_->write_parquet(write);
@@ -141,7 +154,7 @@ Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
     return status;
   }
   auto file = std::make_shared<ParquetFile>(file_set_, name, path, size_bytes);
-  const uint64_t group_rows = options_.row_group_rows;
+  const uint64_t group_rows = write.row_group_rows;
   file->set_footer({stats, (stats.rows + group_rows - 1) / group_rows});
   return file;
 }
