@@ -326,6 +326,9 @@ ByteView SqliteStatement::column_blob(int column) const {
 bool SqliteStatement::column_is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
+SqliteType SqliteStatement::column_type(int column) const {
+  return static_cast<SqliteType>(sqlite3_column_type(statement_, column));
+}
 int SqliteStatement::column_count() const { return sqlite3_column_count(statement_); }
 
 // --- SqliteTransaction ----------------------------------------------------------------------

@@ -22,6 +22,9 @@ namespace firn {
 // all further writes until every connection to it is closed and it is opened again), kConflict (a
 // constraint), kTooLarge, kCancelled (interrupt()), kIoError, kInternal (our SQL is wrong).
 
+// What a column of a row holds. The values are those of SQLITE_INTEGER... and may be stored.
+enum class SqliteType : uint8_t { kInteger = 1, kFloat = 2, kText = 3, kBlob = 4, kNull = 5 };
+
 // A prepared statement. Thread rule: as its SqliteDb. Must be destroyed before its SqliteDb.
 class SqliteStatement {
  public:
@@ -58,6 +61,8 @@ class SqliteStatement {
   std::string_view column_text(int column) const;
   ByteView column_blob(int column) const;
   bool column_is_null(int column) const;
+  // Before the column was read as another type.
+  SqliteType column_type(int column) const;
   int column_count() const;
 
  private:

@@ -166,6 +166,9 @@ VerifyReport verify_store(StoreCore* core, const Store::Progress& progress) {
     }
   }
   report.log_records = core->wal->stats().records;
+  for (const StrayChunk& stray : core->stray_chunks) {
+    found(stray.key.name(), corruption(stray.describe()));
+  }
   const ManifestVersionPtr version = core->manifest->current();
   uint64_t done = 0;
   for (const auto& [key, record] : version->chunks) {
