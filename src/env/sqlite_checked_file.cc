@@ -18,6 +18,12 @@ constexpr size_t kReservedByteOffset = 20;  // in the header of a database
 // and four bytes more, behind a header of a sector. So pages begin 4 bytes behind a multiple of 8.
 constexpr uint64_t kJournalPageOffset = 4;
 constexpr size_t kNumberBytes = 4;
+// The header: 8 bytes that SQLite writes last, the number of records, and what we check: the size
+// that the database is cut to, among others. Our checksum stands in the unused rest of the sector.
+constexpr uint64_t kSectorBytes = 4096;
+constexpr size_t kMagicBytes = 8;
+constexpr size_t kHeaderCheckedFrom = 12, kHeaderCheckedTo = 28;
+constexpr unsigned char kMagic[kMagicBytes] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
 // A log is a header and frames of a header and a page. Both headers end with a checksum of 8 bytes.
 constexpr uint64_t kLogHeaderBytes = 32, kFrameHeaderBytes = 24, kFrameSumBytes = 8;
 constexpr size_t kFrameHeaderSummed = 8;
@@ -28,6 +34,9 @@ bool is_database_page(size_t size, uint64_t offset) {
 }
 bool is_journal_page(size_t size, uint64_t offset) {
   return may_be_page(size) && offset % 8 == kJournalPageOffset;
+}
+bool is_journal_header(size_t size, uint64_t offset) {
+  return may_be_page(size) && offset % kSectorBytes == 0;
 }
 bool is_log_page(size_t size, uint64_t offset) {
   return may_be_page(size) && offset >= kLogHeaderBytes + kFrameHeaderBytes &&
@@ -141,7 +150,12 @@ SqliteJournalFile::SqliteJournalFile(Env* env, std::string path, std::unique_ptr
 int SqliteJournalFile::read(void* out, size_t size, uint64_t offset) {
   size_t count = 0;
   const int code = read_some(out, size, offset, &count);
-  if (code != SQLITE_OK || !is_journal_page(size, offset)) return code;
+  if (code != SQLITE_OK) return code;
+  if (size == kMagicBytes && offset % kSectorBytes == 0 &&
+      std::memcmp(out, kMagic, kMagicBytes) == 0) {
+    return check_header(offset);
+  }
+  if (!is_journal_page(size, offset)) return code;
   std::array<char, kNumberBytes> number{};
   const int number_code =
       read_some(number.data(), number.size(), offset - number.size(), &count);
@@ -151,7 +165,31 @@ int SqliteJournalFile::read(void* out, size_t size, uint64_t offset) {
   return damaged(path(), page, offset, kDoesNotFit);
 }
 
+int SqliteJournalFile::check_header(uint64_t offset) {
+  std::array<char, kHeaderCheckedTo - kHeaderCheckedFrom + kSqliteReservedBytes> header{};
+  size_t count = 0;
+  const int code = read_some(header.data(), header.size(), offset + kHeaderCheckedFrom, &count);
+  if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ) return code;
+  if (seed_.fits({header.data(), header.size()}, 0)) return SQLITE_OK;
+  return sqlite_vfs_failure(
+      corruption(fmt::format("{}: the header at offset {} {}; restore the database from a backup",
+                             path(), offset, kDoesNotFit)),
+      SQLITE_IOERR_DATA);
+}
+
+int SqliteJournalFile::write_header(ByteView bytes, uint64_t offset) {
+  std::array<char, kSqliteReservedBytes> trailer{};
+  const ByteView checked =
+      bytes.substr(kHeaderCheckedFrom, kHeaderCheckedTo - kHeaderCheckedFrom);
+  store_le<uint64_t>(trailer.data(), seed_.trailer(checked, 0));
+  const std::array<ByteView, 3> parts{bytes.substr(0, kHeaderCheckedTo),
+                                      ByteView(trailer.data(), trailer.size()),
+                                      bytes.substr(kHeaderCheckedTo + trailer.size())};
+  return write_parts(parts, offset);
+}
+
 int SqliteJournalFile::write(ByteView bytes, uint64_t offset) {
+  if (is_journal_header(bytes.size(), offset)) return write_header(bytes, offset);
   if (bytes.size() == kNumberBytes) {
     number_offset_ = offset;
     number_ = load_big_endian(bytes.data());

@@ -49,6 +49,9 @@ class SqliteJournalFile final : public SqliteEnvFile {
   int write(ByteView bytes, uint64_t offset) override;
 
  private:
+  int check_header(uint64_t offset);
+  int write_header(ByteView bytes, uint64_t offset);
+
   const SqlitePageSeed seed_;
   uint64_t number_offset_ = 0;  // of the four bytes that were written last: a page's number
   uint32_t number_ = 0;

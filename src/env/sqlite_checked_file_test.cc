@@ -178,5 +178,16 @@ TEST_F(SqliteJournalDamageTest, ADamagedPageNumberIsNoticed) {
   EXPECT_EQ(read(kFlags).code(), StatusCode::kCorruption);
 }
 
+// It says, among others, how long the database was.
+TEST_F(SqliteJournalDamageTest, ADamagedHeaderDoesNotCutTheDatabase) {
+  stop_in_a_commit();
+  const size_t size = env_.raw_content(kPath).size();
+  env_.flip_bit(journal_, 19 * 8);
+  const Status status = read(kFlags);
+  EXPECT_EQ(status.code(), StatusCode::kCorruption);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/data/a.db-journal: the header"));
+  EXPECT_EQ(env_.raw_content(kPath).size(), size);
+}
+
 }  // namespace
 }  // namespace firn
