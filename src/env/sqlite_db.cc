@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "env/sqlite_checked_file.h"
 #include "env/sqlite_vfs.h"
 
 namespace firn {
@@ -39,6 +40,7 @@ StatusCode status_code(int code, const Status& vfs) {
     case SQLITE_PERM:
       return StatusCode::kIoError;
     case SQLITE_IOERR:
+      if (code == SQLITE_IOERR_DATA) return StatusCode::kCorruption;
       if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {
         return StatusCode::kOutcomeUnknown;
       }
@@ -81,7 +83,7 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(Env* env, const std::string& pa
   sqlite_flags |= flags.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (flags.create) sqlite_flags |= SQLITE_OPEN_CREATE;
   (void)take_last_sqlite_vfs_error();
-  std::unique_ptr<SqliteDb> db(new SqliteDb(env, path, flags.read_only));
+  std::unique_ptr<SqliteDb> db(new SqliteDb(env, path, flags));
   const int code = sqlite3_open_v2(path.c_str(), &db->handle_, sqlite_flags, vfs.c_str());
   if (code != SQLITE_OK) return db->error(code, "");
   FIRN_TRY(db->configure());
@@ -98,27 +100,42 @@ Status SqliteDb::configure() {
   FIRN_TRY(
       exec("PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA foreign_keys=OFF;"
            "PRAGMA cell_size_check=ON"));
-  if (read_only_) {
+  if (flags_.read_only) {
     // Closing must not try to tidy up a file it may only read.
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     FIRN_TRY(exec("PRAGMA query_only=ON"));
   } else {
-    // 3 is EXTRA: as FULL, and the removal of a rollback journal is synced too. Without that a
-    // power cut could bring the journal back, and with it undo a commit. It comes before the change
-    // of the journal mode, which is itself a commit with such a journal.
-    FIRN_TRY(exec("PRAGMA synchronous=EXTRA"));
-    FIRN_ASSIGN(const std::string level, query_text("PRAGMA synchronous"));
-    if (std::string_view(level) != "3") {
-      return io_error(fmt::format("sqlite {}: synchronous stays {}, need 3", path_, level));
-    }
-    FIRN_TRY(exec("PRAGMA page_size=8192"));  // of no effect on a file that has pages
-    FIRN_ASSIGN(const std::string mode, query_text("PRAGMA journal_mode=WAL"));
-    if (mode != "wal") {
-      return io_error(fmt::format("sqlite {}: journal mode stays '{}', need 'wal'", path_, mode));
-    }
+    FIRN_TRY(configure_writing());
   }
   // Finds out now, not later, whether this is a database that can be read.
   return query_text("SELECT count(*) FROM sqlite_schema").status();
+}
+
+Status SqliteDb::configure_writing() {
+  const bool rollback = flags_.journal == SqliteJournal::kRollback;
+  // 3 is EXTRA: as FULL, and the removal of a rollback journal is synced too. Without that a
+  // power cut could bring the journal back, and with it undo a commit. It comes before the change
+  // of the journal mode, which is itself a commit with such a journal.
+  FIRN_TRY(exec("PRAGMA synchronous=EXTRA"));
+  FIRN_ASSIGN(const std::string level, query_text("PRAGMA synchronous"));
+  if (std::string_view(level) != "3") {
+    return io_error(fmt::format("sqlite {}: synchronous stays {}, need 3", path_, level));
+  }
+  // Both of no effect on a file that has pages.
+  FIRN_TRY(exec(fmt::format("PRAGMA page_size={}", rollback ? 4096 : 8192)));
+  int reserved = kSqliteReservedBytes;
+  const int code =
+      sqlite3_file_control(handle_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+  if (code != SQLITE_OK) return error(code, "reserve bytes");
+  const std::string wanted = rollback ? "delete" : "wal";
+  FIRN_ASSIGN(const std::string mode, query_text("PRAGMA journal_mode=" + wanted));
+  if (mode != wanted) {
+    return io_error(
+        fmt::format("sqlite {}: journal mode stays '{}', need '{}'", path_, mode, wanted));
+  }
+  // An earlier process may have removed a journal without living to sync that. What it committed is
+  // shown from now on, so the journal must not come back and undo it.
+  return rollback ? env_->sync_directory(parent_path(path_)) : Status();
 }
 
 SqliteDb::~SqliteDb() {
@@ -180,7 +197,7 @@ Status SqliteDb::checkpoint() {
 
 Status SqliteDb::finish() {
   if (handle_ == nullptr) return closed();
-  FIRN_CHECK(!read_only_ && !in_transaction());
+  FIRN_CHECK(!flags_.read_only && !in_transaction());
   FIRN_CHECK(sqlite3_next_stmt(handle_, nullptr) == nullptr);
   const int code =
       sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
@@ -308,6 +325,9 @@ ByteView SqliteStatement::column_blob(int column) const {
 }
 bool SqliteStatement::column_is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+SqliteType SqliteStatement::column_type(int column) const {
+  return static_cast<SqliteType>(sqlite3_column_type(statement_, column));
 }
 int SqliteStatement::column_count() const { return sqlite3_column_count(statement_); }
 

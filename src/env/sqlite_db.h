@@ -17,10 +17,13 @@ namespace firn {
 // The one way to talk to SQLite. All I/O goes through the Env (sqlite_vfs.h).
 //
 // Errors of everything below, with the path and the statement in the message: kCorruption (damaged,
-// or no database), kNoSpace, kUnavailable (somebody else holds a lock; nothing was changed),
+// or no database of ours), kNoSpace, kUnavailable (somebody else holds a lock; nothing was changed),
 // kOutcomeUnknown (a sync failed: the transaction may or may not be there, and the database refuses
 // all further writes until every connection to it is closed and it is opened again), kConflict (a
 // constraint), kTooLarge, kCancelled (interrupt()), kIoError, kInternal (our SQL is wrong).
+
+// What a column of a row holds. The values are those of SQLITE_INTEGER... and may be stored.
+enum class SqliteType : uint8_t { kInteger = 1, kFloat = 2, kText = 3, kBlob = 4, kNull = 5 };
 
 // A prepared statement. Thread rule: as its SqliteDb. Must be destroyed before its SqliteDb.
 class SqliteStatement {
@@ -58,6 +61,8 @@ class SqliteStatement {
   std::string_view column_text(int column) const;
   ByteView column_blob(int column) const;
   bool column_is_null(int column) const;
+  // Before the column was read as another type.
+  SqliteType column_type(int column) const;
   int column_count() const;
 
  private:
@@ -69,9 +74,20 @@ class SqliteStatement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
+// How changes get into the file.
+enum class SqliteJournal : uint8_t {
+  // A write-ahead log beside the file: readers and the writer do not wait for each other, a commit
+  // is one sync. A damaged log reads like a shorter one: who needs to know must have other means.
+  kLog,
+  // A rollback journal beside the file, only while it is written: after a commit all is in the
+  // file. Readers and the writer wait for each other, a commit is five syncs.
+  kRollback,
+};
+
 struct SqliteOpenFlags {
   bool create = false;     // create the file when it is missing
   bool read_only = false;  // neither settings nor content of the file are touched
+  SqliteJournal journal = SqliteJournal::kLog;  // the same for all connections to a file
 };
 
 // A connection to one database. Several may be open on the same file, in one process; one writes at
@@ -85,9 +101,11 @@ struct SqliteOpenFlags {
 // Thread rule: one thread at a time, except interrupt().
 class SqliteDb {
  public:
-  // New files get 8 KiB pages. Sets and verifies journal_mode=WAL and synchronous=EXTRA (that is
-  // FULL, and removed journals stay removed), so a file that came from elsewhere is converted; a
-  // read-only connection leaves the file as it is. kNotFound when there is no file and !create.
+  // New files get pages of 8 KiB, with a rollback journal of 4 KiB, each with a checksum
+  // (docs/formats/sqlite_pages.md); a file of another program has none and is kCorruption. Sets and
+  // verifies the journal mode and synchronous=EXTRA (that is FULL, and removed journals stay
+  // removed); a read-only connection leaves the file as it is. kNotFound when there is no file and
+  // !create.
   // The path is the identity of the database within the process: use one spelling.
   static Result<std::unique_ptr<SqliteDb>> open(Env* env, const std::string& path,
                                                 SqliteOpenFlags flags);
@@ -123,9 +141,10 @@ class SqliteDb {
 
  private:
   friend class SqliteStatement;
-  SqliteDb(Env* env, std::string path, bool read_only)
-      : env_(env), path_(std::move(path)), read_only_(read_only) {}
+  SqliteDb(Env* env, std::string path, SqliteOpenFlags flags)
+      : env_(env), path_(std::move(path)), flags_(flags) {}
   Status configure();
+  Status configure_writing();
   Status closed() const;
   // What `code`, the last result on this connection, means; `sql` may be empty.
   Status error(int code, std::string_view sql) const;
@@ -134,7 +153,7 @@ class SqliteDb {
 
   Env* env_;
   std::string path_;
-  bool read_only_;
+  SqliteOpenFlags flags_;
   sqlite3* handle_ = nullptr;
 };
 

@@ -62,15 +62,16 @@ SqliteEnvFile::~SqliteEnvFile() {
   shared_->unlock(&holder_, SqliteLockLevel::kNone);
 }
 
-int SqliteEnvFile::read(void* out, size_t size, uint64_t offset) {
-  const Result<size_t> count = file_->read_at(offset, out, size);
-  if (!count.ok()) return sqlite_vfs_failure(count.status(), SQLITE_IOERR_READ);
+int SqliteEnvFile::read_some(void* out, size_t size, uint64_t offset, size_t* count) {
+  const Result<size_t> found = file_->read_at(offset, out, size);
+  if (!found.ok()) return sqlite_vfs_failure(found.status(), SQLITE_IOERR_READ);
+  *count = *found;
   return *count == size ? SQLITE_OK : short_read(out, size, *count);
 }
 
-int SqliteEnvFile::write(ByteView bytes, uint64_t offset) {
+int SqliteEnvFile::write_parts(std::span<const ByteView> parts, uint64_t offset) {
   if (shared_->fenced()) return sqlite_vfs_failure(fenced(path_), SQLITE_IOERR_WRITE);
-  const Status status = file_->write_at(offset, bytes);
+  const Status status = file_->write_at(offset, parts);
   return status.ok() ? SQLITE_OK : sqlite_vfs_failure(status, SQLITE_IOERR_WRITE);
 }
 

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "env/env.h"
@@ -34,8 +35,8 @@ class SqliteMemoryFile final : public SqliteFile {
   std::string content_;
 };
 
-// A database, its journal or its write-ahead log, in the Env.
-class SqliteEnvFile final : public SqliteFile {
+// A database, its journal or its write-ahead log, in the Env: what they have in common.
+class SqliteEnvFile : public SqliteFile {
  public:
   // `shared` is that of the database the file belongs to.
   SqliteEnvFile(Env* env, std::string path, std::unique_ptr<File> file,
@@ -43,14 +44,19 @@ class SqliteEnvFile final : public SqliteFile {
       : env_(env), path_(std::move(path)), file_(std::move(file)), shared_(std::move(shared)) {}
   ~SqliteEnvFile() override;
 
-  int read(void* out, size_t size, uint64_t offset) override;
-  int write(ByteView bytes, uint64_t offset) override;
   int truncate(uint64_t size) override;
   int sync() override;
   int size(sqlite3_int64* size) override;
 
   const std::shared_ptr<SqliteShared>& shared() const { return shared_; }
   SqliteShared::Holder* holder() { return &holder_; }
+
+ protected:
+  const std::string& path() const { return path_; }
+  const File& file() const { return *file_; }
+  // As read(); `count` is how many bytes were there.
+  int read_some(void* out, size_t size, uint64_t offset, size_t* count);
+  int write_parts(std::span<const ByteView> parts, uint64_t offset);
 
  private:
   Env* const env_;

@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/mutex.h"
-#include "env/sqlite_file.h"
+#include "env/sqlite_checked_file.h"
 #include "env/sqlite_locks.h"
 
 namespace firn {
@@ -244,6 +244,18 @@ Status prepare_log(EnvVfs* vfs, const std::string& path) {
                              [&] { return settle_log(vfs->env, path); });
 }
 
+std::unique_ptr<SqliteEnvFile> make_file(EnvVfs* vfs, int flags, const std::string& path,
+                                         std::unique_ptr<File> file,
+                                         std::shared_ptr<SqliteShared> shared) {
+  if ((flags & SQLITE_OPEN_MAIN_DB) != 0) {
+    return std::make_unique<SqliteDatabaseFile>(vfs->env, path, std::move(file), std::move(shared));
+  }
+  if ((flags & SQLITE_OPEN_WAL) != 0) {
+    return std::make_unique<SqliteLogFile>(vfs->env, path, std::move(file), std::move(shared));
+  }
+  return std::make_unique<SqliteJournalFile>(vfs->env, path, std::move(file), std::move(shared));
+}
+
 int vfs_open(sqlite3_vfs* base, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   EnvVfs& vfs = vfs_of(base);
   OpenFile& open = open_file(file);
@@ -270,7 +282,8 @@ int vfs_open(sqlite3_vfs* base, const char* name, sqlite3_file* file, int flags,
                               SQLITE_BUSY);
   }
   if (is_database && (flags & SQLITE_OPEN_READWRITE) != 0) shared->allow_writes();
-  open.env_file = new SqliteEnvFile(vfs.env, path, std::move(opened).value(), std::move(shared));
+  open.env_file =
+      make_file(&vfs, flags, path, std::move(opened).value(), std::move(shared)).release();
   open.file = open.env_file;
   open.base.pMethods = &kEnvFileMethods;
   return SQLITE_OK;

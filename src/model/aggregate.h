@@ -17,6 +17,7 @@ struct AggregateSpec {
   DurationNs window_ns = 0;        // 0: no time buckets
   std::vector<ColumnId> group_by;  // any columns but positions
   std::vector<ColumnId> measures;  // kInt64 or kUint8 columns; absent values are skipped
+  Position complete_through = 0;   // as in a ScanSpec (tier/tier.h)
 };
 
 struct GroupKey {

@@ -13,7 +13,10 @@ namespace {
 // What a store's health comes to in one word.
 std::string_view health_word(const StoreHealth& health) {
   if (!health.accepts_writes || health.fenced) return "failing";
-  if (health.disk_full || health.clock_suspect || !health.mover_error.ok()) return "degraded";
+  if (health.disk_full || health.clock_suspect || !health.mover_error.ok() ||
+      !health.stray_chunks.empty()) {
+    return "degraded";
+  }
   return "ok";
 }
 
@@ -22,6 +25,7 @@ std::string health_reason(const StoreHealth& health) {
   if (health.fenced) return "a write or sync of the log failed; restart to recover";
   if (health.disk_full) return "the disk is full; appends are refused until there is room";
   if (!health.mover_error.ok()) return health.mover_error.to_string();
+  if (!health.stray_chunks.empty()) return health.stray_chunks.front();
   if (health.clock_suspect) {
     return "the wall clock jumped; retention waits until it is confirmed (firn confirm-clock)";
   }
@@ -84,6 +88,7 @@ HttpResponse health_answer(const StoreHealth& health) {
   object.boolean("fenced", health.fenced);
   object.boolean("disk_full", health.disk_full);
   object.boolean("clock_suspect", health.clock_suspect);
+  object.unsigned_integer("stray_chunks", health.stray_chunks.size());
   object.text("reason", health_reason(health));
   object.text("mover_error", health.mover_error.ok() ? "" : health.mover_error.to_string());
   object.member("wal");
@@ -149,6 +154,8 @@ void render_store(const StoreHealth& health, MetricsText* text) {
               health.disk_full ? 1 : 0);
   text->gauge("firn_mover_failing", "1 when the last move of a chunk failed",
               health.mover_error.ok() ? 0 : 1);
+  text->gauge("firn_stray_chunks", "Chunks in the tiers that the manifest does not know",
+              health.stray_chunks.size());
   text->gauge("firn_clock_suspect", "1 while retention waits for the clock to be confirmed",
               health.clock_suspect ? 1 : 0);
   text->counter("firn_wal_records_total", "Records written to the log", health.wal.records);

@@ -41,6 +41,14 @@ std::optional<uint64_t> WalNeeds::first_needed(const ManifestVersion& version,
   return std::nullopt;
 }
 
+std::string StrayChunk::describe() const {
+  std::string text = "tier " + tier + " holds chunk " + key.name() +
+                     ", which the manifest does not name and whose rows are nowhere else. It is "
+                     "kept; perhaps the manifest is older than the data";
+  if (!problem.ok()) text += " (" + problem.to_string() + ")";
+  return text;
+}
+
 void StoreCondition::fence(const Status& reason) {
   MutexLock lock(&mutex_);
   if (!stopped_.load()) reason_ = reason;

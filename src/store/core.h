@@ -117,6 +117,14 @@ class Subscribers {
   std::atomic<size_t> count_{0};
 };
 
+// A chunk in a tier that neither the manifest nor the log accounts for. It is kept and not shown.
+struct StrayChunk {
+  std::string tier;
+  ChunkKey key;
+  Status problem;  // why its rows could not be compared with what is shown; ok when they were
+  std::string describe() const;
+};
+
 struct StoreCore {
   Env* env = nullptr;
   StoreOptions options;
@@ -132,6 +140,7 @@ struct StoreCore {
   std::shared_ptr<MemoryTier> memory;        // tiers[0]
   std::unique_ptr<Manifest> manifest;
   std::unique_ptr<Wal> wal;
+  std::vector<StrayChunk> stray_chunks;  // found at the start; unchanged since
   WalNeeds wal_needs;
   StoreCondition condition;
   Subscribers subscribers;

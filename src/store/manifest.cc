@@ -1,52 +1,74 @@
 #include "store/manifest.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+
+#include "store/manifest_schema.h"
 
 namespace firn {
 
 namespace {
 
-constexpr int64_t kFormatVersion = 1;
+constexpr int64_t kFormatVersion = 2;
+// After each commit the truth is in the file, whose pages are checked: a damaged log would read like
+// a shorter one, and what it had committed would be gone without a word.
+constexpr SqliteJournal kJournal = SqliteJournal::kRollback;
 constexpr size_t kIdsCacheBytes = size_t{64} << 20;
 
-constexpr const char* kSchema = R"(
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE namespaces (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
-  next_position INTEGER NOT NULL, retention_ns INTEGER NOT NULL);
-CREATE TABLE chunks (
-  namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
-  end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, tier TEXT NOT NULL, state INTEGER NOT NULL,
-  rows INTEGER NOT NULL, bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
-  time_min INTEGER NOT NULL, time_max INTEGER NOT NULL, position_min INTEGER NOT NULL,
-  position_max INTEGER NOT NULL, watermark INTEGER NOT NULL, checksum INTEGER NOT NULL,
-  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
-  PRIMARY KEY (namespace, dataset, start_ns, end_ns, generation)) WITHOUT ROWID;
-CREATE TABLE id_lists (
-  namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
-  end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
-  hashes BLOB NOT NULL,
-  PRIMARY KEY (namespace, dataset, start_ns, end_ns, generation, sequence));
-CREATE TABLE stream_heads (
-  namespace INTEGER NOT NULL, stream BLOB NOT NULL, next_position INTEGER NOT NULL,
-  PRIMARY KEY (namespace, stream)) WITHOUT ROWID;
-)";
-
-Status bind_key(SqliteStatement* statement, const ChunkKey& key) {
-  FIRN_TRY(statement->bind_int64(1, key.namespace_id));
-  FIRN_TRY(statement->bind_int64(2, static_cast<int64_t>(key.dataset)));
-  FIRN_TRY(statement->bind_int64(3, key.start));
-  FIRN_TRY(statement->bind_int64(4, key.end));
-  return statement->bind_int64(5, key.generation);
+Status set_clock(const ClockRecord& clock, ManifestChange* change) {
+  FIRN_TRY(change->set_meta("wall_clock_ns", std::to_string(clock.wall)));
+  return change->set_meta("clock_suspect", clock.is_suspect ? "1" : "0");
 }
 
-// Runs a statement whose parameters are all integers.
-Status run_integers(SqliteDb* db, const char* sql, std::initializer_list<int64_t> values) {
-  FIRN_ASSIGN(SqliteStatement statement, db->prepare(sql));
+std::array<ManifestValue, 5> key_values(const ChunkKey& key) {
+  return {int64_t{key.namespace_id}, static_cast<int64_t>(key.dataset), key.start, key.end,
+          int64_t{key.generation}};
+}
+
+Status bind_key(SqliteStatement* statement, const ChunkKey& key) {
   int index = 1;
-  for (const int64_t value : values) FIRN_TRY(statement.bind_int64(index++, value));
-  return statement.run();
+  for (const ManifestValue& value : key_values(key)) {
+    FIRN_TRY(statement->bind_int64(index++, std::get<int64_t>(value)));
+  }
+  return Status();
+}
+
+ManifestValue pattern(uint64_t number) { return static_cast<int64_t>(number); }
+
+Status write_chunk(ManifestChange* change, const ChunkRecord& record) {
+  const ChunkStats& stats = record.stats;
+  const ManifestValue values[] = {std::string_view(record.tier),
+                                  static_cast<int64_t>(record.state),
+                                  pattern(stats.rows),
+                                  pattern(stats.bytes),
+                                  pattern(stats.raw_bytes),
+                                  stats.time_min,
+                                  stats.time_max,
+                                  pattern(stats.position_min),
+                                  pattern(stats.position_max),
+                                  pattern(stats.watermark),
+                                  pattern(stats.checksum),
+                                  record.created_at,
+                                  record.changed_at};
+  return change->run(kPutChunk, key_values(record.key), values);
+}
+
+Status write_extras(ManifestChange* change, const ChunkRecord& record, const FlushExtras& extras) {
+  if (extras.ids != nullptr) {
+    const auto chunk = key_values(record.key);
+    std::vector<ManifestValue> key(chunk.begin(), chunk.end());
+    key.push_back(pattern(record.id_lists));
+    const std::string hashes = extras.ids->encode();
+    const ManifestValue values[] = {ManifestBytes{hashes}};
+    FIRN_TRY(change->run(kAddIds, key, values));
+  }
+  for (const auto& [stream, head] : extras.stream_heads) {
+    const ManifestValue key[] = {int64_t{record.key.namespace_id}, ManifestBytes{stream}};
+    const ManifestValue values[] = {head};
+    FIRN_TRY(change->run(kRaiseHead, key, values));
+  }
+  return Status();
 }
 
 Result<uint64_t> parse_number(const std::string& key, const std::string& text) {
@@ -120,12 +142,12 @@ Result<std::unique_ptr<Manifest>> Manifest::open(
   manifest->on_unused_ = std::move(on_unused);
   {
     MutexLock lock(&manifest->write_mutex_);
-    FIRN_ASSIGN(manifest->db_, SqliteDb::open(env, path, {.create = true}));
+    FIRN_ASSIGN(manifest->db_, SqliteDb::open(env, path, {.create = true, .journal = kJournal}));
   }
   FIRN_TRY(manifest->create_schema(env, existing_data, chunk_interval_ns).with_context(path));
   {
     MutexLock lock(&manifest->read_mutex_);
-    FIRN_ASSIGN(manifest->read_db_, SqliteDb::open(env, path, {}));
+    FIRN_ASSIGN(manifest->read_db_, SqliteDb::open(env, path, {.journal = kJournal}));
   }
   FIRN_TRY(manifest->load(chunk_interval_ns).with_context(path));
   return manifest;
@@ -147,17 +169,18 @@ Status Manifest::create_schema(Env* env, bool existing_data, DurationNs chunk_in
         "from a backup. Firn does not start, because all of that data would count as "
         "leftovers");
   }
-  SqliteTransaction transaction(db_.get());
-  FIRN_TRY(transaction.begin());
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
   FIRN_TRY(db_->exec(kSchema));
-  FIRN_TRY(set_meta("format_version", std::to_string(kFormatVersion)));
-  FIRN_TRY(set_meta("chunk_interval_ns", std::to_string(chunk_interval_ns)));
-  FIRN_TRY(set_meta("next_generation", "0"));
-  FIRN_TRY(set_meta("id_secret", std::to_string(env->random_u64())));
-  FIRN_TRY(set_meta("wal_begin_segment", "0"));
-  FIRN_TRY(set_meta("wal_begin_offset", "0"));
-  FIRN_TRY(set_clock({env->now(), false}));
-  return transaction.commit();
+  FIRN_TRY(change.set_meta("format_version", std::to_string(kFormatVersion)));
+  FIRN_TRY(change.set_meta("chunk_interval_ns", std::to_string(chunk_interval_ns)));
+  FIRN_TRY(change.set_meta("next_generation", "0"));
+  FIRN_TRY(change.set_meta("next_namespace", "1"));
+  FIRN_TRY(change.set_meta("id_secret", std::to_string(env->random_u64())));
+  FIRN_TRY(change.set_meta("wal_begin_segment", "0"));
+  FIRN_TRY(change.set_meta("wal_begin_offset", "0"));
+  FIRN_TRY(set_clock({env->now(), false}, &change));
+  return change.commit();
 }
 
 Result<std::string> Manifest::meta(const std::string& key) {
@@ -169,12 +192,18 @@ Result<std::string> Manifest::meta(const std::string& key) {
   return std::string(statement.column_text(0));
 }
 
-Status Manifest::set_meta(const std::string& key, const std::string& value) {
-  FIRN_ASSIGN(SqliteStatement statement,
-              db_->prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"));
-  FIRN_TRY(statement.bind_text(1, key));
-  FIRN_TRY(statement.bind_text(2, value));
-  return statement.run();
+Status Manifest::check_content() {
+  FIRN_TRY(db_->check_integrity());
+  FIRN_ASSIGN(content_sum_, manifest_content_sum(db_.get()));
+  FIRN_ASSIGN(SqliteStatement select,
+              db_->prepare("SELECT value FROM meta WHERE key = 'content_sum'"));
+  FIRN_ASSIGN(const bool row, select.step());
+  if (row && std::string_view(select.column_text(0)) == std::to_string(content_sum_)) {
+    return Status();
+  }
+  return corruption(
+      "the rows do not fit their sum, so some of them are older than the rest or changed; restore "
+      "the manifest from a backup");
 }
 
 Status Manifest::load(DurationNs chunk_interval_ns) {
@@ -189,6 +218,10 @@ Status Manifest::load(DurationNs chunk_interval_ns) {
                        "version of Firn; this one reads format " +
                        std::to_string(kFormatVersion));
   }
+  {
+    MutexLock lock(&write_mutex_);
+    FIRN_TRY(check_content());
+  }
   FIRN_ASSIGN(const uint64_t interval, number("chunk_interval_ns"));
   if (static_cast<DurationNs>(interval) != chunk_interval_ns) {
     return invalid_argument("chunk_interval is " + format_duration(chunk_interval_ns) +
@@ -199,6 +232,7 @@ Status Manifest::load(DurationNs chunk_interval_ns) {
   FIRN_ASSIGN(id_secret_, number("id_secret"));
   FIRN_ASSIGN(const uint64_t generation, number("next_generation"));
   next_generation_.store(static_cast<uint32_t>(generation));
+  FIRN_ASSIGN(const uint64_t next_namespace, number("next_namespace"));
   FIRN_ASSIGN(const uint64_t wall_clock, number("wall_clock_ns"));
   FIRN_ASSIGN(const uint64_t clock_suspect, number("clock_suspect"));
   clock_at_open_ = {static_cast<TimeNs>(wall_clock), clock_suspect != 0};
@@ -224,6 +258,7 @@ Status Manifest::load(DurationNs chunk_interval_ns) {
     MutexLock lock(&version_mutex_);
     wal_begin_ = begin;
     namespaces_ = std::move(namespaces);
+    next_namespace_ = static_cast<NamespaceId>(next_namespace);
   }
   return load_chunks();
 }
@@ -303,27 +338,38 @@ Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, Dura
   for (const NamespaceRecord& existing : namespaces()) {
     if (existing.name == name) return conflict("namespace '" + name + "' exists");
   }
-  SqliteTransaction transaction(db_.get());
-  FIRN_TRY(transaction.begin());
-  FIRN_ASSIGN(SqliteStatement statement,
-              db_->prepare("INSERT INTO namespaces (name, created_at, next_position, retention_ns) "
-                           "VALUES (?, ?, 1, ?)"));
-  FIRN_TRY(statement.bind_text(1, name));
-  FIRN_TRY(statement.bind_int64(2, now));
-  FIRN_TRY(statement.bind_int64(3, retention));
-  FIRN_TRY(statement.run());
-  NamespaceRecord record{static_cast<NamespaceId>(db_->last_insert_rowid()), name, now, 1,
-                         retention};
-  FIRN_TRY(transaction.commit());
+  NamespaceRecord record{0, name, now, 1, retention};
+  {
+    MutexLock lock(&version_mutex_);
+    record.id = next_namespace_;
+  }
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  const ManifestValue key[] = {int64_t{record.id}};
+  const ManifestValue values[] = {std::string_view(name), now, retention};
+  FIRN_TRY(change.run(kAddNamespace, key, values));
+  FIRN_TRY(change.set_meta("next_namespace", std::to_string(record.id + 1)));
+  FIRN_TRY(change.commit());
   MutexLock lock(&version_mutex_);
   namespaces_.push_back(record);
+  next_namespace_ = record.id + 1;
   return record;
+}
+
+bool Manifest::was_deleted(NamespaceId id) const {
+  MutexLock lock(&version_mutex_);
+  return id != 0 && id < next_namespace_ &&
+         std::none_of(namespaces_.begin(), namespaces_.end(),
+                      [&](const NamespaceRecord& record) { return record.id == id; });
 }
 
 Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
   MutexLock write_lock(&write_mutex_);
-  FIRN_TRY(run_integers(db_.get(), "UPDATE namespaces SET retention_ns = ? WHERE id = ?",
-                        {retention, id}));
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  const ManifestValue key[] = {int64_t{id}}, values[] = {retention};
+  FIRN_TRY(change.run(kSetRetention, key, values));
+  FIRN_TRY(change.commit());
   MutexLock lock(&version_mutex_);
   for (NamespaceRecord& record : namespaces_) {
     if (record.id == id) record.retention_ns = retention;
@@ -333,15 +379,13 @@ Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
 
 Status Manifest::delete_namespace(NamespaceId id) {
   MutexLock write_lock(&write_mutex_);
-  SqliteTransaction transaction(db_.get());
-  FIRN_TRY(transaction.begin());
-  for (const char* sql :
-       {"DELETE FROM namespaces WHERE id = ?", "DELETE FROM stream_heads WHERE namespace = ?",
-        "DELETE FROM id_lists WHERE namespace = ?",
-        "UPDATE chunks SET state = 2 WHERE namespace = ?"}) {
-    FIRN_TRY(run_integers(db_.get(), sql, {id}));
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  const ManifestValue of_namespace[] = {int64_t{id}};
+  for (const ManifestStatement& statement : kDeleteNamespace) {
+    FIRN_TRY(change.run(statement, of_namespace, {}));
   }
-  FIRN_TRY(transaction.commit());
+  FIRN_TRY(change.commit());
   auto next = std::make_shared<ManifestVersion>(*current());
   for (auto& [key, record] : next->chunks) {
     if (key.namespace_id != id || record->state == ChunkState::kDropped) continue;
@@ -360,84 +404,33 @@ Status Manifest::delete_namespace(NamespaceId id) {
   return Status();
 }
 
-Status Manifest::write_chunk(const ChunkRecord& record) {
-  FIRN_ASSIGN(SqliteStatement statement,
-              db_->prepare("INSERT OR REPLACE INTO chunks (namespace, dataset, start_ns, end_ns, "
-                           "generation, tier, state, rows, bytes, raw_bytes, time_min, time_max, "
-                           "position_min, position_max, watermark, checksum, created_at, "
-                           "changed_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
-  FIRN_TRY(bind_key(&statement, record.key));
-  FIRN_TRY(statement.bind_text(6, record.tier));
-  FIRN_TRY(statement.bind_int64(7, static_cast<int64_t>(record.state)));
-  const ChunkStats& stats = record.stats;
-  int index = 8;
-  for (const uint64_t value : {stats.rows, stats.bytes, stats.raw_bytes}) {
-    FIRN_TRY(statement.bind_int64(index++, static_cast<int64_t>(value)));
-  }
-  for (const int64_t value : {stats.time_min, stats.time_max}) {
-    FIRN_TRY(statement.bind_int64(index++, value));
-  }
-  for (const uint64_t value :
-       {stats.position_min, stats.position_max, stats.watermark, stats.checksum}) {
-    FIRN_TRY(statement.bind_int64(index++, static_cast<int64_t>(value)));
-  }
-  FIRN_TRY(statement.bind_int64(index++, record.created_at));
-  FIRN_TRY(statement.bind_int64(index++, record.changed_at));
-  return statement.run();
-}
-
-Status Manifest::write_extras(const ChunkRecord& record, const FlushExtras& extras) {
-  if (extras.ids != nullptr) {
-    FIRN_ASSIGN(SqliteStatement statement,
-                db_->prepare("INSERT INTO id_lists (namespace, dataset, start_ns, end_ns, "
-                             "generation, sequence, hashes) VALUES (?,?,?,?,?,?,?)"));
-    FIRN_TRY(bind_key(&statement, record.key));
-    FIRN_TRY(statement.bind_int64(6, static_cast<int64_t>(record.id_lists)));
-    const std::string hashes = extras.ids->encode();
-    FIRN_TRY(statement.bind_blob(7, hashes));
-    FIRN_TRY(statement.run());
-  }
-  if (extras.stream_heads.empty()) return Status();
-  FIRN_ASSIGN(SqliteStatement statement,
-              db_->prepare("INSERT INTO stream_heads (namespace, stream, next_position) "
-                           "VALUES (?,?,?) ON CONFLICT DO UPDATE SET next_position = "
-                           "max(next_position, excluded.next_position)"));
-  for (const auto& [stream, head] : extras.stream_heads) {
-    FIRN_TRY(statement.bind_int64(1, record.key.namespace_id));
-    FIRN_TRY(statement.bind_blob(2, stream));
-    FIRN_TRY(statement.bind_int64(3, head));
-    FIRN_TRY(statement.run());
-  }
-  return Status();
-}
-
 Status Manifest::settle() {
   if (!unsettled_.load()) return Status();
   MutexLock write_lock(&write_mutex_);
-  SqliteTransaction transaction(db_.get());
-  FIRN_TRY(transaction.begin());
-  FIRN_TRY(set_meta("next_generation", std::to_string(next_generation_.load())));
-  FIRN_TRY(transaction.commit());
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(change.set_meta("next_generation", std::to_string(next_generation_.load())));
+  FIRN_TRY(change.commit());
   unsettled_.store(false);
   return Status();
 }
 
+void Manifest::skip_generations(uint32_t next) {
+  next_generation_.store(std::max(next, next_generation_.load()));
+}
+
 Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extras, bool is_new) {
-  SqliteTransaction transaction(db_.get());
-  FIRN_TRY(transaction.begin());
-  FIRN_TRY(write_chunk(record));
-  FIRN_TRY(write_extras(record, extras));
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(write_chunk(&change, record));
+  FIRN_TRY(write_extras(&change, record, extras));
   if (is_new) {
-    FIRN_TRY(set_meta("next_generation", std::to_string(record.key.generation + 1)));
+    FIRN_TRY(change.set_meta("next_generation", std::to_string(record.key.generation + 1)));
   }
   if (record.state == ChunkState::kDropped && record.id_lists > 0) {
-    FIRN_ASSIGN(SqliteStatement statement,
-                db_->prepare("DELETE FROM id_lists WHERE namespace = ? AND dataset = ? AND "
-                             "start_ns = ? AND end_ns = ? AND generation = ?"));
-    FIRN_TRY(bind_key(&statement, record.key));
-    FIRN_TRY(statement.run());
+    FIRN_TRY(change.run(kDropIds, key_values(record.key), {}));
   }
-  return transaction.commit();
+  return change.commit();
 }
 
 Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
@@ -485,41 +478,30 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
   return Status();
 }
 
-Status Manifest::set_clock(const ClockRecord& clock) {
-  FIRN_TRY(set_meta("wall_clock_ns", std::to_string(clock.wall)));
-  return set_meta("clock_suspect", clock.is_suspect ? "1" : "0");
-}
-
 Status Manifest::commit_clock(const ClockRecord& clock) {
   const MutexLock lock(&write_mutex_);
-  SqliteTransaction transaction(db_.get());
-  FIRN_TRY(transaction.begin());
-  FIRN_TRY(set_clock(clock));
-  return transaction.commit();
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(set_clock(clock, &change));
+  return change.commit();
 }
 
 Status Manifest::commit_trim(Lsn begin,
                              const std::vector<std::pair<NamespaceId, Position>>& next_positions,
                              const std::vector<ChunkKey>& needless) {
   MutexLock write_lock(&write_mutex_);
-  SqliteTransaction transaction(db_.get());
-  FIRN_TRY(transaction.begin());
-  FIRN_TRY(set_meta("wal_begin_segment", std::to_string(begin.segment)));
-  FIRN_TRY(set_meta("wal_begin_offset", std::to_string(begin.offset)));
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(change.set_meta("wal_begin_segment", std::to_string(begin.segment)));
+  FIRN_TRY(change.set_meta("wal_begin_offset", std::to_string(begin.offset)));
   for (const auto& [id, position] : next_positions) {
-    FIRN_TRY(run_integers(db_.get(),
-                          "UPDATE namespaces SET next_position = max(next_position, ?) "
-                          "WHERE id = ?",
-                          {static_cast<int64_t>(position), id}));
+    const ManifestValue key[] = {int64_t{id}}, values[] = {pattern(position)};
+    FIRN_TRY(change.run(kSetNextPosition, key, values));
   }
-  for (const ChunkKey& key : needless) {
-    FIRN_ASSIGN(SqliteStatement statement,
-                db_->prepare("DELETE FROM chunks WHERE namespace = ? AND dataset = ? AND "
-                             "start_ns = ? AND end_ns = ? AND generation = ? AND state = 2"));
-    FIRN_TRY(bind_key(&statement, key));
-    FIRN_TRY(statement.run());
+  for (const ChunkKey& tombstone : needless) {
+    FIRN_TRY(change.run(kForgetTombstone, key_values(tombstone), {}));
   }
-  FIRN_TRY(transaction.commit());
+  FIRN_TRY(change.commit());
   if (!needless.empty()) {
     auto next = std::make_shared<ManifestVersion>(*current());
     for (const ChunkKey& key : needless) next->chunks.erase(key);
@@ -580,8 +562,8 @@ Result<std::vector<std::shared_ptr<const IdList>>> Manifest::id_lists(const Chun
 }
 
 Status Manifest::verify() {
-  MutexLock lock(&read_mutex_);
-  return read_db_->check_integrity().with_context("the manifest; restore it from a backup");
+  MutexLock write_lock(&write_mutex_);
+  return check_content().with_context("the manifest");
 }
 
 }  // namespace firn

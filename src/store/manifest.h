@@ -91,12 +91,13 @@ struct ClockRecord {
 
 // The transactional record of where data is: a SQLite database in the data directory
 // (docs/formats/manifest.md). Every change is one durable transaction; readers take the current
-// version and never wait for a writer.
+// version and never wait for a writer, only stream_head() and id_lists() may.
 //
 // Thread rule: any thread; changes are serialised inside.
 class Manifest {
  public:
-  // Opens or creates. `existing_data`: true when the data directory holds chunks or log segments,
+  // Opens or creates, and checks what it opens: kCorruption when any page, row or the sum over all
+  // rows is wrong, and then nothing was changed. `existing_data`: true when the data directory holds chunks or log segments,
   // in which case a missing manifest is an error, not an empty store.
   static Result<std::unique_ptr<Manifest>> open(
       Env* env, const std::string& path, bool existing_data, DurationNs chunk_interval_ns,
@@ -106,6 +107,8 @@ class Manifest {
   // The number for a new generation of any interval. Never one that was used before, so that a
   // chunk's name is never given to other rows while somebody may still read the old ones.
   uint32_t next_generation() const;
+  // Numbers below `next` were used by chunks that the manifest does not know.
+  void skip_generations(uint32_t next);
   uint64_t id_secret() const { return id_secret_; }
   Lsn wal_begin() const;
   // As recorded when it was opened.
@@ -117,6 +120,8 @@ class Manifest {
   Result<NamespaceRecord> create_namespace(const std::string& name, DurationNs retention,
                                            TimeNs now);
   Status set_retention(NamespaceId id, DurationNs retention);
+  // Whether the id was once that of a namespace, and is of none now.
+  bool was_deleted(NamespaceId id) const;
   // Forgets the namespace and marks its chunks dropped; ids are never used again.
   Status delete_namespace(NamespaceId id);
 
@@ -138,7 +143,8 @@ class Manifest {
   Result<int64_t> stream_head(NamespaceId id, std::string_view stream);
   // The stored id lists of a chunk. Cached within a budget of 64 MiB.
   Result<std::vector<std::shared_ptr<const IdList>>> id_lists(const ChunkKey& key);
-  // SQLite's own check plus ours: kCorruption with the findings.
+  // SQLite's own check plus ours, as at each opening: kCorruption with the findings. Reads
+  // everything; changes wait meanwhile.
   Status verify();
 
  private:
@@ -149,20 +155,20 @@ class Manifest {
   Status load(DurationNs chunk_interval_ns);
   Status load_chunks();
   Result<std::string> meta(const std::string& key);
-  Status set_clock(const ClockRecord& clock) REQUIRES(write_mutex_);
-  Status set_meta(const std::string& key, const std::string& value) REQUIRES(write_mutex_);
-  Status write_chunk(const ChunkRecord& record) REQUIRES(write_mutex_);
-  Status write_extras(const ChunkRecord& record, const FlushExtras& extras) REQUIRES(write_mutex_);
+  // Reads everything and compares it with its sum.
+  Status check_content() REQUIRES(write_mutex_);
   void publish(std::shared_ptr<ManifestVersion> next);
   std::shared_ptr<ChunkLease> make_lease(const std::string& tier, const ChunkKey& key);
 
   Mutex write_mutex_;
   std::unique_ptr<SqliteDb> db_ GUARDED_BY(write_mutex_);
+  uint64_t content_sum_ GUARDED_BY(write_mutex_) = 0;
   Mutex read_mutex_;
   std::unique_ptr<SqliteDb> read_db_ GUARDED_BY(read_mutex_);
   mutable Mutex version_mutex_;
   ManifestVersionPtr version_ GUARDED_BY(version_mutex_);
   std::vector<NamespaceRecord> namespaces_ GUARDED_BY(version_mutex_);
+  NamespaceId next_namespace_ GUARDED_BY(version_mutex_) = 1;
   Lsn wal_begin_ GUARDED_BY(version_mutex_);
   std::atomic<uint32_t> next_generation_{0};
   std::atomic<bool> unsettled_{false};

@@ -5,6 +5,7 @@
 
 #include "base/mutant.h"
 #include "model/checksum.h"
+#include "store/leftovers.h"
 
 namespace firn {
 
@@ -223,7 +224,10 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
   const ChunkRecordPtr open = version->open_generation(interval);
   const bool goes_on = open != nullptr && open->tier == target->name();
   ChunkRecord record = goes_on ? *open : new_generation(interval, *target);
-  Result<ChunkStats> written = target->write(record.key, rows.slices, through);
+  // More rows must not hide that earlier ones are gone.
+  const Status complete = goes_on ? check_complete(target, record) : Status();
+  Result<ChunkStats> written =
+      complete.ok() ? target->write(record.key, rows.slices, through) : complete;
   if (goes_on && written.status().code() == StatusCode::kCorruption) {
     // The damaged generation stays as it is, for reading what can be read and for verify to name;
     // what arrives from now on must not wait for it.
@@ -291,6 +295,7 @@ Result<ChunkStats> Mover::copy_chunk(const ChunkRecord& record, Tier* source, Ti
   ScanSpec spec;
   spec.order = ScanOrder::kPositionAscending;
   spec.filter.positions = {0, record.stats.watermark + 1};
+  spec.complete_through = record.stats.watermark;
   FIRN_ASSIGN(const auto reader, source->scan(record.key, spec, nullptr));
   std::vector<BatchSlice> slices;
   uint64_t bytes = 0, rows = 0, checksum = 0;
@@ -324,6 +329,7 @@ Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index)
   Tier* source = core_->find_tier(record->tier);
   Tier* target = core_->tiers[target_index].get();
   FIRN_TRY(seal_chunk(&record));
+  FIRN_TRY(check_complete(source, *record));
   // What an interrupted move left behind.
   FIRN_TRY(target->drop(record->key));
   FIRN_TRY(copy_chunk(*record, source, target).status());
@@ -439,20 +445,30 @@ Status Mover::remove_unused() {
   return first;
 }
 
-Status Mover::sweep() {
-  const ManifestVersionPtr version = core_->manifest->current();
-  for (const auto& tier : core_->tiers) {
-    if (!tier->is_durable()) continue;
-    FIRN_ASSIGN(const std::vector<ChunkKey> found, tier->list());
-    for (const ChunkKey& key : found) {
-      const auto known = version->chunks.find(key);
-      const bool owned = known != version->chunks.end() &&
-                         known->second->state != ChunkState::kDropped &&
-                         known->second->tier == tier->name();
-      if (!owned) FIRN_TRY(tier->drop(key));
+// Those that no record of the log from the segment on can contradict, and whose files are gone: a
+// file without its tombstone would look like one that the manifest has lost.
+Result<std::vector<ChunkKey>> Mover::needless_tombstones(const ManifestVersion& version,
+                                                         uint64_t segment) {
+  std::vector<ChunkKey> needless;
+  std::set<std::pair<std::string, ChunkKey>> stored;
+  bool listed = false;
+  for (const auto& [key, record] : version.chunks) {
+    if (record->state != ChunkState::kDropped) continue;
+    const std::optional<Position> first =
+        core_->wal_needs.first_position_from(segment, key.namespace_id);
+    const bool is_deleted = core_->find_namespace(key.namespace_id) == nullptr;
+    if (!is_deleted && first.has_value() && record->stats.watermark >= *first) continue;
+    if (!listed) {
+      listed = true;
+      for (const auto& tier : core_->tiers) {
+        if (!tier->is_durable()) continue;
+        FIRN_ASSIGN(const std::vector<ChunkKey> keys, tier->list());
+        for (const ChunkKey& found : keys) stored.emplace(tier->name(), found);
+      }
     }
+    if (!stored.contains({record->tier, key})) needless.push_back(key);
   }
-  return Status();
+  return needless;
 }
 
 Status Mover::trim_log() {
@@ -469,20 +485,10 @@ Status Mover::trim_log() {
     return Status();
   }
   std::vector<std::pair<NamespaceId, Position>> next_positions;
-  std::vector<ChunkKey> needless;
   for (const NamespacePtr& ns : core_->all_namespaces()) {
     next_positions.emplace_back(ns->id, ns->published.load() + 1);
   }
-  // A tombstone is needed while the log may hold rows it covers.
-  for (const auto& [key, record] : version->chunks) {
-    if (record->state != ChunkState::kDropped) continue;
-    const std::optional<Position> first =
-        core_->wal_needs.first_position_from(begin.segment, key.namespace_id);
-    const bool is_deleted = core_->find_namespace(key.namespace_id) == nullptr;
-    if (is_deleted || !first.has_value() || record->stats.watermark < *first) {
-      needless.push_back(key);
-    }
-  }
+  FIRN_ASSIGN(const std::vector<ChunkKey> needless, needless_tombstones(*version, begin.segment));
   FIRN_TRY(core_->manifest->commit_trim(begin, next_positions, needless));
   FIRN_TRY(core_->wal->trim(begin));
   log_may_shrink_ = false;

@@ -22,7 +22,7 @@ class Mover {
   explicit Mover(std::shared_ptr<StoreCore> core)
       : core_(std::move(core)), clock_(core_->env, core_->manifest.get(), &core_->condition) {}
 
-  // Starts the worker. Before that, recovery may call flush_largest() and sweep() itself.
+  // Starts the worker. Before that, recovery may call flush_largest() itself.
   void start();
   // Waits for the step at work, which ends at the next chance, and fails queued commands with
   // kCancelled. REQUIRED before the destructor.
@@ -31,8 +31,6 @@ class Mover {
   // Queues a command. `done` is called once, on the worker, or with kCancelled from stop().
   void submit(ChunkCommand command, ChunkCommandCallback done);
 
-  // Removes chunks in durable tiers that the manifest does not name.
-  Status sweep();
   // Flushes the memory chunk with the most bytes. False when there is nothing to flush.
   Result<bool> flush_largest();
   // Gives up log segments that no tier needs any more.
@@ -70,6 +68,8 @@ class Mover {
   // Writes the interval's published rows of memory to its open generation in the second tier; to a
   // new one when there is none, or when the open one is damaged.
   Status flush_chunk(const NamespacePtr& ns, const ChunkKey& interval);
+  Result<std::vector<ChunkKey>> needless_tombstones(const ManifestVersion& version,
+                                                    uint64_t segment);
   Status move_chunk(const ChunkRecordPtr& record, size_t target_index);
   Result<ChunkStats> copy_chunk(const ChunkRecord& record, Tier* source, Tier* target);
   Status seal_chunk(ChunkRecordPtr* record);

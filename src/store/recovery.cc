@@ -143,7 +143,8 @@ Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress
   if (status.ok()) return Status();
   if (status.code() != StatusCode::kCorruption) return status;
   core->condition.make_read_only(
-      corruption("the log is damaged, so the store is open for reading only: " +
+      corruption("the log in " + join_path(core->options.data_dir, "wal") +
+                 " is damaged, so the store is open for reading only: " +
                  std::string(status.message()) + ". Run firn verify to see what is affected"));
   return Status();
 }
@@ -166,6 +167,9 @@ VerifyReport verify_store(StoreCore* core, const Store::Progress& progress) {
     }
   }
   report.log_records = core->wal->stats().records;
+  for (const StrayChunk& stray : core->stray_chunks) {
+    found(stray.key.name(), corruption(stray.describe()));
+  }
   const ManifestVersionPtr version = core->manifest->current();
   uint64_t done = 0;
   for (const auto& [key, record] : version->chunks) {

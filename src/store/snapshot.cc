@@ -80,13 +80,17 @@ Result<std::unique_ptr<BatchReader>> Snapshot::scan(const SnapshotChunk& chunk, 
                                                     ScanCost* cost) const {
   spec.filter.positions = intersect(spec.filter.positions, chunk.owned);
   if (chunk.in_memory) return memory_.scan(chunk.key, spec, cost);
+  spec.complete_through = chunk.stats.watermark;
   return core_->find_tier(chunk.tier)->scan(chunk.key, spec, cost);
 }
 
 Result<AggregateStates> Snapshot::aggregate(const SnapshotChunk& chunk, AggregateSpec spec,
                                             ScanCost* cost) const {
   spec.filter.positions = intersect(spec.filter.positions, chunk.owned);
-  if (!chunk.in_memory) return core_->find_tier(chunk.tier)->aggregate(chunk.key, spec, cost);
+  if (!chunk.in_memory) {
+    spec.complete_through = chunk.stats.watermark;
+    return core_->find_tier(chunk.tier)->aggregate(chunk.key, spec, cost);
+  }
   ScanSpec scan_spec;
   scan_spec.filter = spec.filter;
   scan_spec.projection = aggregate_projection(spec).with(spec.filter);

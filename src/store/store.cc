@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/limits.h"
+#include "store/leftovers.h"
 #include "store/mover.h"
 #include "store/recovery.h"
 #include "store/sequencer.h"
@@ -216,7 +217,7 @@ Status Store::recover(const Progress& progress) {
     core->condition.make_read_only(unavailable("the store was opened for reading only"));
   }
   FIRN_TRY(replay_log(core, parts_->mover.get(), progress));
-  if (core->condition.accepts_writes()) FIRN_TRY(parts_->mover->sweep());
+  FIRN_TRY(sweep_leftovers(parts_->core, core->condition.accepts_writes()));
   if (core->options.read_only || core->find_namespace(kDefaultNamespace) != nullptr) {
     return Status();
   }
@@ -352,6 +353,9 @@ StoreHealth Store::health() const {
   health.clock_suspect = core.condition.clock_suspect();
   if (!health.accepts_writes) health.write_refusal = core.condition.refusal();
   health.mover_error = core.condition.mover_error();
+  for (const StrayChunk& stray : core.stray_chunks) {
+    health.stray_chunks.push_back(stray.describe());
+  }
   health.wal = core.wal->stats();
   health.memory_bytes = core.memory->memory_bytes();
   health.memory_bytes_max = core.options.memory_bytes_max;

@@ -29,6 +29,8 @@ struct StoreHealth {
   bool clock_suspect = false;  // retention waits for confirm_clock()
   Status write_refusal;        // why appends are refused
   Status mover_error;          // what the mover failed at last; it tries again
+  // Chunks in the tiers that the manifest does not know; kept, not shown. A sentence for each.
+  std::vector<std::string> stray_chunks;
   WalStats wal;
   uint64_t memory_bytes = 0, memory_bytes_max = 0, queued_bytes = 0;
   std::vector<TierInfo> tiers;

@@ -94,6 +94,7 @@ Result<AggregateStates> Tier::aggregate(const ChunkKey& key, const AggregateSpec
   ScanSpec scan_spec;
   scan_spec.filter = spec.filter;
   scan_spec.projection = aggregate_projection(spec).with(spec.filter);
+  scan_spec.complete_through = spec.complete_through;
   FIRN_ASSIGN(const auto reader, scan(key, scan_spec, cost));
   return aggregate_reader(reader.get(), spec);
 }

@@ -57,6 +57,9 @@ struct ScanSpec {
   // A promise about the order of slices, not within them: with kPositionDescending a later slice
   // holds only smaller positions; rows inside a slice always ascend.
   ScanOrder order = ScanOrder::kAny;
+  // What the caller knows of the chunk: it holds every row up to here. One that holds less has lost
+  // some, and scan() answers kCorruption. Backends whose chunks cannot get shorter need not look.
+  Position complete_through = 0;
 };
 
 // What reading cost, for answers and EXPLAIN. Added to, never reset, by readers.
@@ -92,10 +95,10 @@ class Tier {
   // No further write() will come for the chunk; brings its storage into its final form.
   virtual Result<ChunkStats> seal(const ChunkKey& key) = 0;
   // Rows of the chunk that satisfy the filter. kNotFound when the chunk is not here. `cost` (may be
-  // null) must outlive the reader.
+  // null) must outlive the reader. With an empty range of positions: whether the chunk is there.
   virtual Result<std::unique_ptr<BatchReader>> scan(const ChunkKey& key, const ScanSpec& spec,
                                                     ScanCost* cost) = 0;
-  // Partial states of the chunk. The default runs over scan().
+  // Partial states of the chunk. The default runs over scan() with the spec's complete_through.
   virtual Result<AggregateStates> aggregate(const ChunkKey& key, const AggregateSpec& spec,
                                             ScanCost* cost);
   // Reads everything back and checks it: checksums of blocks, counts, order. kCorruption names

@@ -6,6 +6,7 @@ namespace firn {
 
 namespace {
 
+constexpr const char* kManifestPath = "/data/manifest.db";
 constexpr uint64_t kNearBytes = 8, kSparseStep = 1021;
 
 bool names_a_place(const std::string& error) {
@@ -14,7 +15,7 @@ bool names_a_place(const std::string& error) {
 }
 
 FileKind kind_of(const std::string& path, const std::string& cold_backend) {
-  const bool journal = path.ends_with("-wal");
+  const bool journal = path.ends_with("-wal") || path.ends_with("-journal");
   if (path.find("/manifest.db") != std::string::npos) {
     return journal ? FileKind::kManifestJournal : FileKind::kManifest;
   }
@@ -43,17 +44,17 @@ std::vector<uint64_t> bytes_to_damage(const std::string& content) {
 }
 
 DamagedStore::DamagedStore(uint64_t seed, const StoreOptions& options, uint32_t filler_bytes,
-                           bool crashes)
+                           Ending ending)
     : machine_(seed) {
   machine_.options = options;
   machine_.options.tiers[1].keep_ns = 36'500 * kDayNs;  // only commands move chunks on
   machine_.filler_bytes = filler_bytes;
-  fill(seed, crashes);
+  fill(seed, ending);
   disk_ = machine_.env.snapshot();
   files_ = machine_.env.all_files();
 }
 
-void DamagedStore::fill(uint64_t seed, bool crashes) {
+void DamagedStore::fill(uint64_t seed, Ending ending) {
   FIRN_CHECK(machine_.boot());
   machine_.append(3, 0, true);
   machine_.append_together({1, 5, 2}, 0);
@@ -77,14 +78,41 @@ void DamagedStore::fill(uint64_t seed, bool crashes) {
   machine_.append(2, 3, true);
   required_through_ = machine_.sent.back().last;
   machine_.append(2, 2, false);
-  if (!crashes) required_through_ = machine_.sent.back().last;
+  if (ending == Ending::kCleanly) required_through_ = machine_.sent.back().last;
   batches_ = machine_.sent.size();
   expected_ = read().rows;
-  if (crashes) {
-    machine_.power_cut(CrashMode::kKeepAll, seed);
-  } else {
+  if (ending == Ending::kCleanly) {
     machine_.shut_down();
+  } else {
+    machine_.power_cut(CrashMode::kKeepAll, seed);
   }
+  if (ending == Ending::kPowerCutInCommit) cut_power_in_commit(seed);
+}
+
+// Flushes again and again, with the power going one call later each time, until the first commit is
+// about to end: its journal is complete, and the manifest is changed.
+void DamagedStore::cut_power_in_commit(uint64_t seed) {
+  const auto before = machine_.env.snapshot();
+  std::shared_ptr<const SimSnapshot> found;
+  for (uint64_t call = 1;; ++call) {
+    machine_.env.restore(before);
+    FIRN_CHECK(machine_.boot());
+    const std::string manifest = content(kManifestPath);
+    machine_.env.crash_at(machine_.env.io_count() + call);
+    machine_.command(ChunkAction::kFlush);
+    if (!machine_.has_crashed()) break;
+    machine_.power_cut(CrashMode::kKeepAll, seed);
+    const std::vector<std::string> files = machine_.env.all_files();
+    const bool has_journal =
+        std::find(files.begin(), files.end(), std::string(kManifestPath) + "-journal") !=
+        files.end();
+    const bool in_commit = has_journal && content(kManifestPath) != manifest;
+    if (in_commit) found = machine_.env.snapshot();
+    if (!in_commit && found != nullptr) break;
+  }
+  machine_.shut_down();
+  FIRN_CHECK(found != nullptr);
+  machine_.env.restore(found);
 }
 
 void DamagedStore::move_one_chunk() {
@@ -216,7 +244,7 @@ bool DamagedStore::ends_before(const Reading& reading, Position position) const 
 std::string DamagedStore::check_files() const {
   const std::vector<std::string> present = machine_.env.all_files();
   for (const std::string& path : files_) {
-    if (path.ends_with("-wal") || path.ends_with(".spare")) continue;
+    if (path.ends_with("-wal") || path.ends_with("-journal") || path.ends_with(".spare")) continue;
     if (std::find(present.begin(), present.end(), path) == present.end()) {
       return "removed: " + path;
     }

@@ -15,7 +15,7 @@ namespace firn {
 
 enum class FileKind : uint8_t {
   kManifest,
-  kManifestJournal,  // SQLite's write-ahead log beside it, after a crash
+  kManifestJournal,  // SQLite's rollback journal beside it, after a crash in a commit
   kLog,
   kSpareLog,  // a segment kept to be used again
   kBlocksChunk,
@@ -26,6 +26,13 @@ enum class FileKind : uint8_t {
   kLock,
 };
 
+// How the process that filled the directory ended.
+enum class Ending : uint8_t {
+  kCleanly,
+  kPowerCut,          // with everything on the disk that was written
+  kPowerCutInCommit,  // the same in the middle of a commit of the manifest
+};
+
 struct Verdict {
   std::string problem;  // empty: the store did what it must
   bool named = false;   // an error named the damage
@@ -34,8 +41,8 @@ struct Verdict {
 class DamagedStore {
  public:
   // Fills a directory: chunks in both lower tiers, an open and a sealed one, a log of several
-  // segments, and events that are in the log only. Then stops, or loses its power.
-  DamagedStore(uint64_t seed, const StoreOptions& options, uint32_t filler_bytes, bool crashes);
+  // segments, and events that are in the log only. Then the process ends.
+  DamagedStore(uint64_t seed, const StoreOptions& options, uint32_t filler_bytes, Ending ending);
 
   // Empty when the directory is as it should be.
   std::string check_undamaged();
@@ -57,8 +64,7 @@ class DamagedStore {
   // too. Leaves the directory changed.
   Verdict judge();
 
-  // Whether events may be shown changed where verify names their chunk:
-  // docs/formats/sqlite_chunk.md promises no more for layout `rows`.
+  // Whether events may be shown changed where verify names their chunk.
   bool only_verify_finds_changes = false;
   // Whether the last batches may be missing without an error, as after a cut of the log's end.
   bool end_may_be_missing = false;
@@ -73,7 +79,8 @@ class DamagedStore {
     std::string problem;
   };
 
-  void fill(uint64_t seed, bool crashes);
+  void fill(uint64_t seed, Ending ending);
+  void cut_power_in_commit(uint64_t seed);
   void move_one_chunk();
   // What is missing without an error, shown twice or wrongly.
   std::string compare(const Reading& reading, const std::vector<std::string>& evidence) const;

@@ -23,14 +23,14 @@ void damage_everything(DamagedStore* store, FileKind kind) {
 }
 
 TEST(StoreDamageExhaustive, TheLog) {
-  for (const bool crashes : {false, true}) {
-    DamagedStore store(kSeed, sim_sqlite_options(), 0, crashes);
+  for (const Ending ending : {Ending::kCleanly, Ending::kPowerCut}) {
+    DamagedStore store(kSeed, sim_sqlite_options(), 0, ending);
     damage_everything(&store, FileKind::kLog);
   }
 }
 
 TEST(StoreDamageExhaustive, TheTailOfTheLog) {
-  DamagedStore store(kSeed, sim_sqlite_options(), 0, true);
+  DamagedStore store(kSeed, sim_sqlite_options(), 0, Ending::kPowerCut);
   store.end_may_be_missing = true;
   for (const TailDamage damage : {TailDamage::kCut, TailDamage::kZeros, TailDamage::kGarbage}) {
     expect_sound(store, damage_tail(&store, damage, kAll, kSeed), kSeed);
@@ -38,32 +38,33 @@ TEST(StoreDamageExhaustive, TheTailOfTheLog) {
 }
 
 TEST(StoreDamageExhaustive, SqliteChunksWithBlocks) {
-  DamagedStore store(kSeed, sim_sqlite_options(), 0, false);
+  DamagedStore store(kSeed, sim_sqlite_options(), 0, Ending::kCleanly);
   damage_everything(&store, FileKind::kBlocksChunk);
+}
+
+TEST(StoreDamageExhaustive, TheJournalsOfSqliteChunksWithBlocks) {
+  DamagedStore store(kSeed, sim_sqlite_options(), 0, Ending::kPowerCut);
   damage_everything(&store, FileKind::kBlocksJournal);
 }
 
-TEST(StoreDamageExhaustive, ParquetChunks) {
-  DamagedStore store(kSeed, sim_store_options(), 0, false);
-  damage_everything(&store, FileKind::kParquetChunk);
+TEST(StoreDamageExhaustive, SqliteChunksWithRows) {
+  DamagedStore store(kSeed, sim_sqlite_options(), 0, Ending::kCleanly);
+  damage_everything(&store, FileKind::kRowsChunk);
 }
 
-// --- Known defects, hence disabled: see store_damage_test.cc -------------------------------------
-
-// Bit 131098 of the first file ends the process: a row with position 0 fails a check.
-TEST(StoreDamageExhaustive, DISABLED_BitsOfSqliteChunksWithRows) {
-  DamagedStore store(kSeed, sim_sqlite_options(), 0, false);
-  store.only_verify_finds_changes = true;
-  expect_sound(store, flip_bits(&store, FileKind::kRowsChunk, kAll, kSeed), kSeed);
-}
-
-TEST(StoreDamageExhaustive, DISABLED_TheManifest) {
-  DamagedStore store(kSeed, sim_sqlite_options(), 0, false);
+TEST(StoreDamageExhaustive, TheManifest) {
+  DamagedStore store(kSeed, sim_sqlite_options(), 0, Ending::kCleanly);
   damage_everything(&store, FileKind::kManifest);
 }
-TEST(StoreDamageExhaustive, DISABLED_TheJournalOfTheManifest) {
-  DamagedStore store(kSeed, sim_sqlite_options(), 0, true);
+
+TEST(StoreDamageExhaustive, TheJournalOfTheManifest) {
+  DamagedStore store(kSeed, sim_sqlite_options(), 0, Ending::kPowerCutInCommit);
   damage_everything(&store, FileKind::kManifestJournal);
+}
+
+TEST(StoreDamageExhaustive, ParquetChunks) {
+  DamagedStore store(kSeed, sim_store_options(), 0, Ending::kCleanly);
+  damage_everything(&store, FileKind::kParquetChunk);
 }
 
 }  // namespace

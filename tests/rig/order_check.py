@@ -6,7 +6,7 @@ Rules, each with the promise behind it:
            returned (or the write itself was one with RWF_DSYNC), in a file whose name was durable;
   rename   a file gets its final name only when all written to it has been synced;
   commit   the manifest is synced only when every chunk file written before is durable, name included;
-  trim     a segment of the log is given up only under the same condition, the manifest's log included;
+  trim     a segment of the log is given up only under the same condition, the manifest included;
   restart  SQLite's log is begun anew only when the database it was copied to has been synced.
 
 A directory that is missing from the trace because it was there before counts as durable.
@@ -68,8 +68,8 @@ def is_segment(path):
     return path.endswith(".wal") and os.path.basename(os.path.dirname(path)) == "wal"
 
 
-def is_manifest_log(path):
-    return os.path.basename(path).startswith("manifest") and path.endswith("-wal")
+def is_manifest(path):
+    return os.path.basename(path) == "manifest.db"
 
 
 class OrderCheck:
@@ -143,7 +143,7 @@ class OrderCheck:
             self.windows.append((write.begin, call.begin))
 
     def begin_sync(self, call, path):
-        if is_manifest_log(path):
+        if is_manifest(path):
             self.commits += 1
             self.check_chunks("commit", call)
         if path in self.directories:
@@ -164,7 +164,7 @@ class OrderCheck:
         self.trims += 1
         self.check_chunks("trim", call)
         for file in self.files.values():
-            if is_manifest_log(file.path) and file.lacks_sync():
+            if is_manifest(file.path) and file.lacks_sync():
                 self.violate("trim", call, f"{path} was given up before the manifest was synced")
 
     def check_chunks(self, rule, call):

@@ -43,7 +43,7 @@ NEW_SEGMENT = [make("/d/wal/1.new"), write("/d/wal/1.new", offset=0), sync("/d/w
                rename("/d/wal/1.new", SEGMENT), sync_directory("/d/wal")]
 CHUNK = [make("/d/cold/c.parquet.tmp"), write("/d/cold/c.parquet.tmp"), sync("/d/cold/c.parquet.tmp"),
          rename("/d/cold/c.parquet.tmp", "/d/cold/c.parquet"), sync_directory("/d/cold")]
-COMMIT = [write("/d/manifest.db-wal", offset=32), sync("/d/manifest.db-wal")]
+COMMIT = [write("/d/manifest.db", offset=0), sync("/d/manifest.db")]
 TRIM = rename(SEGMENT, "/d/wal/1.spare")
 
 

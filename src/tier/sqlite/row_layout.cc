@@ -15,6 +15,14 @@ constexpr uint64_t kPageRowsMax = 4096;
 constexpr uint64_t kPageBytes = 16 * kMiB;      // aimed at, by the chunk's average row
 constexpr uint64_t kPageBytesMax = 128 * kMiB;  // a page beyond it is read again in smaller ones
 
+constexpr auto kEventKindMax = static_cast<int64_t>(EventKind::kCausal);
+
+// Columns of the table that are NOT NULL.
+bool is_required(ColumnId column) {
+  return column == ColumnId::kPosition || column == ColumnId::kTime || column == ColumnId::kKind ||
+         column == ColumnId::kSeverity;
+}
+
 std::string span_id_text(const std::array<uint8_t, 8>& id) {
   return hex_encode({reinterpret_cast<const char*>(id.data()), id.size()});
 }
@@ -206,7 +214,8 @@ class RowReader : public BatchReader {
 
   Result<bool> next(BatchSlice* out) override {
     while (from_ < to_) {
-      const Status status = read_page(out);
+      Status status = read_page(out);
+      if (status.ok() && from_ >= to_) status = check_count();
       if (!status.ok()) return status.with_context(session_->file()->path());
       if (out->batch != nullptr) return true;
     }
@@ -214,6 +223,19 @@ class RowReader : public BatchReader {
   }
 
  private:
+  // At the end: a reader that asked for everything knows how many rows there should have been.
+  Status check_count() const {
+    const ChunkStats& stats = session_->meta().stats;
+    const PositionRange& wanted = filter_.positions;
+    const bool is_all = conditions_.sql().empty() && wanted.from <= stats.position_min &&
+                        wanted.to > stats.position_max;
+    if (!is_all || rows_read_ == stats.rows) return Status();
+    return corruption(std::to_string(rows_read_) + " rows, but meta counts " +
+                      std::to_string(stats.rows) + " (positions " +
+                      std::to_string(stats.position_min) + " to " +
+                      std::to_string(stats.position_max) + ")");
+  }
+
   std::string where() const {
     return " WHERE position >= ? AND position < ?" +
            (conditions_.sql().empty() ? "" : " AND " + conditions_.sql());
@@ -250,6 +272,7 @@ class RowReader : public BatchReader {
       from_ = *last + 1;
     }
     const BatchPtr batch = rows.finish();
+    rows_read_ += batch->rows();
     if (cost_ != nullptr) {
       ++cost_->blocks_read;
       cost_->rows_read += batch->rows();
@@ -288,8 +311,13 @@ class RowReader : public BatchReader {
     while (true) {
       FIRN_ASSIGN(const bool row, select.step());
       if (!row) return last;
+      const int64_t position = select.column_int64(0);
+      if (position < std::max<int64_t>(1, last ? *last + 1 : from) || position >= to_) {
+        return corruption("a row with position " + std::to_string(position) + " behind position " +
+                          std::to_string(last.value_or(from - 1)));
+      }
       FIRN_TRY(add_row(select, rows));
-      last = select.column_int64(0);
+      last = position;
       if (rows->size_bytes() > kPageBytesMax && page_rows_ > 1) {
         if (!descending_) return last;
         page_rows_ /= 2;
@@ -299,8 +327,33 @@ class RowReader : public BatchReader {
     }
   }
 
+  // Before a column is read as what it should be.
+  Status check_types(const SqliteStatement& select) const {
+    int index = 0;
+    for (const ColumnSchema& column : dataset_columns(Dataset::kEvents)) {
+      const bool is_number =
+          column.type == ColumnType::kInt64 || column.type == ColumnType::kUint8;
+      const SqliteType type = select.column_type(index);
+      const bool may_be_null = !wanted_[static_cast<size_t>(index)] || !is_required(column.id);
+      bool fits = type == (is_number ? SqliteType::kInteger : SqliteType::kText) ||
+                  (may_be_null && type == SqliteType::kNull);
+      if (column.type == ColumnType::kUint8) {
+        const int64_t most = column.id == ColumnId::kKind ? kEventKindMax : UINT8_MAX;
+        const int64_t value = select.column_int64(index);
+        fits = fits && value >= 0 && value <= most;
+      }
+      if (!fits) {
+        return corruption("position " + std::to_string(select.column_int64(0)) + ": column " +
+                          std::string(column.name) + " holds what it cannot hold");
+      }
+      ++index;
+    }
+    return Status();
+  }
+
   Status add_row(const SqliteStatement& select, RowCollector* rows) const {
     const Position position = static_cast<Position>(select.column_int64(0));
+    FIRN_TRY(check_types(select));
     bool intact = true;
     const auto number = [&](int column) {
       return select.column_is_null(column) ? kAbsentInt64 : select.column_int64(column);
@@ -345,6 +398,7 @@ class RowReader : public BatchReader {
   const bool descending_;
   ScanCost* const cost_;
   int64_t from_, to_;  // what is still to be read
+  uint64_t rows_read_ = 0;
   uint64_t page_rows_ = kPageRowsMax;
   bool oversized_ = false;
   std::vector<bool> wanted_;  // per column of the dataset

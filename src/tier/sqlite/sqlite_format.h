@@ -14,7 +14,7 @@ enum class SqliteLayout : uint8_t {
   kRows = 2,    // a plain table with a row per event
 };
 
-inline constexpr uint64_t kSqliteChunkVersion = 1;
+inline constexpr uint64_t kSqliteChunkVersion = 2;
 
 inline constexpr uint32_t kBlockRowsMax = 4096;
 inline constexpr uint64_t kBlockRawBytesMax = 16 * kMiB;

@@ -162,7 +162,19 @@ Result<ChunkStats> SqliteTier::seal(const ChunkKey& key) {
 
 Result<std::unique_ptr<BatchReader>> SqliteTier::scan(const ChunkKey& key, const ScanSpec& spec,
                                                       ScanCost* cost) {
-  FIRN_ASSIGN(std::unique_ptr<ChunkFile::Session> session, file_of(key)->begin_read());
+  const std::shared_ptr<ChunkFile> file = file_of(key);
+  Result<std::unique_ptr<ChunkFile::Session>> begun = file->begin_read();
+  const bool is_missing = begun.status().code() == StatusCode::kNotFound;
+  if (!begun.ok() && !(is_missing && spec.complete_through > 0)) return begun.status();
+  const Position watermark = is_missing ? 0 : (*begun)->meta().stats.watermark;
+  if (watermark < spec.complete_through) {
+    return corruption(file->path() + ": chunk " + key.name() + " is complete up to position " +
+                      std::to_string(watermark) + ", but must be up to " +
+                      std::to_string(spec.complete_through) +
+                      ": its log was damaged, or the file is an older one; restore it from a "
+                      "backup");
+  }
+  std::unique_ptr<ChunkFile::Session> session = std::move(*begun);
   if (session->meta().layout == SqliteLayout::kRows) {
     return read_rows(std::move(session), spec, cost);
   }
