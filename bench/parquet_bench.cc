@@ -1,7 +1,7 @@
 // The Parquet tier: writing, scanning, aggregating, and SQL beside DuckDB alone on the same files.
 // Statements take turns with the peer's, so that other work on the machine meets both.
 //
-// bench_parquet [events] [rounds]     default 4,000,000 and 15
+// bench_parquet [events] [rounds]     default 1,000,000 and 15
 
 #include <fmt/format.h>
 
@@ -20,7 +20,7 @@ namespace {
 
 using namespace bench;
 
-constexpr uint64_t kFlushEvents = 500'000;
+constexpr uint64_t kFlushEvents = 250'000;
 
 constexpr const char* kStatements[] = {
     "SELECT count(*) FROM {}",
@@ -82,7 +82,7 @@ void fill(Tier* tier, uint64_t events) {
              total.worked_ms * 1e6 / static_cast<double>(events));
   ChunkStats stats;
   total = cost_of([&] { stats = must(tier->seal(kKey)); });
-  fmt::print("merged and verified: {:.0f} k/s, {:.1f} bytes an event\n",
+  fmt::print("sealed (merged and verified): {:.0f} k/s, {:.1f} bytes an event\n",
              static_cast<double>(events) / total.wall_ms,
              static_cast<double>(stats.bytes) / static_cast<double>(events));
   const Cost verify = cost_of([&] { must(tier->verify(kKey)); });
@@ -136,7 +136,7 @@ void compare_sql(const std::vector<std::string>& files, int rounds) {
 
 int main(int argc, char** argv) {
   using namespace firn;
-  const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 4'000'000;
+  const uint64_t events = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 15;
   TestDirectory directory;
   ParquetOptions options;
