@@ -13,7 +13,8 @@ namespace {
 
 constexpr uint64_t kPageFactor = 0x9e3779b97f4a7c15;
 constexpr size_t kPageBytesMin = 512;
-constexpr size_t kReservedByteOffset = 20;  // in the header of a database
+// In the header of a database.
+constexpr size_t kPageSizeOffset = 16, kReservedByteOffset = 20;
 // https://sqlite.org/fileformat2.html: a record of a rollback journal is a page's number, the page
 // and four bytes more, behind a header of a sector. So pages begin 4 bytes behind a multiple of 8.
 constexpr uint64_t kJournalPageOffset = 4;
@@ -27,6 +28,7 @@ constexpr unsigned char kMagic[kMagicBytes] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa
 // A log is a header and frames of a header and a page. Both headers end with a checksum of 8 bytes.
 constexpr uint64_t kLogHeaderBytes = 32, kFrameHeaderBytes = 24, kFrameSumBytes = 8;
 constexpr size_t kFrameHeaderSummed = 8;
+constexpr uint64_t kLogPageSizeOffset = 8;
 
 bool may_be_page(size_t size) { return size >= kPageBytesMin && std::has_single_bit(size); }
 bool is_database_page(size_t size, uint64_t offset) {
@@ -104,8 +106,20 @@ int SqliteDatabaseFile::read(void* out, size_t size, uint64_t offset) {
   if (count == 0 || !is_database_page(size, offset)) return code;
   const uint64_t page = offset / size + 1;
   if (count < size) return damaged(path(), page, offset, "is cut off");
-  if (seed_.fits({static_cast<const char*>(out), size}, page)) return code;
+  const ByteView bytes(static_cast<const char*>(out), size);
+  if (seed_.fits(bytes, page) || (page == 1 && is_part_of_first_page(bytes))) return code;
   return damaged(path(), page, offset, kDoesNotFit);
+}
+
+// A connection that was opened while the file was empty does not know the size of its pages yet, and
+// learns it by reading the first one with the wrong size.
+bool SqliteDatabaseFile::is_part_of_first_page(ByteView bytes) {
+  const auto* size_field = reinterpret_cast<const unsigned char*>(bytes.data() + kPageSizeOffset);
+  const size_t page_bytes = size_t{size_field[0]} << 8 | size_field[1];
+  if (page_bytes == bytes.size() || !may_be_page(page_bytes)) return false;
+  std::string whole(page_bytes, '\0');
+  size_t count = 0;
+  return read_some(whole.data(), whole.size(), 0, &count) == SQLITE_OK && seed_.fits(whole, 1);
 }
 
 int SqliteDatabaseFile::write(ByteView bytes, uint64_t offset) {
@@ -211,6 +225,11 @@ int SqliteLogFile::read(void* out, size_t size, uint64_t offset) {
   const int code = read_some(out, size, offset, &count);
   if (code != SQLITE_OK || !is_log_page(size, offset)) return code;
   if (unchained_from_.has_value() && offset >= *unchained_from_) return code;
+  std::array<char, 4> page_bytes{};
+  const int size_code = read_some(page_bytes.data(), page_bytes.size(), kLogPageSizeOffset, &count);
+  if (size_code != SQLITE_OK) return size_code;
+  // Only a part of the page, by a connection that does not know the size of pages yet.
+  if (size < load_big_endian(page_bytes.data())) return code;
   const Result<bool> fits = frame_fits({static_cast<const char*>(out), size}, offset);
   if (!fits.ok()) return sqlite_vfs_failure(fits.status(), SQLITE_IOERR_READ);
   if (*fits) return code;

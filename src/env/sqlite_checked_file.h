@@ -33,6 +33,7 @@ class SqliteDatabaseFile final : public SqliteEnvFile {
   int write(ByteView bytes, uint64_t offset) override;
 
  private:
+  bool is_part_of_first_page(ByteView bytes);
   int write_page(ByteView bytes, uint64_t offset);
   // Where the whole pages of the file end.
   int end_of_pages(size_t page_bytes, uint64_t* end);

@@ -131,6 +131,20 @@ TEST_F(SqliteCheckedFileTest, ATransactionLargerThanTheCacheReadsItsOwnPages) {
   EXPECT_TRUE(db->checkpoint().ok());
 }
 
+// It takes pages to be of 4 KiB, as there is none to tell otherwise.
+TEST_F(SqliteCheckedFileTest, AConnectionFromBeforeTheFirstPageReadsOn) {
+  env_.set_raw_content(kPath, "");
+  const auto early = open({.read_only = true});
+  const auto writer = open();
+  ASSERT_TRUE(writer->exec("CREATE TABLE t (a INTEGER PRIMARY KEY, b)").ok());
+  ASSERT_TRUE(writer->exec(kFill).ok());
+  EXPECT_TRUE(early->exec(kReadAll).ok()) << "out of the log";
+  const auto late = open({.read_only = true});
+  ASSERT_TRUE(writer->checkpoint().ok());
+  EXPECT_TRUE(early->exec(kReadAll).ok()) << "out of the file";
+  EXPECT_TRUE(late->exec(kReadAll).ok());
+}
+
 class SqliteJournalDamageTest : public SqliteCheckedFileTest {
  protected:
   static constexpr SqliteOpenFlags kFlags{.create = true, .journal = SqliteJournal::kRollback};

@@ -293,6 +293,11 @@ std::string SimStore::content() {
 
 std::string SimStore::check() {
   if (hung_) return "hung: an append or a command was never answered";
+  // A crash leaves nothing that a start could not tell from what the manifest has lost.
+  const StoreHealth health = store_->health();
+  if (!health.stray_chunks.empty() && faults.faults_injected() == 0) {
+    return "stray: " + health.stray_chunks.front();
+  }
   const NamespaceId id = store_->find_namespace("default")->id;
   const SnapshotPtr snapshot = *store_->snapshot(id);
   EventQuery query;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/crash/damage_cases.h"
+#include "tier/sqlite/sqlite_tier.h"
 
 namespace firn {
 namespace {
@@ -98,6 +99,43 @@ TEST(StoreDamage, EveryBitOfParquetChunksMatters) {
   DamagedStore store(kSeed, sim_store_options(), 600, Ending::kCleanly);
   const DamageCount flips = flip_bits(&store, FileKind::kParquetChunk, 10, kSeed);
   EXPECT_EQ(flips.named, flips.cycles);
+}
+
+// Perhaps the manifest is an old one: nobody can tell.
+TEST(StoreDamage, AChunkThatTheManifestNeverKnewIsKeptAndNamed) {
+  SimStore machine(kSeed);
+  ASSERT_TRUE(machine.boot());
+  machine.append(3, 0, true);
+  machine.command(ChunkAction::kFlush);
+  const std::string known = machine.chunk_names().at(0);
+  machine.shut_down();
+  ChunkKey unknown = *ChunkKey::parse(known);
+  unknown.generation = 70;
+  const std::string path = "/data/warm/" + unknown.name() + ".db";
+  {
+    BatchBuilder builder(Dataset::kEvents);
+    EventRow row;
+    row.time = unknown.start;
+    row.type = "lost";
+    builder.add(row);
+    std::unique_ptr<RecordBatch> batch = builder.finish();
+    batch->stamp(unknown.namespace_id, 1000, {});
+    const BatchSlice slice{BatchPtr(std::move(batch)), nullptr};
+    SqliteTierOptions options;
+    options.directory = "/data/warm";
+    const auto tier = open_sqlite_tier(&machine.env, options);
+    ASSERT_TRUE(tier.ok() && (*tier)->write(unknown, {&slice, 1}, 1000).ok());
+  }
+  for (int boots = 0; boots < 2; ++boots) {
+    ASSERT_TRUE(machine.boot());
+    ASSERT_EQ(machine.store()->health().stray_chunks.size(), 1u);
+    EXPECT_NE(machine.verify().find(unknown.name()), std::string::npos);
+    EXPECT_EQ(machine.rows_readable(), 3u + 2u * static_cast<size_t>(boots)) << "it is not shown";
+    machine.append(2, 1, false);
+    machine.command(ChunkAction::kFlush);
+    machine.shut_down();
+    EXPECT_TRUE(*machine.env.exists(path));
+  }
 }
 
 TEST(StoreDamage, TheLockFile) {
