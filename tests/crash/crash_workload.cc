@@ -125,4 +125,18 @@ uint64_t count_io_calls(uint64_t seed) {
   return machine.env.io_count();
 }
 
+std::string cut_random_workloads(uint64_t seed) {
+  SimStore machine(seed);
+  for (uint64_t boots = 0; boots < 4; ++boots) {
+    machine.env.crash_at(machine.env.io_count() + 50 + (seed * 7919 + 101 * boots) % 600);
+    run_random_workload(&machine, seed + 1000 * boots, 25);
+    machine.power_cut(CrashMode::kRandom, seed);
+    if (!machine.boot()) return "boot " + std::to_string(boots) + " failed";
+    const std::string problem = machine.check();
+    if (!problem.empty()) return "boot " + std::to_string(boots) + ": " + problem;
+    machine.shut_down();
+  }
+  return "";
+}
+
 }  // namespace firn

@@ -53,16 +53,7 @@ TEST(StoreCrash, PowerCutAtSampledCallsLosesNothingAcknowledged) {
 
 TEST(StoreCrash, RandomWorkloadsSurviveRandomPowerCuts) {
   for (uint64_t seed = 100; seed < 130; ++seed) {
-    SimStore machine(seed);
-    for (int boots = 0; boots < 4; ++boots) {
-      machine.env.crash_at(machine.env.io_count() + 50 +
-                           (seed * 7919 + 101 * static_cast<uint64_t>(boots)) % 600);
-      run_random_workload(&machine, seed + 1000 * static_cast<uint64_t>(boots), 25);
-      machine.power_cut(CrashMode::kRandom, seed);
-      ASSERT_TRUE(machine.boot()) << "seed " << seed;
-      ASSERT_EQ(machine.check(), "") << "seed " << seed << ", boot " << boots;
-      machine.shut_down();
-    }
+    ASSERT_EQ(cut_random_workloads(seed), "") << "seed " << seed;
   }
 }
 
