@@ -162,8 +162,16 @@ Status CheckedWriter::finish() {
   return file_->sync();
 }
 
+Result<std::unique_ptr<File>> open_known_file(Env* env, const std::string& path) {
+  Result<std::unique_ptr<File>> file = env->open(path, OpenMode::kRead);
+  if (file.status().code() == StatusCode::kNotFound) {
+    return corruption(path + ": the file is missing; bring it back from a backup");
+  }
+  return file;
+}
+
 Status verify_checked_file(Env* env, const std::string& path) {
-  FIRN_ASSIGN(auto file, env->open(path, OpenMode::kRead));
+  FIRN_ASSIGN(auto file, open_known_file(env, path));
   FIRN_ASSIGN(auto end, load_file_end(*file, path, nullptr));
   CheckedReader reader(std::move(file), path, end, nullptr);
   const uint64_t step = std::max(kVerifyBytes, end->block_bytes);

@@ -77,7 +77,11 @@ class CheckedWriter {
   uint64_t block_filled_ = 0;
 };
 
-// Reads the whole file and compares every checksum. Errors of CheckedReader and load_file_end().
+// Opens a file that somebody counts on: that it is missing is damage. kCorruption names it.
+Result<std::unique_ptr<File>> open_known_file(Env* env, const std::string& path);
+
+// Reads the whole file and compares every checksum. Errors of open_known_file(), CheckedReader and
+// load_file_end().
 Status verify_checked_file(Env* env, const std::string& path);
 
 }  // namespace firn

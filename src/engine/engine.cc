@@ -18,13 +18,6 @@ bool equal_names(const std::string& a, const std::string& b) {
   return duckdb::StringUtil::CIEquals(a, b);
 }
 
-// A Parquet file that is gone was moved or dropped behind the caller's snapshot.
-Status explain_missing_file(const Status& status) {
-  if (status.code() != StatusCode::kNotFound) return status;
-  return unavailable("a file was moved while the statement ran, ask again (" +
-                     std::string(status.message()) + ")");
-}
-
 }  // namespace
 
 duckdb::shared_ptr<Session> Session::of(duckdb::ClientContext& context) {
@@ -249,7 +242,7 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
     return deadline_exceeded(fmt::format("the query took longer than query_time ({})",
                                          format_duration(request.time_limit_ns)));
   }
-  if (!status.ok()) return explain_missing_file(status);
+  if (!status.ok()) return status;
   summary.parquet_files = session.files_opened;
   summary.parquet_bytes = session.bytes_read;
   return summary;

@@ -172,8 +172,8 @@ class Engine {
   // file may be there; the caller removes it.
   Status write_parquet(const ParquetWrite& write);
 
-  // One for each file, in the order of the paths. kNotFound when there is no such file, kCorruption
-  // when it is damaged; both name the file.
+  // One for each file, in the order of the paths. kCorruption, naming the file, when it is damaged
+  // or missing.
   Result<std::vector<ParquetInfo>> parquet_info(std::span<const std::string> paths);
   // The row groups that have rows, in file order. Errors as above.
   Result<std::vector<ParquetRowGroup>> parquet_row_groups(const std::string& path);
@@ -181,7 +181,7 @@ class Engine {
   // Reads rows that satisfy the filter, ascending by position within and across slices (across:
   // descending on request). Equality, ranges of time, position and numbers, and kContains are given
   // to Parquet, so row groups and pages without matches are skipped; every predicate is checked.
-  // Rows come back as they were written, bit for bit. kNotFound, kCorruption, or what Env returned,
+  // Rows come back as they were written, bit for bit. kCorruption, or what Env returned,
   // here or from next().
   Result<std::unique_ptr<BatchReader>> read_parquet(const ParquetRead& read);
 

@@ -78,7 +78,7 @@ class EnvFileSystem : public duckdb::FileSystem {
         !(writes ? session->writable_path == path : session->readable_paths.contains(path))) {
       refuse(url);
     }
-    auto file = env_->open(path, writes ? OpenMode::kCreateNew : OpenMode::kRead);
+    auto file = writes ? env_->open(path, OpenMode::kCreateNew) : open_known_file(env_, path);
     if (!file.ok()) session->fail(file.status());
     ++session->files_opened;
     std::unique_ptr<CheckedReader> reader;

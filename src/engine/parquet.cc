@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/checked_file.h"
 #include "engine/columns.h"
 #include "engine/instance.h"
 #include "engine/parquet_reader.h"
@@ -226,7 +227,7 @@ Result<std::unique_ptr<BatchReader>> Engine::read_parquet(const ParquetRead& rea
   auto client = std::make_unique<Client>(*instance_->database, instance_->env);
   client->session->readable_paths.insert(read.path);
   // A missing file is told now rather than at the first row.
-  FIRN_TRY(instance_->env->open(read.path, OpenMode::kRead).status());
+  FIRN_TRY(open_known_file(instance_->env, read.path).status());
   return std::unique_ptr<BatchReader>(std::make_unique<ParquetReader>(std::move(client), read));
 }
 

@@ -326,15 +326,15 @@ TEST_F(EngineParquetTest, UnitesHundredsOfParts) {
   EXPECT_THAT(sink.rows, ElementsAre("400"));
 }
 
-TEST_F(EngineParquetTest, NamesMissingFiles) {
+TEST_F(EngineParquetTest, AMissingFileIsDamage) {
   ASSERT_TRUE(write("yes", {}).ok());
   const std::vector<std::string> paths = {directory_.file("yes"), directory_.file("no")};
-  EXPECT_EQ(engine_->parquet_info(paths).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(engine_->parquet_row_groups(paths[1]).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(engine_->parquet_info(paths).status().code(), StatusCode::kCorruption);
+  EXPECT_EQ(engine_->parquet_row_groups(paths[1]).status().code(), StatusCode::kCorruption);
   ParquetRead read;
   read.path = directory_.file("no");
   read.namespace_id = 1;
-  EXPECT_EQ(engine_->read_parquet(read).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(engine_->read_parquet(read).status().code(), StatusCode::kCorruption);
   EventTable table;
   table.name = "events";
   table.parquet.push_back({{directory_.file("no")}, {}, {}});
@@ -342,7 +342,7 @@ TEST_F(EngineParquetTest, NamesMissingFiles) {
   request.event_tables = {table};
   request.sql = "SELECT count(*) FROM events";
   TextSink sink;
-  EXPECT_EQ(engine_->run(request, &sink).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(engine_->run(request, &sink).status().code(), StatusCode::kCorruption);
 }
 
 TEST_F(EngineParquetTest, DoesNotOverwrite) {

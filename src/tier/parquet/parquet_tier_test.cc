@@ -203,6 +203,20 @@ TEST_F(ParquetTierTest, VerifyFindsEveryDamagedByte) {
   }
 }
 
+TEST_F(ParquetTierTest, AMissingFileIsDamage) {
+  write(1, 500);
+  const std::string path = path_of(0);
+  ASSERT_TRUE(posix_env()->remove(path).ok());
+  auto reader = tier_->scan(test_chunk(), {}, nullptr);
+  BatchSlice slice;
+  const Status scanned = reader.ok() ? (*reader)->next(&slice).status() : reader.status();
+  const Status verified = tier_->verify(test_chunk()).status();
+  for (const Status& status : {scanned, verified}) {
+    EXPECT_EQ(status.code(), StatusCode::kCorruption) << status.to_string();
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr(path));
+  }
+}
+
 TEST_F(ParquetTierTest, ReadsNameDamage) {
   write(1, 5000);
   const std::string path = path_of(0);
