@@ -76,12 +76,27 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
   return found;
 }
 
+namespace {
+
+// What the manifest names is there, or something is wrong: an answer without it would be one that
+// hides rows.
+template <typename T>
+Result<T> as_known(Result<T> result, const SnapshotChunk& chunk) {
+  if (result.status().code() != StatusCode::kNotFound) return result;
+  return corruption("the chunk " + chunk.key.name() + " with positions " +
+                    std::to_string(chunk.stats.position_min) + " to " +
+                    std::to_string(chunk.stats.position_max) + " is missing in tier '" +
+                    chunk.tier + "'; bring it back from a backup");
+}
+
+}  // namespace
+
 Result<std::unique_ptr<BatchReader>> Snapshot::scan(const SnapshotChunk& chunk, ScanSpec spec,
                                                     ScanCost* cost) const {
   spec.filter.positions = intersect(spec.filter.positions, chunk.owned);
   if (chunk.in_memory) return memory_.scan(chunk.key, spec, cost);
   spec.complete_through = chunk.stats.watermark;
-  return core_->find_tier(chunk.tier)->scan(chunk.key, spec, cost);
+  return as_known(core_->find_tier(chunk.tier)->scan(chunk.key, spec, cost), chunk);
 }
 
 Result<AggregateStates> Snapshot::aggregate(const SnapshotChunk& chunk, AggregateSpec spec,
@@ -89,7 +104,7 @@ Result<AggregateStates> Snapshot::aggregate(const SnapshotChunk& chunk, Aggregat
   spec.filter.positions = intersect(spec.filter.positions, chunk.owned);
   if (!chunk.in_memory) {
     spec.complete_through = chunk.stats.watermark;
-    return core_->find_tier(chunk.tier)->aggregate(chunk.key, spec, cost);
+    return as_known(core_->find_tier(chunk.tier)->aggregate(chunk.key, spec, cost), chunk);
   }
   ScanSpec scan_spec;
   scan_spec.filter = spec.filter;

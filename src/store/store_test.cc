@@ -390,6 +390,26 @@ TEST_F(StoreTest, VerifyFindsNothingOnSoundDataAndNamesADamagedChunk) {
   EXPECT_THAT(report.findings[0].status.to_string(), HasSubstr("corruption"));
 }
 
+TEST_F(StoreTest, AMissingChunkIsNamedAndHidesNoRows) {
+  ASSERT_TRUE(append({{"a"}, {"b"}}).ok());
+  ASSERT_TRUE(flush().ok());
+  const std::string name =
+      (*store_->snapshot(space_))->chunks(Dataset::kEvents, Filter{})[0].key.name();
+  store_.reset();
+  for (const char* suffix : {".db", ".db-wal"}) {
+    (void)posix_env()->remove(directory_.path() + "/warm/" + name + suffix);
+  }
+  open();
+  const SnapshotPtr snapshot = *store_->snapshot(space_);
+  const auto chunks = snapshot->chunks(Dataset::kEvents, Filter{});
+  ASSERT_EQ(chunks.size(), 1u);
+  for (const Status& status : {snapshot->scan(chunks[0], ScanSpec{}, nullptr).status(),
+                               snapshot->aggregate(chunks[0], AggregateSpec{}, nullptr).status()}) {
+    EXPECT_EQ(status.code(), StatusCode::kCorruption) << status.to_string();
+    EXPECT_THAT(status.to_string(), HasSubstr(name));
+  }
+}
+
 TEST_F(StoreTest, ADamagedOpenChunkDoesNotStopWhatArrivesLater) {
   ASSERT_TRUE(append({{"a"}}).ok());
   ASSERT_TRUE(flush().ok());
