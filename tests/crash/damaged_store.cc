@@ -103,9 +103,8 @@ void DamagedStore::cut_power_in_commit(uint64_t seed) {
     if (!machine_.has_crashed()) break;
     machine_.power_cut(CrashMode::kKeepAll, seed);
     const std::vector<std::string> files = machine_.env.all_files();
-    const bool has_journal =
-        std::find(files.begin(), files.end(), std::string(kManifestPath) + "-journal") !=
-        files.end();
+    const bool has_journal = std::find(files.begin(), files.end(),
+                                       std::string(kManifestPath) + "-journal") != files.end();
     const bool in_commit = has_journal && content(kManifestPath) != manifest;
     if (in_commit) found = machine_.env.snapshot();
     if (!in_commit && found != nullptr) break;
