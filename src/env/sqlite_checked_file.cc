@@ -66,7 +66,9 @@ struct FrameSum {
   auto operator<=>(const FrameSum&) const = default;
 };
 
-FrameSum load_sum(const char* bytes) { return {load_big_endian(bytes), load_big_endian(bytes + 4)}; }
+FrameSum load_sum(const char* bytes) {
+  return {load_big_endian(bytes), load_big_endian(bytes + 4)};
+}
 
 int damaged(const std::string& path, uint64_t page, uint64_t offset, std::string_view reason) {
   return sqlite_vfs_failure(
@@ -111,8 +113,8 @@ int SqliteDatabaseFile::read(void* out, size_t size, uint64_t offset) {
   return damaged(path(), page, offset, kDoesNotFit);
 }
 
-// A connection that was opened while the file was empty does not know the size of its pages yet, and
-// learns it by reading the first one with the wrong size.
+// A connection that was opened while the file was empty does not know the size of its pages yet,
+// and learns it by reading the first one with the wrong size.
 bool SqliteDatabaseFile::is_part_of_first_page(ByteView bytes) {
   const auto* size_field = reinterpret_cast<const unsigned char*>(bytes.data() + kPageSizeOffset);
   const size_t page_bytes = size_t{size_field[0]} << 8 | size_field[1];
@@ -171,8 +173,7 @@ int SqliteJournalFile::read(void* out, size_t size, uint64_t offset) {
   }
   if (!is_journal_page(size, offset)) return code;
   std::array<char, kNumberBytes> number{};
-  const int number_code =
-      read_some(number.data(), number.size(), offset - number.size(), &count);
+  const int number_code = read_some(number.data(), number.size(), offset - number.size(), &count);
   if (number_code != SQLITE_OK) return number_code;
   const uint32_t page = load_big_endian(number.data());
   if (seed_.fits({static_cast<const char*>(out), size}, page)) return code;
@@ -193,8 +194,7 @@ int SqliteJournalFile::check_header(uint64_t offset) {
 
 int SqliteJournalFile::write_header(ByteView bytes, uint64_t offset) {
   std::array<char, kSqliteReservedBytes> trailer{};
-  const ByteView checked =
-      bytes.substr(kHeaderCheckedFrom, kHeaderCheckedTo - kHeaderCheckedFrom);
+  const ByteView checked = bytes.substr(kHeaderCheckedFrom, kHeaderCheckedTo - kHeaderCheckedFrom);
   store_le<uint64_t>(trailer.data(), seed_.trailer(checked, 0));
   const std::array<ByteView, 3> parts{bytes.substr(0, kHeaderCheckedTo),
                                       ByteView(trailer.data(), trailer.size()),
@@ -208,8 +208,8 @@ int SqliteJournalFile::write(ByteView bytes, uint64_t offset) {
     number_offset_ = offset;
     number_ = load_big_endian(bytes.data());
   }
-  const bool is_page = is_journal_page(bytes.size(), offset) &&
-                       number_offset_ + kNumberBytes == offset;
+  const bool is_page =
+      is_journal_page(bytes.size(), offset) && number_offset_ + kNumberBytes == offset;
   if (!is_page) return write_parts({&bytes, 1}, offset);
   const ByteView content = bytes.substr(0, bytes.size() - kSqliteReservedBytes);
   std::array<char, kSqliteReservedBytes> trailer{};

@@ -327,8 +327,7 @@ TEST_P(SqliteCrash, TheSameSeedIsTheSameRun) {
   EXPECT_EQ(hashes[0], hashes[1]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Journal, SqliteCrash,
-                         ::testing::Values("WAL", "DELETE"),
+INSTANTIATE_TEST_SUITE_P(Journal, SqliteCrash, ::testing::Values("WAL", "DELETE"),
                          [](const auto& mode) { return std::string(mode.param); });
 
 }  // namespace

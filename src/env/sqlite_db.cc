@@ -124,8 +124,7 @@ Status SqliteDb::configure_writing() {
   // Both of no effect on a file that has pages.
   FIRN_TRY(exec(fmt::format("PRAGMA page_size={}", rollback ? 4096 : 8192)));
   int reserved = kSqliteReservedBytes;
-  const int code =
-      sqlite3_file_control(handle_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+  const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
   if (code != SQLITE_OK) return error(code, "reserve bytes");
   const std::string wanted = rollback ? "delete" : "wal";
   FIRN_ASSIGN(const std::string mode, query_text("PRAGMA journal_mode=" + wanted));

@@ -17,10 +17,11 @@ namespace firn {
 // The one way to talk to SQLite. All I/O goes through the Env (sqlite_vfs.h).
 //
 // Errors of everything below, with the path and the statement in the message: kCorruption (damaged,
-// or no database of ours), kNoSpace, kUnavailable (somebody else holds a lock; nothing was changed),
-// kOutcomeUnknown (a sync failed: the transaction may or may not be there, and the database refuses
-// all further writes until every connection to it is closed and it is opened again), kConflict (a
-// constraint), kTooLarge, kCancelled (interrupt()), kIoError, kInternal (our SQL is wrong).
+// or no database of ours), kNoSpace, kUnavailable (somebody else holds a lock; nothing was
+// changed), kOutcomeUnknown (a sync failed: the transaction may or may not be there, and the
+// database refuses all further writes until every connection to it is closed and it is opened
+// again), kConflict (a constraint), kTooLarge, kCancelled (interrupt()), kIoError, kInternal (our
+// SQL is wrong).
 
 // What a column of a row holds. The values are those of SQLITE_INTEGER... and may be stored.
 enum class SqliteType : uint8_t { kInteger = 1, kFloat = 2, kText = 3, kBlob = 4, kNull = 5 };

@@ -23,7 +23,8 @@ class RawDb {
     code_ =
         sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs);
     int reserved = kSqliteReservedBytes;
-    if (vfs != nullptr) sqlite3_file_control(handle_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    if (vfs != nullptr)
+      sqlite3_file_control(handle_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
   }
   ~RawDb() { EXPECT_EQ(sqlite3_close(handle_), SQLITE_OK); }
   int code() const { return code_; }

@@ -47,8 +47,8 @@ Status add_owned(const Snapshot& snapshot, const ChunkKey& interval, PositionRan
   return Status();
 }
 
-// Whether everything in the chunk, which the manifest does not know, is shown without it: as after a
-// crash between the first flush of a generation and its commit.
+// Whether everything in the chunk, which the manifest does not know, is shown without it: as after
+// a crash between the first flush of a generation and its commit.
 Result<bool> is_shown_elsewhere(const std::shared_ptr<StoreCore>& core, Tier* tier,
                                 const ChunkKey& key) {
   const NamespacePtr ns = core->find_namespace(key.namespace_id);

@@ -11,8 +11,8 @@ namespace firn {
 namespace {
 
 constexpr int64_t kFormatVersion = 2;
-// After each commit the truth is in the file, whose pages are checked: a damaged log would read like
-// a shorter one, and what it had committed would be gone without a word.
+// After each commit the truth is in the file, whose pages are checked: a damaged log would read
+// like a shorter one, and what it had committed would be gone without a word.
 constexpr SqliteJournal kJournal = SqliteJournal::kRollback;
 constexpr size_t kIdsCacheBytes = size_t{64} << 20;
 

@@ -97,8 +97,8 @@ struct ClockRecord {
 class Manifest {
  public:
   // Opens or creates, and checks what it opens: kCorruption when any page, row or the sum over all
-  // rows is wrong, and then nothing was changed. `existing_data`: true when the data directory holds chunks or log segments,
-  // in which case a missing manifest is an error, not an empty store.
+  // rows is wrong, and then nothing was changed. `existing_data`: true when the data directory
+  // holds chunks or log segments, in which case a missing manifest is an error, not an empty store.
   static Result<std::unique_ptr<Manifest>> open(
       Env* env, const std::string& path, bool existing_data, DurationNs chunk_interval_ns,
       std::function<void(const std::string&, const ChunkKey&)> on_unused);

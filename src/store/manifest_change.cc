@@ -11,8 +11,8 @@ constexpr const char* kTables[] = {"meta", "namespaces", "chunks", "id_lists", "
 // The row that holds the sum is no part of it.
 constexpr const char* kSelectMeta = "SELECT * FROM meta WHERE key <> 'content_sum'";
 
-constexpr ManifestStatement kPutMeta{
-    "meta", "key = ?1", "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"};
+constexpr ManifestStatement kPutMeta{"meta", "key = ?1",
+                                     "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"};
 
 void append_number(std::string* out, int64_t number) {
   char bytes[8];
@@ -78,8 +78,8 @@ Result<uint64_t> manifest_content_sum(SqliteDb* db) {
 Result<ManifestChange::Prepared*> ManifestChange::prepare(const ManifestStatement& what) {
   const auto known = prepared_.find(&what);
   if (known != prepared_.end()) return &known->second;
-  FIRN_ASSIGN(SqliteStatement rows, db_->prepare("SELECT * FROM " + std::string(what.table) +
-                                                 " WHERE " + what.where));
+  FIRN_ASSIGN(SqliteStatement rows,
+              db_->prepare("SELECT * FROM " + std::string(what.table) + " WHERE " + what.where));
   FIRN_ASSIGN(SqliteStatement change, db_->prepare(what.sql));
   Prepared prepared{std::move(rows), std::move(change)};
   return &prepared_.emplace(&what, std::move(prepared)).first->second;

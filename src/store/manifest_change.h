@@ -19,8 +19,8 @@ struct ManifestBytes {
 };
 using ManifestValue = std::variant<int64_t, std::string_view, ManifestBytes>;
 
-// A change of one table. `where` finds the rows that `sql` touches, before and after; its parameters
-// are the first ones of `sql`.
+// A change of one table. `where` finds the rows that `sql` touches, before and after; its
+// parameters are the first ones of `sql`.
 struct ManifestStatement {
   const char* table;
   const char* where;

@@ -59,7 +59,7 @@ inline constexpr ManifestStatement kAddIds{
     "INSERT INTO id_lists (namespace, dataset, start_ns, end_ns, generation, sequence, hashes) "
     "VALUES (?1,?2,?3,?4,?5,?6,?7)"};
 inline constexpr ManifestStatement kDropIds{"id_lists", FIRN_CHUNK_KEY,
-                                     "DELETE FROM id_lists WHERE " FIRN_CHUNK_KEY};
+                                            "DELETE FROM id_lists WHERE " FIRN_CHUNK_KEY};
 inline constexpr ManifestStatement kRaiseHead{
     "stream_heads", "namespace = ?1 AND stream = ?2",
     "INSERT INTO stream_heads (namespace, stream, next_position) VALUES (?1,?2,?3) "

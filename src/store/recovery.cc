@@ -142,10 +142,10 @@ Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress
   }
   if (status.ok()) return Status();
   if (status.code() != StatusCode::kCorruption) return status;
-  core->condition.make_read_only(
-      corruption("the log in " + join_path(core->options.data_dir, "wal") +
-                 " is damaged, so the store is open for reading only: " +
-                 std::string(status.message()) + ". Run firn verify to see what is affected"));
+  core->condition.make_read_only(corruption(
+      "the log in " + join_path(core->options.data_dir, "wal") +
+      " is damaged, so the store is open for reading only: " + std::string(status.message()) +
+      ". Run firn verify to see what is affected"));
   return Status();
 }
 

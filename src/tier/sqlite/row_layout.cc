@@ -331,8 +331,7 @@ class RowReader : public BatchReader {
   Status check_types(const SqliteStatement& select) const {
     int index = 0;
     for (const ColumnSchema& column : dataset_columns(Dataset::kEvents)) {
-      const bool is_number =
-          column.type == ColumnType::kInt64 || column.type == ColumnType::kUint8;
+      const bool is_number = column.type == ColumnType::kInt64 || column.type == ColumnType::kUint8;
       const SqliteType type = select.column_type(index);
       const bool may_be_null = !wanted_[static_cast<size_t>(index)] || !is_required(column.id);
       bool fits = type == (is_number ? SqliteType::kInteger : SqliteType::kText) ||
