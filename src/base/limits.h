@@ -27,11 +27,11 @@ struct Limits {
   uint64_t namespaces = 10'000;
   uint64_t attributes_per_event = 128;
   uint64_t sql_bytes = 64 * kKiB;
-  uint64_t query_rows = 1'000'000;  // rows in one SQL answer
-  uint64_t page_rows = 10'000;      // rows in one page of events
-  uint64_t page_bytes = 16 * kMiB;  // rows in one page of events; then it ends early
-  uint64_t answer_bytes = 64 * kMiB;  // text of one SQL answer
-  uint64_t queries_waiting = 256;     // requests behind those that query_threads work on
+  uint64_t query_rows = 1'000'000;               // rows in one SQL answer
+  uint64_t page_rows = 10'000;                   // rows in one page of events
+  uint64_t page_bytes = 16 * kMiB;               // rows in one page of events; then it ends early
+  uint64_t answer_bytes = 64 * kMiB;             // text of one SQL answer
+  uint64_t queries_waiting = 256;                // requests behind those that query_threads work on
   DurationNs query_patience_ns = 2 * kSecondNs;  // how long a query waits for its memory
   uint64_t query_memory_bytes = 768 * kMiB;
   DurationNs query_time_ns = 30 * kSecondNs;

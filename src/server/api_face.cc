@@ -68,11 +68,13 @@ void run_query(Services* services, const HttpRequestPtr& request, const Responde
                std::function<Result<HttpResponse>()> work) {
   // Counts as long as the executor holds the function, also when it drops it.
   const uint64_t before = services->queries_waiting.fetch_add(1);
-  std::shared_ptr<void> waiting(nullptr, [services](void*) { services->queries_waiting.fetch_sub(1); });
+  std::shared_ptr<void> waiting(nullptr,
+                                [services](void*) { services->queries_waiting.fetch_sub(1); });
   if (before >= services->limits.queries_waiting) {
     services->metrics->queries_not_queued.add();
-    return respond(json_error(unavailable("more than " + std::to_string(services->limits.queries_waiting) +
-                                          " queries are waiting (queries_waiting); try again later")));
+    return respond(
+        json_error(unavailable("more than " + std::to_string(services->limits.queries_waiting) +
+                               " queries are waiting (queries_waiting); try again later")));
   }
   services->query_executor([request, respond, waiting, work = std::move(work)]() mutable {
     waiting.reset();

@@ -153,9 +153,8 @@ Setting wal_type_setting() {
 
 std::vector<Setting> store_settings() {
   return {
-      size_setting(kMaxMemory,
-                   "rows in memory and on their way to the log; above it appends wait", 0,
-                   [](auto* c) { return &c->store.memory_bytes_max; }),
+      size_setting(kMaxMemory, "rows in memory and on their way to the log; above it appends wait",
+                   0, [](auto* c) { return &c->store.memory_bytes_max; }),
       duration_setting("chunk_interval", "width of a chunk; fixed when the directory is created",
                        [](auto* c) { return &c->store.chunk_interval_ns; }),
       wal_type_setting(),

@@ -91,7 +91,7 @@ class ServerMetrics {
   void render(MetricsText* text) const EXCLUDES(mutex_);
 
   Counter connections_opened, connections_closed, connections_refused;
-  Counter bodies_refused;                            // for lack of request memory
+  Counter bodies_refused;                              // for lack of request memory
   Counter queries_without_memory, queries_not_queued;  // refused
   Counter received_bytes, sent_bytes;
   Counter tails_opened, tails_closed;

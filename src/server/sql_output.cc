@@ -178,7 +178,8 @@ Status AnswerText::settle(uint64_t bytes) {
                      "; select fewer rows or columns");
   }
   // The tail may grow to twice a piece before it is noticed, or to what is asked for now.
-  const uint64_t wanted = pieces_bytes_ + std::max(tail_.capacity(), tail_.size() + bytes) + kPieceBytes;
+  const uint64_t wanted =
+      pieces_bytes_ + std::max(tail_.capacity(), tail_.size() + bytes) + kPieceBytes;
   if (wanted > share_.bytes() && !share_.resize(wanted)) {
     return unavailable("other answers use the memory for queries (query_memory); try again later");
   }

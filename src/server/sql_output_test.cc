@@ -98,7 +98,8 @@ TEST(SqlOutput, LongAnswersComeInPieces) {
   const auto output = make_sql_output(SqlFormat::kNdjson, &answer);
   ASSERT_TRUE(output->columns(std::vector<SqlColumn>{{"a", "VARCHAR"}}).ok());
   const std::string long_text(100'000, 'x');
-  for (int i = 0; i < 20; ++i) ASSERT_TRUE(output->row(std::vector<SqlValue>{text(long_text)}).ok());
+  for (int i = 0; i < 20; ++i)
+    ASSERT_TRUE(output->row(std::vector<SqlValue>{text(long_text)}).ok());
   HttpResponse response;
   answer.move_to(&response);
   EXPECT_GT(response.more.size(), 1u);

@@ -22,8 +22,8 @@ struct TierConfig {
   uint64_t max_memory_bytes = 0;   // memory: size at which the store flushes early; 0: by age only
   // parquet: for packing and reading, all calls together; the store derives it from its budget.
   uint64_t work_memory_bytes = 512 * kMiB;
-  std::string directory = {};      // sqlite, parquet: where chunks are; created when missing
-  std::string layout = {};         // sqlite: "blocks" (also when empty) or "rows"
+  std::string directory = {};  // sqlite, parquet: where chunks are; created when missing
+  std::string layout = {};     // sqlite: "blocks" (also when empty) or "rows"
   // sqlite: attributes with an index of their own, see attribute_of() for what a key names.
   std::vector<std::string> promoted_attributes = {};
 };

@@ -76,9 +76,9 @@ void SegmentFiles::adopt(const SegmentListing& listing) {
   spares_ = std::move(spares);
 }
 
-std::optional<uint64_t> SegmentFiles::take_spare() {
+std::optional<uint64_t> SegmentFiles::take_spare(size_t kept) {
   const MutexLock lock(&mutex_);
-  if (spares_.empty()) return std::nullopt;
+  if (spares_.size() <= kept) return std::nullopt;
   const uint64_t id = spares_.back();
   spares_.pop_back();
   return id;
@@ -105,7 +105,11 @@ Result<std::unique_ptr<File>> SegmentFiles::allocate(const std::string& path, ui
 Result<std::unique_ptr<File>> SegmentFiles::prepare(SegmentHeader* header, std::string* path) {
   std::unique_ptr<File> file;
   if (header->file_bytes == options_.segment_bytes) {
-    while (const std::optional<uint64_t> spare = take_spare()) {
+    // The last one is recovery's, unless another can be made.
+    const Status room = check_space(options_.segment_bytes);
+    if (!room.ok() && room.code() != StatusCode::kNoSpace) return room;
+    const size_t kept = room.ok() ? 0 : 1;
+    while (const std::optional<uint64_t> spare = take_spare(kept)) {
       *path = path_of(*spare, kSpareSuffix);
       Result<std::unique_ptr<File>> opened = env_->open(*path, OpenMode::kReadWrite);
       if (opened.ok()) {
@@ -147,16 +151,65 @@ Result<std::unique_ptr<File>> SegmentFiles::create(SegmentHeader* header) {
   // The name may be there or not: no longer a refusal before anything was done.
   if (status.code() == StatusCode::kNoSpace) status = io_error(std::string(status.message()));
   if (!status.ok()) return status;
+  keep_spare();
   return file;
 }
 
+// Recovery copies the last group to a new file, also when the disk is full by then. Best effort:
+// as long as there is room for the next segment besides.
+void SegmentFiles::keep_spare() {
+  if (options_.recycled_segments_max == 0) return;
+  {
+    const MutexLock lock(&mutex_);
+    if (!spares_.empty()) return;
+  }
+  if (!check_space(2 * options_.segment_bytes).ok()) return;
+  const std::string path = path_of(kIdMax, kUnfinishedSuffix);
+  SegmentHeader header;
+  header.segment_id = kIdMax;
+  header.file_bytes = options_.segment_bytes;
+  std::string block(kSegmentHeaderBytes, '\0');
+  encode_segment_header(&header, block.data());
+  Result<std::unique_ptr<File>> file = allocate(path, header.file_bytes);
+  Status status = file.status();
+  if (status.ok()) status = (*file)->write_at(0, block);
+  if (status.ok()) status = (*file)->sync();
+  if (status.ok()) status = env_->rename(path, path_of(kIdMax, kSpareSuffix));
+  if (status.ok()) status = env_->sync_directory(options_.directory);
+  if (!status.ok()) {
+    (void)env_->remove(path);
+    return;
+  }
+  const MutexLock lock(&mutex_);
+  spares_.push_back(kIdMax);
+}
+
+Status SegmentFiles::ensure_spare() {
+  if (options_.recycled_segments_max == 0) return {};
+  keep_spare();
+  {
+    const MutexLock lock(&mutex_);
+    if (!spares_.empty()) return {};
+  }
+  return check_space(options_.segment_bytes);
+}
+
 Status SegmentFiles::create_filled(SegmentHeader* header, const Fill& fill) {
-  const std::string path = path_of(header->segment_id, kUnfinishedSuffix);
-  FIRN_ASSIGN(std::unique_ptr<File> file, allocate(path, header->file_bytes));
+  std::string path = path_of(header->segment_id, kUnfinishedSuffix);
+  Result<std::unique_ptr<File>> file = allocate(path, header->file_bytes);
+  if (file.status().code() == StatusCode::kNoSpace) {
+    (void)env_->remove(path);
+    const bool fits = header->file_bytes <= options_.segment_bytes;
+    const std::optional<uint64_t> spare = fits ? take_spare(0) : std::nullopt;
+    if (!spare) return file.status();
+    path = path_of(*spare, kSpareSuffix);
+    file = env_->open(path, OpenMode::kReadWrite);
+  }
+  FIRN_TRY(file.status());
   std::string block(kSegmentHeaderBytes, '\0');
   encode_segment_header(header, block.data());
-  FIRN_TRY(file->write_at(0, block));
-  FIRN_TRY(fill(std::move(file)));
+  FIRN_TRY((*file)->write_at(0, block));
+  FIRN_TRY(fill(std::move(*file)));
   return publish(*header, path);
 }
 

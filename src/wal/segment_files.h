@@ -57,15 +57,19 @@ class SegmentFiles {
 
   // Makes the segment `header->segment_id` of `header->file_bytes`, from a spare if there is one,
   // and returns it open for writing. Its header and its name are durable then. kNoSpace: there is
-  // no room without touching the reserve; nothing was made. Any other failure: the file may or may
-  // not be there, and the log must not go on. Sets header->crc.
+  // no room without touching the reserve or the spare that is kept for recovery; nothing was made.
+  // Any other failure: the file may or may not be there, and the log must not go on. Sets
+  // header->crc.
   Result<std::unique_ptr<File>> create(SegmentHeader* header);
 
-  // The same for recovery: the file may use the reserve, and `fill` writes and syncs the first
-  // records before the file gets its name. A failure leaves the log as it was or with the whole
-  // segment.
+  // The same for recovery: the file may use the reserve, or a spare when nothing is free, and
+  // `fill` writes and syncs the first records before the file gets its name. A failure leaves the
+  // log as it was or with the whole segment.
   using Fill = std::function<Status(std::unique_ptr<File>)>;
   Status create_filled(SegmentHeader* header, const Fill& fill);
+
+  // Makes the spare for recovery when there is none. kNoSpace: there is none, and no room for one.
+  Status ensure_spare();
 
   // Gives up all segments before `segment_id`, except the newest one, from the oldest on. After a
   // failure the remaining ones are still kept, and a later call tries again.
@@ -81,7 +85,9 @@ class SegmentFiles {
     return segment_path(options_.directory, id, suffix);
   }
   bool is_reusable_spare(const SegmentFile& spare) const;
-  std::optional<uint64_t> take_spare();
+  // Nothing when there are no more than `kept`.
+  std::optional<uint64_t> take_spare(size_t kept);
+  void keep_spare();
   Status check_space(uint64_t file_bytes) const;
   Result<std::unique_ptr<File>> allocate(const std::string& path, uint64_t file_bytes);
   Result<std::unique_ptr<File>> prepare(SegmentHeader* header, std::string* path);

@@ -95,7 +95,10 @@ Status SegmentWal::make_room(uint64_t payload_size) {
                          end_.offset + wal::kRecordHeaderBytes + wal::record_bytes(payload_size) +
                                  wal::kReservedBytes <=
                              end_.header.file_bytes;
-  return resumable ? resume_segment() : roll(payload_size);
+  if (!resumable) return roll(payload_size);
+  // A recovery on a full disk may have used the spare: without it the next one could fail.
+  FIRN_TRY(files_.ensure_spare());
+  return resume_segment();
 }
 
 // The closed record is overwritten, and that is synced before anything follows: as long as a closed

@@ -15,6 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 TEST(SegmentWal, RollsOverSegments) {
   TestLog log;
@@ -64,8 +65,9 @@ TEST(SegmentWal, UsesTrimmedSegmentsAgainWithoutTheirContent) {
     expected.push_back(numbered(i, 900));
     log.put({expected.back()});
   }
-  EXPECT_EQ(log.sim.all_files().size(), files);
-  EXPECT_THAT(log.files(".spare"), IsEmpty());
+  // Both were taken, and one was made for recovery.
+  EXPECT_EQ(log.sim.all_files().size(), files + 1);
+  EXPECT_THAT(log.files(".spare"), SizeIs(1));
   log.power_cut(CrashMode::kLoseAll);
   log.open(log.appended[11]->lsn);
   EXPECT_EQ(log.seen, expected);
@@ -77,7 +79,7 @@ TEST(SegmentWal, KeepsSparesOverARestart) {
   for (size_t i = 0; i < 12; ++i) log.put({numbered(i, 1000)});
   ASSERT_TRUE(log->trim(log.last().lsn).ok());
   log.open();
-  EXPECT_EQ(log.files(".spare").size(), 2u);
+  EXPECT_EQ(log.files(".spare").size(), log.options.recycled_segments_max);
   log.options.segment_bytes *= 2;
   log.open();
   EXPECT_THAT(log.files(".spare"), IsEmpty()) << "of another size";
@@ -230,12 +232,42 @@ TEST(SegmentWalDiskFull, RecoveryMayUseTheReserve) {
   EXPECT_EQ(log.last().status.code(), StatusCode::kNoSpace);
 }
 
+TEST(SegmentWalDiskFull, OpensWhenNothingIsFreeAtAll) {
+  TestLog log;
+  log.open();
+  for (size_t i = 0; i < 5; ++i) log.put({numbered(i, 1000)});
+  log.sim.set_capacity(1);
+  for (int crash = 0; crash < 3; ++crash) {
+    log.power_cut(CrashMode::kLoseAll);
+    log.open();
+    EXPECT_THAT(log.seen, SizeIs(5)) << crash;
+    log.put({numbered(5, 1000)});
+    EXPECT_EQ(log.last().status.code(), StatusCode::kNoSpace);
+  }
+  log.sim.set_capacity(1 << 20);
+  log->resume();
+  log.put({numbered(6, 1000)});
+  EXPECT_TRUE(log.last().status.ok());
+}
+
+TEST(SegmentWalDiskFull, TheLastSpareIsNotUsedForAppends) {
+  TestLog log;
+  log.open();
+  log.put({numbered(0, 1000)});
+  ASSERT_EQ(log.files(".spare").size(), 1u);
+  log.sim.set_capacity(1);
+  for (size_t i = 1; i < 6; ++i) log.put({numbered(i, 1000)});
+  EXPECT_EQ(log.last().status.code(), StatusCode::kNoSpace);
+  EXPECT_EQ(log.files(".spare").size(), 1u);
+}
+
 // --- Failures --------------------------------------------------------------------------------
 
 TEST(SegmentWalFailure, AFailedNewSegmentFencesTheLog) {
   for (const IoKind kind : {IoKind::kOpen, IoKind::kAllocate, IoKind::kRename,
                             IoKind::kSyncDirectory, IoKind::kFreeSpace}) {
     TestLog log;
+    log.options.recycled_segments_max = 0;  // no spare: the file is made when it is needed
     log.open();
     log.put({numbered(0, 3900)});
     log.faults.fail_matching(kind, "", 1, io_error("injected"));

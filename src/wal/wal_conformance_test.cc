@@ -406,6 +406,7 @@ TEST_P(WalConformance, AFailedWriteFencesTheLog) {
 }
 
 TEST_P(WalConformance, AFailedReadIsNotAnEnd) {
+  log.options.recycled_segments_max = 0;  // a spare that cannot be read is only given up
   log.open();
   put({"a"});
   log.close();

@@ -153,22 +153,39 @@ def fill_and_free(oracle, server, disk, watch, rng):
 
 
 def kill_when_full(work, oracle, server, disk, data_dir):
-    """A start on a full disk opens the store or says why it cannot; with space it does."""
+    """A start on a full disk opens the store or says why it cannot.
+
+    An open one reads, refuses appends, and takes them again when there is room.
+    """
     filler = Filler(disk)
     filler.leave_nothing()
     server.kill()
     again = work.server(data_dir, settings=SETTINGS)
+    outcome = "opened"
     try:
         again.wait_ready()
         verify(oracle, again.client())
-        outcome = "opened"
+        if append_large(oracle, again) != 503:
+            oracle.fault("rule", "an append succeeded on a full disk")
     except NotReady as failure:
         outcome = f"refused with exit code {failure.exit_code}"
-        if failure.exit_code != 1:
+        if failure.exit_code != 1:  # the manifest's SQLite log is copied at a start, which needs space
             oracle.fault("rule", f"a start on a full disk: {failure}")
-    again.kill()
     filler.remove()
+    if outcome == "opened" and not until(lambda: append_large(oracle, again) == 200, WITHIN_SECONDS):
+        oracle.fault("rule", "started on a full disk, the server takes no appends although there is room again")
+    again.kill()
     return outcome
+
+
+def append_large(oracle, server):
+    """Larger than what may be left of a segment; the status of the answer."""
+    batch, client = oracle.new_batch(oracle.random, (500,), FILLER), server.client()
+    status, answer = client.call("POST", f"{API}/events", batch.events)
+    oracle.answered(batch, status, answer)
+    if status != 200 and (status != 503 or answer["error"]["code"] != "no_space"):
+        oracle.fault("rule", f"refused with {status} {answer}")
+    return status
 
 
 def run_cycle(work, oracle, rng, disk, data_dir, cycle):

@@ -26,7 +26,6 @@ constexpr uint64_t kMergedFileBytes = 1 * kGiB;
 constexpr uint64_t kRowGroupShare = 16;
 constexpr uint64_t kRowGroupUnit = 2048;  // rows; the engine packs so many at a time
 
-
 // Ascending by position, without overlaps. Never empty.
 using ChunkFiles = std::vector<ParquetFilePtr>;
 
@@ -116,7 +115,8 @@ Result<ChunkStats> ParquetTier::chunk_stats(const ChunkFiles& files) const {
 
 // The engine holds some row groups while it packs, so large rows make them shorter.
 uint32_t ParquetTier::row_group_rows(const ParquetFileStats& stats) const {
-  const uint64_t row_bytes = std::max<uint64_t>(1, stats.raw_bytes / std::max<uint64_t>(1, stats.rows));
+  const uint64_t row_bytes =
+      std::max<uint64_t>(1, stats.raw_bytes / std::max<uint64_t>(1, stats.rows));
   const uint64_t units = options_.memory_bytes / kRowGroupShare / row_bytes / kRowGroupUnit;
   return static_cast<uint32_t>(
       std::min<uint64_t>(std::max<uint64_t>(1, units) * kRowGroupUnit, options_.row_group_rows));
