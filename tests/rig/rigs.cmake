@@ -55,6 +55,13 @@ firn_rig(memory_rig_300 memory_rig.py SLOW --seconds 300)
 firn_rig(slow_disk_rig_3 slow_disk_rig.py --seconds 3)
 firn_rig(slow_disk_rig_30 slow_disk_rig.py SLOW --seconds 30)
 
+# The object store against a real S3 server.
+add_test(NAME object_store_rgw
+  COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/rgw.py" --
+          $<TARGET_FILE:firn_tier_object_test> --gtest_filter=*/real_s3)
+set_tests_properties(object_store_rgw PROPERTIES LABELS rig TIMEOUT 300 SKIP_RETURN_CODE 77
+  ENVIRONMENT "${FIRN_TEST_ENVIRONMENT}")
+
 # The rigs must notice a server that does not sync. Sanitizers want to be the first library that is
 # loaded, so this is for the other builds.
 if(FIRN_PROFILE MATCHES "^(dev|release)$")

@@ -41,6 +41,10 @@ class CredentialsProvider {
   virtual void invalidate() = 0;
 };
 
+// The profile of a shared credentials file. kInvalidArgument when it is not there or incomplete;
+// the message repeats nothing of the file but the profile's name.
+Result<Credentials> parse_credentials_file(std::string_view text, const std::string& profile);
+
 // Nothing is read yet. `env` must outlive the provider.
 std::unique_ptr<CredentialsProvider> make_credentials_provider(Env* env,
                                                                const CredentialsOptions& options);
