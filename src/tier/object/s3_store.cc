@@ -53,9 +53,9 @@ class S3Store final : public ObjectStore {
     put.key = prefix_ + key;
     put.content = &content;
     put.id = fmt::format("{:016x}", env_->random_u64());
-    put.has_happened = [&] {
-      const auto found = find(key, true);
-      return found.ok() && found->put_id == put.id;
+    put.find_id = [&](bool once) -> Result<std::string> {
+      FIRN_ASSIGN(Found found, find(key, once));
+      return std::move(found.put_id);
     };
     FIRN_ASSIGN(put.crc32c, content_crc32c(content));
     put.if_absent = mode == PutMode::kIfAbsent && !server_has_no_conditions_;

@@ -20,11 +20,22 @@ NameValues metadata(const S3Put& put) {
           {std::string(kPutHeader), put.id}};
 }
 
-// The refusal of a condition may come from an attempt of ours that worked without our knowing.
+bool has_happened(const S3Put& put) {
+  const auto found = put.find_id(true);
+  return found.ok() && *found == put.id;
+}
+
+// The refusal of a condition or of an upload may come from an attempt of ours that worked without
+// our knowing.
 Status unless_happened(const S3Put& put, const Status& status) {
-  const bool may_be_ours =
-      status.code() == StatusCode::kConflict || status.code() == StatusCode::kNotFound;
-  return may_be_ours && put.has_happened() ? Status() : status;
+  if (status.code() != StatusCode::kConflict && status.code() != StatusCode::kNotFound) {
+    return status;
+  }
+  const auto found = put.find_id(false);
+  if (found.ok()) return *found == put.id ? Status() : status;
+  return unavailable(
+      "whether the object was stored cannot be told: " + std::string(status.message()) + ", but " +
+      std::string(found.status().message()));
 }
 
 Status upload_whole(S3Client* client, const S3Put& put) {
@@ -34,7 +45,7 @@ Status upload_whole(S3Client* client, const S3Put& put) {
   call.headers = metadata(put);
   if (put.if_absent) call.headers.emplace_back("if-none-match", "*");
   call.body = body;
-  call.has_happened = put.has_happened;
+  call.has_happened = [&put] { return has_happened(put); };
   return unless_happened(put, client->call(call).status());
 }
 
@@ -81,7 +92,7 @@ Status complete_upload(S3Client* client, const S3Put& put, const std::string& up
   call.headers = {{"content-type", "application/xml"}};
   if (put.if_absent) call.headers.emplace_back("if-none-match", "*");
   call.body = body;
-  call.has_happened = put.has_happened;
+  call.has_happened = [&put] { return has_happened(put); };
   // The server answers 200 before it knows; the document says how it ended.
   call.accept = [](const CurlResponse& response) {
     const auto error = parse_s3_error(response.body);

@@ -22,8 +22,8 @@ struct S3Put {
   uint32_t crc32c = 0;  // of the content
   std::string id;       // 16 hexadecimal digits, of this put alone
   bool if_absent = false;
-  // Asks the server whether an object of this id is there.
-  std::function<bool()> has_happened;
+  // Asks the server for the id of the object that is there, with retries or only once.
+  std::function<Result<std::string>(bool once)> find_id;
 };
 
 // Stores the object; content longer than `part_bytes` goes in parts, which are given up when one
