@@ -9,6 +9,7 @@
 #include "base/crc32c.h"
 #include "env/sim_env.h"
 #include "env/test_directory.h"
+#include "tier/object/cached_store.h"
 #include "tier/object/directory_store.h"
 #include "tier/object/object_store.h"
 #include "tier/object/s3_store.h"
@@ -38,7 +39,7 @@ S3Options real_s3_options() {
 }
 
 std::vector<std::string> stores() {
-  std::vector<std::string> names = {"directory", "s3"};
+  std::vector<std::string> names = {"directory", "s3", "cached_s3"};
   if (!real_s3_options().endpoint.empty()) names.emplace_back("real_s3");
   return names;
 }
@@ -48,13 +49,19 @@ class ObjectStoreTest : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     if (GetParam() == "directory") {
       open(open_directory_store(&env_, "/store"));
-    } else if (GetParam() == "s3") {
+    } else if (GetParam() == "s3" || GetParam() == "cached_s3") {
       TestS3Server::give_credentials(&env_);
       server_ = std::make_unique<TestS3Server>(&env_);
       server_->set_page_size(3);
       S3Options options = server_->options();
       options.part_bytes = 5 * kMiB;
       open(open_s3_store(&env_, options));
+      if (GetParam() == "cached_s3") {
+        ASSERT_TRUE(env_.create_directories("/cache").ok());
+        auto cached = open_cached_store(&env_, std::move(store_), {"/cache/blocks", 8 * kMiB});
+        ASSERT_TRUE(cached.ok());
+        store_ = std::move(*cached);
+      }
     } else {
       open(open_s3_store(posix_env(), real_s3_options()));
     }
