@@ -18,6 +18,7 @@
 
 #include "base/crc32c.h"
 #include "env/sim_env.h"
+#include "input.h"
 #include "wal/format.h"
 #include "wal/segment_files.h"
 #include "wal/segment_wal.h"
@@ -25,6 +26,7 @@
 namespace {
 
 using firn::ByteView;
+using firn::Input;
 using firn::Lsn;
 using firn::SimEnv;
 using firn::Status;
@@ -36,29 +38,6 @@ constexpr uint64_t kSegmentsMax = 4;
 void require(bool condition) {
   if (!condition) std::abort();
 }
-
-// The input, read from the front; zeros when it is used up.
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : bytes_(reinterpret_cast<const char*>(data), size) {}
-  bool empty() const { return bytes_.empty(); }
-  uint64_t number(size_t bytes) {
-    char value[8] = {};
-    const size_t size = std::min(bytes, bytes_.size());
-    if (size > 0) std::memcpy(value, bytes_.data(), size);
-    bytes_.remove_prefix(size);
-    return firn::load_le<uint64_t>(value);
-  }
-  uint64_t below(uint64_t limit) { return number(1) % limit; }
-  ByteView take(size_t bytes) {
-    const ByteView taken = bytes_.substr(0, bytes);
-    bytes_.remove_prefix(taken.size());
-    return taken;
-  }
-
- private:
-  ByteView bytes_;
-};
 
 firn::WalOptions options() {
   firn::WalOptions options;

@@ -17,6 +17,7 @@
 #include "duckdb.hpp"
 #include "duckdb/main/client_context_state.hpp"
 #include "engine/engine.h"
+#include "engine/file_end.h"
 #include "env/env.h"
 
 namespace firn {
@@ -42,6 +43,7 @@ class Session : public duckdb::ClientContextState {
   Env* const env;
   std::unordered_set<std::string> readable_paths;
   std::string writable_path;
+  FileIdentity writable_identity;
   std::vector<const EventTable*> event_tables;  // owned by the caller of the statement
   std::vector<const ValueTable*> value_tables;
   bool with_raw_column = false;  // event tables show `_raw`
@@ -57,12 +59,17 @@ class Session : public duckdb::ClientContextState {
   // Notes the failure and throws a DuckDB exception with its message.
   [[noreturn]] void fail(const Status& status) EXCLUDES(mutex_);
 
+  // The end of a readable file, read and compared once. Errors of load_file_end().
+  Result<std::shared_ptr<const FileEnd>> end_of(const File& file, const std::string& path)
+      EXCLUDES(mutex_);
+
   const EventTable* find_event_table(const std::string& name) const;
   const ValueTable* find_value_table(const std::string& name) const;
 
  private:
   mutable Mutex mutex_;
   Status failure_ GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<const FileEnd>> file_ends_ GUARDED_BY(mutex_);
 };
 
 // A connection with its session. Thread rule: one thread, except interrupt().

@@ -46,6 +46,17 @@ void Session::fail(const Status& status) {
   throw duckdb::IOException("%s", status.to_string());
 }
 
+Result<std::shared_ptr<const FileEnd>> Session::end_of(const File& file, const std::string& path) {
+  {
+    MutexLock lock(&mutex_);
+    const auto found = file_ends_.find(path);
+    if (found != file_ends_.end()) return found->second;
+  }
+  FIRN_ASSIGN(auto end, load_file_end(file, path, &bytes_read));
+  MutexLock lock(&mutex_);
+  return file_ends_.emplace(path, std::move(end)).first->second;
+}
+
 const EventTable* Session::find_event_table(const std::string& name) const {
   for (const EventTable* table : event_tables) {
     if (equal_names(table->name, name)) return table;

@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "engine/batch_source.h"
+#include "engine/file_end.h"
 #include "engine/sql_value.h"
 #include "env/env.h"
 #include "model/filter.h"
@@ -119,6 +120,9 @@ struct ParquetWrite {
   std::vector<std::string> merge;  // Parquet files of this format, one behind the other
   std::vector<std::pair<std::string, std::string>> metadata;
   uint32_t row_group_rows = 100'000;
+  // What the file will be when it has its place; it can only be read under this name. Empty name:
+  // that of `path`.
+  FileIdentity identity;
 };
 
 // How rows are read back from one Parquet file.
@@ -136,8 +140,10 @@ struct ParquetRead {
 };
 
 // The one place that knows DuckDB: an in-memory instance without extensions from outside, whose
-// only file system is Env, and there only the files that the running statement was given.
-// Exceptions of DuckDB end here and become Status.
+// only file system is Env, and there only the files that the running statement was given. It sees
+// no byte of them that was not compared with its checksum (engine/checked_file.h): damage is
+// kCorruption with file, range of bytes and positions, whatever reads. Exceptions of DuckDB end
+// here and become Status.
 //
 // Thread rule: every method may be called from several threads at once. Destroyed after all readers
 // it made and after all calls returned.
@@ -158,7 +164,8 @@ class Engine {
   // computation that fails (cast, overflow, division). kTooLarge: more than rows_limit rows or
   // sql_bytes of text, or out of memory; rows may have been delivered before. kDeadlineExceeded,
   // kCancelled. kUnavailable: a Parquet file went away since the caller's snapshot; ask again with
-  // a new one. Otherwise what a BatchSource, a ValueTable, the sink or Env returned.
+  // a new one. kCorruption: a Parquet file is damaged. Otherwise what a BatchSource, a ValueTable,
+  // the sink or Env returned.
   Result<SqlSummary> run(const SqlRequest& request, ResultSink* sink);
 
   // Writes the file and syncs it; the caller syncs its directory. After a failure a part of the
@@ -166,7 +173,7 @@ class Engine {
   Status write_parquet(const ParquetWrite& write);
 
   // One for each file, in the order of the paths. kNotFound when there is no such file, kCorruption
-  // when its footer is not Parquet; both name the file.
+  // when it is damaged; both name the file.
   Result<std::vector<ParquetInfo>> parquet_info(std::span<const std::string> paths);
   // The row groups that have rows, in file order. Errors as above.
   Result<std::vector<ParquetRowGroup>> parquet_row_groups(const std::string& path);

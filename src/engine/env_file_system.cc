@@ -1,17 +1,12 @@
-#include <algorithm>
-#include <cstring>
-
-#include "base/size.h"
 #include "duckdb/common/file_opener.hpp"
 #include "duckdb/common/local_file_system.hpp"
 #include "duckdb/common/virtual_file_system.hpp"
+#include "engine/checked_file.h"
 #include "engine/duck.h"
 
 namespace firn {
 
 namespace {
-
-constexpr size_t kWriteBufferBytes = 1 * kMiB;
 
 [[noreturn]] void refuse(const std::string& path) {
   throw duckdb::PermissionException("statements may not use files (\"%s\")", path);
@@ -19,61 +14,48 @@ constexpr size_t kWriteBufferBytes = 1 * kMiB;
 
 std::string env_path(const std::string& url) { return url.substr(kEnvPathPrefix.size()); }
 
-// A file of Env as DuckDB sees it. Reads go straight through; writes are sequential, gathered into
-// large ones, and synced by Close().
+// A Parquet file of Env as DuckDB sees it: read through its checksums, or written from front to
+// back and finished by Close().
 class EnvFileHandle : public duckdb::FileHandle {
  public:
   EnvFileHandle(duckdb::FileSystem& owner, const std::string& url, duckdb::FileOpenFlags open_flags,
-                duckdb::shared_ptr<Session> session, std::unique_ptr<File> file)
+                duckdb::shared_ptr<Session> session, std::unique_ptr<CheckedReader> reader,
+                std::unique_ptr<CheckedWriter> writer)
       : FileHandle(owner, url, open_flags),
         session_(std::move(session)),
-        file_(std::move(file)),
-        is_writer_(open_flags.OpenForWriting()) {}
+        reader_(std::move(reader)),
+        writer_(std::move(writer)) {}
 
   void Close() override {
-    if (!is_writer_ || closed_) return;
+    if (writer_ == nullptr || closed_) return;
     closed_ = true;
-    flush();
-    if (Status status = file_->sync(); !status.ok()) session_->fail(status);
+    if (Status status = writer_->finish(); !status.ok()) session_->fail(status);
     session_->synced = true;
   }
 
   size_t read(void* to, size_t size, uint64_t offset) {
-    Result<size_t> count = file_->read_at(offset, to, size);
+    Result<size_t> count = reader_->read_at(offset, to, size);
     if (!count.ok()) session_->fail(count.status());
-    session_->bytes_read += *count;
     return *count;
   }
 
   void append(const void* from, size_t size) {
-    buffer_.append(static_cast<const char*>(from), size);
+    const Status status = writer_->append({static_cast<const char*>(from), size});
+    if (!status.ok()) session_->fail(status);
     position += size;
-    if (buffer_.size() >= kWriteBufferBytes) flush();
   }
 
   uint64_t file_size() const {
-    if (is_writer_) return position;
-    Result<uint64_t> size = file_->size();
-    if (!size.ok()) session_->fail(size.status());
-    return *size;
+    return reader_ != nullptr ? reader_->file_bytes() : writer_->size();
   }
 
   uint64_t position = 0;
 
  private:
-  void flush() {
-    if (buffer_.empty()) return;
-    if (Status status = file_->write_at(written_, buffer_); !status.ok()) session_->fail(status);
-    written_ += buffer_.size();
-    buffer_.clear();
-  }
-
-  duckdb::shared_ptr<Session> session_;
-  std::unique_ptr<File> file_;
-  const bool is_writer_;
+  duckdb::shared_ptr<Session> session_;          // outlives the reader, which counts there
+  const std::unique_ptr<CheckedReader> reader_;  // exactly one of both
+  const std::unique_ptr<CheckedWriter> writer_;
   bool closed_ = false;
-  uint64_t written_ = 0;
-  std::string buffer_;
 };
 
 class EnvFileSystem : public duckdb::FileSystem {
@@ -99,7 +81,18 @@ class EnvFileSystem : public duckdb::FileSystem {
     auto file = env_->open(path, writes ? OpenMode::kCreateNew : OpenMode::kRead);
     if (!file.ok()) session->fail(file.status());
     ++session->files_opened;
-    return duckdb::make_uniq<EnvFileHandle>(*this, url, flags, session, std::move(*file));
+    std::unique_ptr<CheckedReader> reader;
+    std::unique_ptr<CheckedWriter> writer;
+    if (writes) {
+      writer = std::make_unique<CheckedWriter>(std::move(*file), path, session->writable_identity);
+    } else {
+      auto end = session->end_of(**file, path);
+      if (!end.ok()) session->fail(end.status());
+      reader = std::make_unique<CheckedReader>(std::move(*file), path, std::move(*end),
+                                               &session->bytes_read);
+    }
+    return duckdb::make_uniq<EnvFileHandle>(*this, url, flags, session, std::move(reader),
+                                            std::move(writer));
   }
 
   void Read(duckdb::FileHandle& handle, void* buffer, int64_t size, duckdb::idx_t at) override {

@@ -130,10 +130,10 @@ Status read_infos(Client& client, const std::vector<std::string>& paths,
 }  // namespace
 
 Status as_damage(const Status& status, const Session& session, const std::string& path) {
-  const bool own = !session.failure().ok();
-  const bool damage =
-      !own && (status.code() == StatusCode::kInvalidArgument ||
-               status.code() == StatusCode::kInternal || status.code() == StatusCode::kIoError);
+  if (!session.failure().ok()) return status;  // of Env or of the checksums, and names the file
+  const bool damage = status.code() == StatusCode::kInvalidArgument ||
+                      status.code() == StatusCode::kInternal ||
+                      status.code() == StatusCode::kIoError;
   const Status named = damage ? corruption(std::string(status.message())) : status;
   return named.with_context(path);
 }
@@ -150,6 +150,7 @@ Status Engine::write_parquet(const ParquetWrite& write) {
   Client client(*instance_->database, instance_->env);
   Session& session = *client.session;
   session.writable_path = write.path;
+  session.writable_identity = write.identity;
   session.readable_paths.insert(write.merge.begin(), write.merge.end());
   session.with_raw_column = true;
   EventTable table;

@@ -45,7 +45,6 @@ TEST(StoreDamageExhaustive, SqliteChunksWithBlocks) {
 
 TEST(StoreDamageExhaustive, ParquetChunks) {
   DamagedStore store(kSeed, sim_store_options(), 0, false);
-  store.only_verify_finds_changes = true;
   damage_everything(&store, FileKind::kParquetChunk);
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/mutant.h"
+#include "engine/checked_file.h"
 #include "engine/engine.h"
 #include "engine/raw_text.h"
 #include "model/checksum.h"
@@ -123,6 +124,7 @@ Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
   write.metadata = parquet_metadata(name, stats);
   write.dataset = name.key.dataset;
   write.row_group_rows = options_.row_group_rows;
+  write.identity = {name.text(), name.first, name.last};
   uint64_t size_bytes = 0;
   Status status = engine_->write_parquet(write);
   if (status.ok()) status = file_size(temporary, &size_bytes);
@@ -250,7 +252,8 @@ Result<AggregateStates> ParquetTier::aggregate(const ChunkKey& key, const Aggreg
 
 Status ParquetTier::verify_file(const ParquetFile& file) const {
   const auto wrong = [&](const std::string& what) { return corruption(file.path() + ": " + what); };
-  // From disk, whatever is remembered.
+  // From disk, whatever is remembered; also what no query looks at.
+  FIRN_TRY(verify_checked_file(env_, file.path()));
   FIRN_ASSIGN(const auto infos, engine_->parquet_info({&file.path(), 1}));
   Result<ParquetFileStats> stated = parse_parquet_metadata(file.name(), infos[0]);
   if (!stated.ok()) return stated.status().with_context(file.path());
