@@ -54,6 +54,8 @@ class CachedStoreImpl final : public CachedStore {
   void cancel() override { base_->cancel(); }
   ObjectStoreStats stats() const override { return base_->stats(); }
   ReadCacheStats cache_stats() const override { return cache_.stats(); }
+  void forget_cached(const std::string& key) override { cache_.forget(key); }
+  ObjectStore* uncached() override { return base_.get(); }
 
  private:
   BlockKey block_at(const ObjectInfo& object, uint64_t offset) const {

@@ -34,6 +34,10 @@ struct ReadCacheStats {
 class CachedStore : public ObjectStore {
  public:
   virtual ReadCacheStats cache_stats() const = 0;
+  // The next read of this object comes from the store.
+  virtual void forget_cached(const std::string& key) = 0;
+  // The store behind the cache, which lives as long as this.
+  virtual ObjectStore* uncached() = 0;
 };
 
 // kInvalidArgument when the budget is less than 16 blocks; otherwise what Env returns. `env` must

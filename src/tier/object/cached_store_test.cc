@@ -149,6 +149,7 @@ TEST_F(CachedStoreTest, AFailedReadIsNotRemembered) {
 TEST_F(CachedStoreTest, ThreadsThatWantTheSameBlocksShareTheRequests) {
   const ObjectInfo object = put("a");
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] { EXPECT_EQ(read(object, 2100, 300), content_.substr(2100, 300)); });
   }
@@ -160,6 +161,7 @@ TEST_F(CachedStoreTest, ThreadsUnderPressureReadWhatIsThere) {
   open(16 * kBlock);
   const ObjectInfo objects[] = {put("a"), put("b"), put("c")};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (uint64_t thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (uint64_t i = 0; i < 200; ++i) {

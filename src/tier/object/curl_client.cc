@@ -239,7 +239,10 @@ Result<CurlResponse> CurlClient::send(const CurlRequest& request) {
   bool has_type = false;
   for (const auto& [name, value] : request.headers) {
     has_type = has_type || lower_case(name) == "content-type";
-    lines.push_back(name + (value.empty() ? std::string(";") : ": " + value));
+    std::string line = name;
+    line += value.empty() ? ";" : ": ";  // as libcurl wants an empty one
+    line += value;
+    lines.push_back(std::move(line));
   }
   if (!has_type) lines.emplace_back("Content-Type:");
   for (const std::string& line : lines) {

@@ -19,7 +19,7 @@ struct CurlOptions {
   DurationNs connect_time_ns = 10 * kSecondNs;
   // A transfer that is slower than this for so long is given up.
   uint64_t low_speed_bytes = 4 * kKiB;
-  DurationNs low_speed_time_ns = 30 * kSecondNs;  // whole seconds
+  DurationNs low_speed_time_ns = 15 * kSecondNs;  // whole seconds
   DurationNs total_time_ns = 5 * kMinuteNs;       // of one exchange
   // Certificates of the authorities to trust, instead of the system's.
   std::string ca_file = {};

@@ -194,6 +194,7 @@ TEST_P(ObjectStoreTest, KeysMayHoldAnyPrintableCharacter) {
                                           "k?q#f"};
   for (const std::string& name : names) put("names/" + name, name);
   std::vector<std::string> expected;
+  expected.reserve(names.size());
   for (const std::string& name : names) expected.push_back("names/" + name);
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(keys("names/"), expected);
@@ -209,6 +210,7 @@ TEST_P(ObjectStoreTest, WrongKeysAreRefused) {
 
 TEST_P(ObjectStoreTest, ManyThreadsMayUseIt) {
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([this, thread] {
       for (int i = 0; i < 5; ++i) {

@@ -12,7 +12,7 @@ struct RetryOptions {
   uint32_t attempts_max = 8;
   DurationNs pause_min_ns = 100 * kMillisecondNs;  // most before the second attempt; then doubled
   DurationNs pause_max_ns = 10 * kSecondNs;
-  DurationNs total_time_ns = 2 * kMinuteNs;  // no attempt begins later
+  DurationNs total_time_ns = 30 * kSecondNs;  // no attempt begins later
 };
 
 // How long to wait after `failed` attempts (at least 1) have failed: uniformly between 0 and the

@@ -62,7 +62,7 @@ CanonicalHeaders canonical_headers(const NameValues& headers) {
   }
   CanonicalHeaders out;
   for (const auto& [name, value] : sorted) {
-    out.lines += name + ":" + value + "\n";
+    out.lines += fmt::format("{}:{}\n", name, value);
     out.names += (out.names.empty() ? "" : ";") + name;
   }
   return out;
@@ -90,7 +90,9 @@ std::string canonical_query(const NameValues& parameters) {
   }
   std::sort(encoded.begin(), encoded.end());
   std::string out;
-  for (const auto& [name, value] : encoded) out += (out.empty() ? "" : "&") + name + "=" + value;
+  for (const auto& [name, value] : encoded) {
+    out += fmt::format("{}{}={}", out.empty() ? "" : "&", name, value);
+  }
   return out;
 }
 

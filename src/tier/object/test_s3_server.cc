@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kBucketPath = "/bucket";
 constexpr const char* kAccessKey = "AKIDOFTHETEST";
+constexpr const char* kSecret = "secret-of-the-test";
 constexpr const char* kRegion = "test-region-1";
 constexpr DurationNs kClockToleranceNs = 15 * kMinuteNs;
 
@@ -98,6 +99,8 @@ void TestS3Server::give_credentials(SimEnv* env, const std::string& secret) {
   env->set_environment_variable("AWS_ACCESS_KEY_ID", kAccessKey);
   env->set_environment_variable("AWS_SECRET_ACCESS_KEY", secret);
 }
+
+Credentials TestS3Server::credentials() { return {kAccessKey, kSecret, "", INT64_MAX}; }
 
 void TestS3Server::fail(S3Fault fault, const std::string& method, const std::string& part,
                         uint64_t count) {

@@ -49,6 +49,7 @@ class TestS3Server {
   S3Options options() const;
   // Puts them into the environment.
   static void give_credentials(SimEnv* env, const std::string& secret = "secret-of-the-test");
+  static Credentials credentials();
   std::string certificate() const { return listener_.certificate(); }
 
   // The next `count` requests of this method whose path and query contain `part` go wrong. The
