@@ -6,7 +6,6 @@
 //
 // --cell measures appends of this shape only, five times.
 
-#include <duckdb.h>
 #include <firn/database.h>
 #include <fmt/format.h>
 
@@ -21,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/duckdb_alone.h"
 #include "env/env.h"
 #include "wal/segment_wal.h"
 
@@ -234,29 +234,6 @@ uint64_t directory_bytes(const std::string& directory) {
   return bytes;
 }
 
-// Median of five runs of a statement in DuckDB alone.
-double duckdb_seconds(const std::string& sql) {
-  duckdb_database database = nullptr;
-  duckdb_connection connection = nullptr;
-  if (duckdb_open(nullptr, &database) != DuckDBSuccess) std::exit(1);
-  if (duckdb_connect(database, &connection) != DuckDBSuccess) std::exit(1);
-  std::vector<double> times;
-  for (int i = 0; i < 5; ++i) {
-    const TimeNs begin = posix_env()->monotonic();
-    duckdb_result result;
-    if (duckdb_query(connection, sql.c_str(), &result) != DuckDBSuccess) {
-      fmt::print(stderr, "duckdb: {}\n", duckdb_result_error(&result));
-      std::exit(1);
-    }
-    duckdb_destroy_result(&result);
-    times.push_back(seconds_since(begin));
-  }
-  duckdb_disconnect(&connection);
-  duckdb_close(&database);
-  std::sort(times.begin(), times.end());
-  return times[2];
-}
-
 double library_seconds(firn::Database* database, const std::string& sql) {
   std::vector<double> times;
   for (int i = 0; i < 5; ++i) {
@@ -316,7 +293,15 @@ void bench_tiers(const Settings& settings, const Events& events) {
   for (const char* statement : kStatements) {
     const double own =
         library_seconds(database.get(), fmt::format(fmt::runtime(statement), "events"));
-    const double peer = duckdb_seconds(fmt::format(fmt::runtime(statement), files));
+    firn::bench::DuckDbAlone duckdb;
+    std::vector<double> times;
+    for (int i = 0; i < 5; ++i) {
+      const TimeNs started = posix_env()->monotonic();
+      duckdb.run(fmt::format(fmt::runtime(statement), files));
+      times.push_back(seconds_since(started));
+    }
+    std::sort(times.begin(), times.end());
+    const double peer = times[2];
     fmt::print("  parquet {:>8.1f} ms, DuckDB alone {:>8.1f} ms, ratio {:>5.2f}  {}\n", own * 1e3,
                peer * 1e3, own / peer, statement);
   }

@@ -35,6 +35,9 @@ class ObjectEnv;
 // ends, even when its chunk was dropped; SQL that was given files() gets kUnavailable instead and
 // asks again.
 //
+// Every read compares the checksums of the blocks it needs: damage, a file under another's name and
+// a file that Firn did not write are kCorruption naming file, bytes and positions.
+//
 // Opening lists the tree, without reading files, and removes what an interrupted write, merge or
 // drop left behind. kCorruption when files of a chunk overlap; kInvalidArgument without a
 // directory; otherwise what Engine::open and Env return. `env` must outlive the tier; one process
