@@ -27,8 +27,13 @@ PUBLIC_HEADERS = {
     "database": "library",
 }
 
-# Outside libraries that only one room knows: (start of the include, rooms).
-EXTERNAL = [("duckdb", ["engine"]), ("rocksdb", ["wal"])]
+# Outside libraries that only one room or folder knows: (start of the include, rooms or folders).
+EXTERNAL = [
+    ("duckdb", ["engine"]),
+    ("rocksdb", ["wal"]),
+    ("curl/", ["tier/object"]),
+    ("pugixml", ["tier/object"]),
+]
 
 # What only env may do. First what sources must not name (after comments and strings are removed)...
 BANNED_CALLS = (

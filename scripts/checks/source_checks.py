@@ -43,7 +43,8 @@ def check_room_include(room, name, line, kind, target):
         return []
     for start, rooms in rules.EXTERNAL:
         if target.startswith(start):
-            return [] if room in rooms else ["%s:%d: <%s> is for %s only" % (name, line, target, ", ".join(rooms))]
+            inside = any(name.startswith("src/%s/" % place) for place in rooms)
+            return [] if inside else ["%s:%d: <%s> is for %s only" % (name, line, target, ", ".join(rooms))]
     if kind == "<":
         return []
     if "/" not in target or target.split("/")[0] not in rules.ROOMS:

@@ -7,9 +7,10 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
@@ -41,12 +42,15 @@ class Session : public duckdb::ClientContextState {
 
   // Set up before the statement starts, read-only while it runs.
   Env* const env;
-  std::unordered_set<std::string> readable_paths;
+  std::unordered_map<std::string, Env*> readable_paths;  // with what opens them
   std::string writable_path;
   FileIdentity writable_identity;
   std::vector<const EventTable*> event_tables;  // owned by the caller of the statement
   std::vector<const ValueTable*> value_tables;
   bool with_raw_column = false;  // event tables show `_raw`
+
+  // `opener`: null for `env`.
+  void may_read(std::span<const std::string> paths, Env* opener = nullptr);
 
   // Written while it runs, from any thread.
   std::atomic<uint64_t> files_opened{0};

@@ -24,6 +24,10 @@ duckdb::shared_ptr<Session> Session::of(duckdb::ClientContext& context) {
   return context.registered_state->Get<Session>(kKey);
 }
 
+void Session::may_read(std::span<const std::string> paths, Env* opener) {
+  for (const std::string& path : paths) readable_paths[path] = opener == nullptr ? env : opener;
+}
+
 void Session::note_failure(const Status& status) {
   MutexLock lock(&mutex_);
   if (failure_.ok()) failure_ = status;
@@ -212,7 +216,7 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
   for (const EventTable& table : request.event_tables) {
     session.event_tables.push_back(&table);
     for (const ParquetPart& part : table.parquet) {
-      session.readable_paths.insert(part.paths.begin(), part.paths.end());
+      session.may_read(part.paths, part.env);
     }
   }
   for (const ValueTable& table : request.value_tables) session.value_tables.push_back(&table);

@@ -45,13 +45,14 @@ class QueryControl {
   std::function<void()> interrupt_ GUARDED_BY(mutex_);  // set while a statement runs
 };
 
-// Parquet files of the tier's format (docs/formats/parquet.md), read through Env. Their rows are
+// Parquet files of the tier's format (docs/formats/parquet.md), read through an Env. Their rows are
 // bounded to `positions`, so that a file that grew a successor since the caller's snapshot is not
 // seen twice.
 struct ParquetPart {
   std::vector<std::string> paths;
   PositionRange positions;
   std::vector<std::string> extras;  // one per EventTable::extra_columns
+  Env* env = nullptr;               // opens the paths; null: the engine's
 };
 
 // A table of events: the rows of `batches` (may be null) and of all `parquet` parts. Columns are

@@ -74,11 +74,9 @@ class EnvFileSystem : public duckdb::FileSystem {
     auto session = session_of(opener);
     const std::string path = env_path(url);
     const bool writes = flags.OpenForWriting();
-    if (session == nullptr ||
-        !(writes ? session->writable_path == path : session->readable_paths.contains(path))) {
-      refuse(url);
-    }
-    auto file = writes ? env_->open(path, OpenMode::kCreateNew) : open_known_file(env_, path);
+    Env* const env = session == nullptr ? nullptr : opener_of(*session, path, writes);
+    if (env == nullptr) refuse(url);
+    auto file = writes ? env->open(path, OpenMode::kCreateNew) : open_known_file(env, path);
     if (!file.ok()) session->fail(file.status());
     ++session->files_opened;
     std::unique_ptr<CheckedReader> reader;
@@ -161,6 +159,12 @@ class EnvFileSystem : public duckdb::FileSystem {
   }
 
  private:
+  // What opens the path; null when the statement may not use it.
+  Env* opener_of(const Session& session, const std::string& path, bool writes) const {
+    if (writes) return session.writable_path == path ? env_ : nullptr;
+    const auto found = session.readable_paths.find(path);
+    return found == session.readable_paths.end() ? nullptr : found->second;
+  }
   static duckdb::shared_ptr<Session> session_of(duckdb::optional_ptr<duckdb::FileOpener> opener) {
     auto context = duckdb::FileOpener::TryGetClientContext(opener);
     return context ? Session::of(*context) : nullptr;

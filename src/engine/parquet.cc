@@ -156,7 +156,7 @@ Status Engine::write_parquet(const ParquetWrite& write) {
   Session& session = *client.session;
   session.writable_path = write.path;
   session.writable_identity = write.identity;
-  session.readable_paths.insert(write.merge.begin(), write.merge.end());
+  session.may_read(write.merge);
   session.with_raw_column = true;
   EventTable table;
   table.name = "rows";
@@ -178,7 +178,7 @@ Status Engine::write_parquet(const ParquetWrite& write) {
 Result<std::vector<ParquetInfo>> Engine::parquet_info(std::span<const std::string> paths) {
   if (paths.empty()) return std::vector<ParquetInfo>();
   Client client(*instance_->database, instance_->env);
-  client.session->readable_paths.insert(paths.begin(), paths.end());
+  client.session->may_read(paths);
   std::vector<ParquetInfo> infos(paths.size());
   const Status status = read_infos(client, {paths.begin(), paths.end()}, &infos);
   if (status.ok()) return infos;
@@ -190,7 +190,7 @@ Result<std::vector<ParquetInfo>> Engine::parquet_info(std::span<const std::strin
 
 Result<std::vector<ParquetRowGroup>> Engine::parquet_row_groups(const std::string& path) {
   Client client(*instance_->database, instance_->env);
-  client.session->readable_paths.insert(path);
+  client.session->may_read({&path, 1});
   std::vector<ParquetRowGroup> groups;
   const auto add = [&](duckdb::ColumnDataRow& row) {
     ParquetRowGroup group;
@@ -225,7 +225,7 @@ Result<std::vector<ParquetRowGroup>> Engine::parquet_row_groups(const std::strin
 Result<std::unique_ptr<BatchReader>> Engine::read_parquet(const ParquetRead& read) {
   FIRN_CHECK(read.namespace_id != 0);
   auto client = std::make_unique<Client>(*instance_->database, instance_->env);
-  client->session->readable_paths.insert(read.path);
+  client->session->may_read({&read.path, 1});
   // A missing file is told now rather than at the first row.
   FIRN_TRY(open_known_file(instance_->env, read.path).status());
   return std::unique_ptr<BatchReader>(std::make_unique<ParquetReader>(std::move(client), read));

@@ -144,7 +144,8 @@ Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const Sq
       continue;
     }
     ++parquet_chunks[chunk.tier];
-    events.parquet.push_back({snapshot->files(chunk), chunk.owned, {chunk.tier}});
+    events.parquet.push_back(
+        {snapshot->files(chunk), chunk.owned, {chunk.tier}, snapshot->file_env(chunk)});
   }
   const auto source = std::make_shared<SnapshotSource>(snapshot, std::move(scanned));
   events.batches = source;

@@ -99,22 +99,44 @@ Status refuse_tier(const YAML::Node& node, const std::string& tier, const std::s
                           (tier.empty() ? "" : "tier '" + tier + "': ") + what);
 }
 
-// "file:./cold" and "file:///var/cold" name directories.
-Result<std::string> directory_of_url(const YAML::Node& node, const std::string& tier) {
+// "file:./cold" and "file:///var/cold" name directories, "s3://bucket/prefix" a bucket.
+Status read_url(const YAML::Node& node, TierConfig* tier) {
   std::string url = node.Scalar();
+  if (url.starts_with("s3://")) {
+    tier->url = url;
+    return Status();
+  }
   if (!url.starts_with("file:")) {
-    return refuse_tier(node, tier, "url '" + url + "' is not supported; write file:DIRECTORY");
+    return refuse_tier(node, tier->name,
+                       "url '" + url + "' is not supported; write file:DIRECTORY or s3://BUCKET");
   }
   url = url.substr(5);
   if (url.starts_with("//")) url = url.substr(2);
   if (url.starts_with("./")) url = url.substr(2);
-  if (url.empty()) return refuse_tier(node, tier, "url names no directory");
-  return url;
+  if (url.empty()) return refuse_tier(node, tier->name, "url names no directory");
+  tier->directory = url;
+  return Status();
 }
+
+// Where a text of the settings of S3 goes; null for another name.
+std::string* s3_text(const std::string& name, S3Settings* s3) {
+  if (name == "region") return &s3->region;
+  if (name == "endpoint") return &s3->endpoint;
+  if (name == "path_style") return &s3->path_style;
+  if (name == "credentials") return &s3->credentials;
+  if (name == "profile") return &s3->profile;
+  if (name == "ca_file") return &s3->ca_file;
+  return nullptr;
+}
+constexpr const char* kS3Texts[] = {"region",      "endpoint", "path_style",
+                                    "credentials", "profile",  "ca_file"};
 
 Status read_tier_member(const std::string& name, const YAML::Node& value, TierConfig* tier) {
   static const std::vector<std::string> kKnown = {
-      "name", "backend", "keep", "max_memory", "directory", "url", "layout", "promoted_attributes"};
+      "name",      "backend",  "keep",       "max_memory",
+      "directory", "url",      "layout",     "promoted_attributes",
+      "region",    "endpoint", "path_style", "credentials",
+      "profile",   "ca_file",  "cache"};
   if (name == "promoted_attributes") {
     if (!value.IsSequence()) return refuse_tier(value, tier->name, name + " must be a list");
     for (const auto& key : value) {
@@ -137,9 +159,8 @@ Status read_tier_member(const std::string& name, const YAML::Node& value, TierCo
   if (name == "backend") tier->backend = text;
   if (name == "layout") tier->layout = text;
   if (name == "directory") tier->directory = text;
-  if (name == "url") {
-    FIRN_ASSIGN(tier->directory, directory_of_url(value, tier->name));
-  }
+  if (name == "url") FIRN_TRY(read_url(value, tier));
+  if (std::string* s3 = s3_text(name, &tier->s3)) *s3 = text;
   if (name == "keep") {
     const auto keep = parse_duration(text);
     if (!keep.has_value()) {
@@ -148,13 +169,13 @@ Status read_tier_member(const std::string& name, const YAML::Node& value, TierCo
     }
     tier->keep_ns = *keep;
   }
-  if (name == "max_memory") {
+  if (name == "max_memory" || name == "cache") {
     const auto size = parse_size(text);
     if (!size.has_value() || *size == 0) {
       return refuse_tier(value, tier->name,
-                         "max_memory is '" + text + "'; it must be a size such as 512MiB");
+                         name + " is '" + text + "'; it must be a size such as 512MiB");
     }
-    tier->max_memory_bytes = *size;
+    (name == "cache" ? tier->s3.cache_bytes : tier->max_memory_bytes) = *size;
   }
   return Status();
 }
@@ -165,12 +186,14 @@ Result<TierConfig> read_tier(const YAML::Node& node) {
   }
   TierConfig tier;
   if (node["name"].IsDefined() && node["name"].IsScalar()) tier.name = node["name"].Scalar();
-  if (node["url"].IsDefined() && node["directory"].IsDefined()) {
-    return refuse_tier(node, tier.name, "give url or directory, not both");
-  }
   for (const auto& member : node) {
     FIRN_TRY(read_tier_member(member.first.Scalar(), member.second, &tier));
   }
+  if (node["url"].IsDefined() && node["directory"].IsDefined() && tier.url.empty()) {
+    return refuse_tier(node, tier.name, "give url or directory, not both");
+  }
+  // What is local about a tier on S3 is in a directory of its name.
+  if (!tier.url.empty() && tier.directory.empty()) tier.directory = tier.name;
   return tier;
 }
 
@@ -211,7 +234,13 @@ std::string format_tiers(const std::vector<TierConfig>& tiers) {
     if (tier.max_memory_bytes != 0) {
       object.text("max_memory", std::to_string(tier.max_memory_bytes));
     }
+    if (!tier.url.empty()) object.text("url", tier.url);
     if (!tier.directory.empty()) object.text("directory", tier.directory);
+    S3Settings s3 = tier.s3;
+    for (const char* name : kS3Texts) {
+      if (const std::string* text = s3_text(name, &s3); !text->empty()) object.text(name, *text);
+    }
+    if (s3.cache_bytes != 0) object.text("cache", std::to_string(s3.cache_bytes));
     if (!tier.layout.empty()) object.text("layout", tier.layout);
     if (!tier.promoted_attributes.empty()) {
       object.member("promoted_attributes");

@@ -162,6 +162,30 @@ TEST_F(ConfigTest, TiersAreReadWithEverythingTheySay) {
   EXPECT_EQ(tiers[2].keep_ns, kForever);
 }
 
+TEST_F(ConfigTest, ATierOnS3IsReadAndPrintedTheSame) {
+  const auto loaded = load(
+      "tiers:\n"
+      "  - {name: hot, backend: memory, keep: 2h}\n"
+      "  - {name: cold, backend: parquet, url: 's3://bucket/a/b', region: eu-central-1,\n"
+      "     endpoint: 'https://host:9000', path_style: true, credentials: file, profile: p,\n"
+      "     ca_file: /ca.pem, cache: 2GiB}\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  const TierConfig& tier = loaded->config.store.tiers[1];
+  EXPECT_EQ(tier.url, "s3://bucket/a/b");
+  EXPECT_EQ(tier.directory, "cold");
+  EXPECT_EQ(tier.s3.region, "eu-central-1");
+  EXPECT_EQ(tier.s3.endpoint, "https://host:9000");
+  EXPECT_EQ(tier.s3.path_style, "true");
+  EXPECT_EQ(tier.s3.credentials, "file");
+  EXPECT_EQ(tier.s3.profile, "p");
+  EXPECT_EQ(tier.s3.ca_file, "/ca.pem");
+  EXPECT_EQ(tier.s3.cache_bytes, 2 * kGiB);
+  const auto again = parse_tiers(format_tiers(loaded->config.store.tiers));
+  ASSERT_TRUE(again.ok()) << again.status().to_string();
+  EXPECT_EQ((*again)[1].url, tier.url);
+  EXPECT_EQ((*again)[1].s3, tier.s3);
+}
+
 TEST_F(ConfigTest, ATierThatCannotBeAppliedIsRefused) {
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, compress_after: 7d}]\n"),
               HasSubstr("there is no member 'compress_after'"));
@@ -170,8 +194,17 @@ TEST_F(ConfigTest, ATierThatCannotBeAppliedIsRefused) {
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: long}]\n"),
               HasSubstr("tier 'hot': keep is 'long'"));
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, "
+                       "{name: cold, backend: parquet, url: 'ftp://b'}]\n"),
+              HasSubstr("'ftp://b' is not supported"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, "
                        "{name: cold, backend: parquet, url: 's3://b'}]\n"),
-              HasSubstr("'s3://b' is not supported"));
+              HasSubstr("'b' is no bucket"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, "
+                       "{name: cold, backend: parquet, url: 'file:c', directory: d}]\n"),
+              HasSubstr("not both"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, "
+                       "{name: cold, backend: parquet, directory: d, region: r}]\n"),
+              HasSubstr("without a url"));
   EXPECT_THAT(error_of("tiers: []\n"), HasSubstr("a list of tiers"));
   EXPECT_THAT(error_of("tiers: [{name: warm, backend: sqlite, directory: w}]\n"),
               HasSubstr("first tier must have backend memory"));

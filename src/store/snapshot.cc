@@ -120,6 +120,10 @@ std::vector<std::string> Snapshot::files(const SnapshotChunk& chunk) const {
   return core_->find_tier(chunk.tier)->files(chunk.key);
 }
 
+Env* Snapshot::file_env(const SnapshotChunk& chunk) const {
+  return chunk.in_memory ? nullptr : core_->find_tier(chunk.tier)->file_env();
+}
+
 Result<bool> Snapshot::may_contain_id(const SnapshotChunk& chunk, const Id& id) const {
   // Ids made here are not listed (store/id_index.h).
   if (chunk.in_memory || IdTagger(core_->manifest->id_secret()).has_tag(id)) return true;

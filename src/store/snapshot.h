@@ -45,6 +45,8 @@ class Snapshot {
   std::vector<TierInfo> tiers() const;
   // Files of a chunk, for engines that read its format themselves; empty when it has none.
   std::vector<std::string> files(const SnapshotChunk& chunk) const;
+  // What opens them; see Tier::file_env().
+  Env* file_env(const SnapshotChunk& chunk) const;
   // False when a row with this id certainly is not in the chunk.
   Result<bool> may_contain_id(const SnapshotChunk& chunk, const Id& id) const;
 

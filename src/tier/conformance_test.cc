@@ -5,14 +5,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <thread>
 
+#include "base/size.h"
 #include "env/posix_env.h"
 #include "env/test_directory.h"
 #include "model/checksum.h"
 #include "model/test_rows.h"
+#include "tier/object/test_s3_server.h"
 #include "tier/registry.h"
 #include "tier/tier_test_util.h"
 
@@ -24,6 +27,32 @@ struct Backend {
   const char* backend;
   const char* layout;
   bool restart;  // close and open the tier between steps
+  bool s3 = false;
+};
+
+// A bucket for one test, in this process or, where the environment names a server, in that.
+struct Bucket {
+  Bucket() {
+    if (posix_env()->environment_variable("FIRN_TEST_S3_ENDPOINT")) return;
+    server = std::make_unique<TestS3Server>(posix_env());
+    const Credentials credentials = TestS3Server::credentials();
+    ::setenv("AWS_ACCESS_KEY_ID", credentials.access_key_id.c_str(), 1);
+    ::setenv("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.c_str(), 1);
+  }
+  void configure(TierConfig* config) const {
+    if (server != nullptr) {
+      config->url = "s3://bucket/tier";
+      config->s3.endpoint = server->options().endpoint;
+      config->s3.region = server->options().region;
+    } else {
+      config->url = "s3://" + *posix_env()->environment_variable("FIRN_TEST_S3_BUCKET") + prefix;
+      config->s3.endpoint = *posix_env()->environment_variable("FIRN_TEST_S3_ENDPOINT");
+    }
+    config->s3.cache_bytes = 8 * kMiB;
+  }
+
+  std::unique_ptr<TestS3Server> server;
+  const std::string prefix = "/tier-" + std::to_string(posix_env()->random_u64());
 };
 
 class Conformance : public testing::TestWithParam<Backend> {
@@ -40,6 +69,10 @@ class Conformance : public testing::TestWithParam<Backend> {
   void open() {
     TierConfig config{.name = "tested", .backend = GetParam().backend, .layout = GetParam().layout};
     if (!in_memory()) config.directory = directory_.file("tier");
+    if (GetParam().s3) {
+      if (bucket_ == nullptr) bucket_ = std::make_unique<Bucket>();
+      bucket_->configure(&config);
+    }
     if (config.backend == "sqlite") config.promoted_attributes = {"host", "http.status", "absent"};
     auto tier = make_tier(posix_env(), config);
     ASSERT_TRUE(tier.ok()) << tier.status().to_string();
@@ -93,6 +126,7 @@ class Conformance : public testing::TestWithParam<Backend> {
   }
 
   TestDirectory directory_;
+  std::unique_ptr<Bucket> bucket_;
   std::unique_ptr<Tier> tier_;
   std::map<ChunkKey, std::vector<BatchSlice>> expected_;
   const ChunkKey key_ = test_chunk();
@@ -536,6 +570,8 @@ constexpr Backend kBackends[] = {
     {"sqlite_rows_restarted", "sqlite", "rows", true},
     {"parquet", "parquet", "", false},
     {"parquet_restarted", "parquet", "", true},
+    {"parquet_s3", "parquet", "", false, true},
+    {"parquet_s3_restarted", "parquet", "", true, true},
 };
 
 INSTANTIATE_TEST_SUITE_P(Tier, Conformance, testing::ValuesIn(kBackends),

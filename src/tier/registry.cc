@@ -1,6 +1,9 @@
 #include "tier/registry.h"
 
+#include "base/size.h"
 #include "tier/memory/memory_tier.h"
+#include "tier/object/object_env.h"
+#include "tier/object/s3_store.h"
 #include "tier/parquet/parquet_tier.h"
 #include "tier/sqlite/sqlite_tier.h"
 
@@ -12,6 +15,65 @@ constexpr uint64_t kMemoryForThreads = 128 * kMiB;
 
 Status refuse(const TierConfig& config, const std::string& what) {
   return invalid_argument("tier '" + config.name + "': " + what);
+}
+
+Result<S3Options> s3_options(const TierConfig& config) {
+  const S3Settings& settings = config.s3;
+  S3Options options;
+  FIRN_TRY(parse_s3_url(config.url, &options));
+  if (!settings.region.empty()) options.region = settings.region;
+  options.endpoint = settings.endpoint;
+  if (!settings.path_style.empty()) {
+    if (settings.path_style != "true" && settings.path_style != "false") {
+      return invalid_argument("path_style is '" + settings.path_style + "'; write true or false");
+    }
+    options.path_style = settings.path_style == "true";
+  }
+  const std::string& source = settings.credentials;
+  if (source == "environment") {
+    options.credentials.source = CredentialsSource::kEnvironment;
+  } else if (source == "file") {
+    options.credentials.source = CredentialsSource::kFile;
+  } else if (source == "instance_role") {
+    options.credentials.source = CredentialsSource::kInstanceRole;
+  } else if (!source.empty() && source != "auto") {
+    return invalid_argument("credentials '" + source +
+                            "' are not known; write auto, environment, file or instance_role");
+  }
+  options.credentials.profile = settings.profile;
+  options.transfer.ca_file = settings.ca_file;
+  FIRN_TRY(validate_s3_options(options));
+  return options;
+}
+
+Status validate_url(const TierConfig& config) {
+  if (config.url.empty()) {
+    return config.s3 == S3Settings{} ? Status()
+                                     : refuse(config, "settings of S3 without a url s3://...");
+  }
+  if (config.backend != "parquet") return refuse(config, "url s3: only applies to backend parquet");
+  const Status status = s3_options(config).status();
+  return status.with_context("tier '" + config.name + "'");
+}
+
+Result<std::unique_ptr<Tier>> make_parquet_tier(Env* env, const TierConfig& config) {
+  ParquetOptions options;
+  options.name = config.name;
+  options.directory = config.directory;
+  options.memory_bytes = config.work_memory_bytes;
+  // Each thread holds a row group of its own.
+  if (options.memory_bytes < kMemoryForThreads) options.threads = 1;
+  if (config.url.empty()) return open_parquet_tier(env, options);
+  FIRN_ASSIGN(const S3Options s3, s3_options(config));
+  FIRN_ASSIGN(auto store, open_s3_store(env, s3));
+  ReadCacheOptions cache;
+  cache.path = join_path(config.directory, "read-cache");
+  if (config.s3.cache_bytes != 0) cache.budget_bytes = config.s3.cache_bytes;
+  FIRN_ASSIGN(auto cached, open_cached_store(env, std::move(store), cache));
+  FIRN_ASSIGN(auto objects,
+              ObjectEnv::open(env, std::move(cached), join_path(config.directory, "staging"),
+                              is_parquet_tier_key));
+  return open_parquet_tier(env, options, std::move(objects));
 }
 
 }  // namespace
@@ -46,7 +108,7 @@ Status validate_tier(const TierConfig& config) {
     return refuse(config,
                   "more than " + std::to_string(kPromotedAttributesMax) + " promoted_attributes");
   }
-  return Status();
+  return validate_url(config);
 }
 
 Result<std::unique_ptr<Tier>> make_tier(Env* env, const TierConfig& config) {
@@ -54,15 +116,7 @@ Result<std::unique_ptr<Tier>> make_tier(Env* env, const TierConfig& config) {
   if (config.backend == "memory") {
     return std::unique_ptr<Tier>(std::make_unique<MemoryTier>(env, config.name));
   }
-  if (config.backend == "parquet") {
-    ParquetOptions options;
-    options.name = config.name;
-    options.directory = config.directory;
-    options.memory_bytes = config.work_memory_bytes;
-    // Each thread holds a row group of its own.
-    if (options.memory_bytes < kMemoryForThreads) options.threads = 1;
-    return open_parquet_tier(env, options);
-  }
+  if (config.backend == "parquet") return make_parquet_tier(env, config);
   SqliteTierOptions options;
   options.name = config.name;
   options.directory = config.directory;

@@ -13,6 +13,18 @@
 
 namespace firn {
 
+// A bucket, and how to talk to it (docs/object-storage.md). Empty: the default.
+struct S3Settings {
+  std::string region = {};       // us-east-1
+  std::string endpoint = {};     // AWS's of the region
+  std::string path_style = {};   // "true" or "false"; else as fits the endpoint
+  std::string credentials = {};  // "auto", "environment", "file" or "instance_role"
+  std::string profile = {};      // of the credentials file
+  std::string ca_file = {};      // of certificates to trust instead of the system's
+  uint64_t cache_bytes = 0;      // of the local read cache; 0: 1 GiB
+  bool operator==(const S3Settings&) const = default;
+};
+
 // One tier as configured. Which members a backend uses is said beside them; the others must keep
 // their defaults, so that a setting without effect is refused instead of ignored.
 struct TierConfig {
@@ -22,10 +34,14 @@ struct TierConfig {
   uint64_t max_memory_bytes = 0;   // memory: size at which the store flushes early; 0: by age only
   // parquet: for packing and reading, all calls together; the store derives it from its budget.
   uint64_t work_memory_bytes = 512 * kMiB;
-  std::string directory = {};  // sqlite, parquet: where chunks are; created when missing
-  std::string layout = {};     // sqlite: "blocks" (also when empty) or "rows"
+  // sqlite, parquet: where chunks are; created when missing. With a url: only what is local, files
+  // being written and the read cache.
+  std::string directory = {};
+  std::string layout = {};  // sqlite: "blocks" (also when empty) or "rows"
   // sqlite: attributes with an index of their own, see attribute_of() for what a key names.
   std::vector<std::string> promoted_attributes = {};
+  std::string url = {};  // parquet: "s3://bucket/prefix" when chunks are objects
+  S3Settings s3 = {};    // with a url
 };
 
 // Every backend name make_tier() knows.

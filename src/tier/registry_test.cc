@@ -23,6 +23,31 @@ TEST(Registry, SettingsWithoutEffectAreRefused) {
   EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
 }
 
+TEST(Registry, SettingsOfS3BelongToParquetWithAUrl) {
+  const TierConfig cold{
+      .name = "cold", .backend = "parquet", .directory = "cold", .url = "s3://bucket/a"};
+  EXPECT_TRUE(validate_tier(cold).ok());
+  TierConfig config = cold;
+  config.backend = "sqlite";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = cold;
+  config.url.clear();
+  config.s3.region = "eu-central-1";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = cold;
+  config.url = "s3://b";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = cold;
+  config.s3.endpoint = "https://user:secret@host";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = cold;
+  config.s3.credentials = "in the url";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config = cold;
+  config.s3.path_style = "maybe";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+}
+
 TEST(Registry, WhatCannotBeAppliedIsRefusedByName) {
   const TierConfig sqlite{.name = "warm", .backend = "sqlite", .directory = "warm"};
   EXPECT_TRUE(validate_tier(sqlite).ok());

@@ -18,6 +18,8 @@
 
 namespace firn {
 
+class Env;
+
 // All rows of one (namespace, dataset) whose time lies in [start, end), as far as they belong to
 // one generation: rows that arrive after a generation was sealed start the next one.
 struct ChunkKey {
@@ -111,6 +113,8 @@ class Tier {
   virtual TierStats stats() const = 0;
   // Paths that hold the chunk, for people and for engines that read the format themselves.
   virtual std::vector<std::string> files(const ChunkKey& key) const = 0;
+  // What opens files(), as long as the tier lives; null: the Env that the tier was made with.
+  virtual Env* file_env() const { return nullptr; }
 };
 
 }  // namespace firn

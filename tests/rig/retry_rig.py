@@ -7,9 +7,11 @@ A proxy passes requests on and cuts the connection: in the middle of the request
 the middle of the answer, or just before it. The client repeats every batch with the same ids until
 it is acknowledged. Then all of them are sent once more after the chunks were flushed, after a
 SIGKILL and restart, and after they were moved to the cold tier: each answer must name the positions
-of the first one and count every event as a duplicate.
+of the first one and count every event as a duplicate. Where rgw.py has started an S3 server, the cold
+tier is there.
 """
 
+import os
 import random
 import socket
 import threading
@@ -23,9 +25,21 @@ from verifier import run_firn_verify, verify
 WRITERS = 4
 CUTS = ("none", "request", "behind the request", "answer", "before the answer")
 TRIES = 50
-# Nothing moves by itself.
-SETTINGS = ["--tiers", "[{name: hot, backend: memory, keep: 1d}, {name: warm, backend: sqlite, keep: 36500d, "
-            "directory: warm}, {name: cold, backend: parquet, keep: forever, directory: cold}]"]
+
+
+def cold_place(data_dir):
+    endpoint = os.environ.get("FIRN_TEST_S3_ENDPOINT")
+    if endpoint is None:
+        return "directory: cold"
+    bucket, prefix = os.environ["FIRN_TEST_S3_BUCKET"], os.path.basename(data_dir)
+    return f"url: 's3://{bucket}/{prefix}-{os.getpid()}', endpoint: '{endpoint}'"
+
+
+def settings(data_dir):
+    """Nothing moves by itself."""
+    return ["--tiers", "[{name: hot, backend: memory, keep: 1d}, {name: warm, backend: sqlite, keep: 36500d, "
+            "directory: warm}, {name: cold, backend: parquet, keep: forever, " + cold_place(data_dir) + "}]"]
+
 HEAD_END = b"\r\n\r\n"
 
 
@@ -153,7 +167,7 @@ def bring_to(tier, client, action):
 
 def run_cycle(work, oracle, proxy, data_dir):
     requests = work.arguments.requests
-    server = work.server(data_dir, settings=SETTINGS).wait_ready()
+    server = work.server(data_dir, settings=settings(data_dir)).wait_ready()
     proxy.target = server.port
     with Load() as load:
         for _ in range(WRITERS):
@@ -163,17 +177,17 @@ def run_cycle(work, oracle, proxy, data_dir):
     bring_to("warm", server.client(), "flush")
     repeat(oracle, server.port)
     server.kill()
-    server = work.server(data_dir, settings=SETTINGS).wait_ready()
+    server = work.server(data_dir, settings=settings(data_dir)).wait_ready()
     repeat(oracle, server.port)
     bring_to("cold", server.client(), "move")
     repeat(oracle, server.port)
     verify(oracle, server.client())
     server.kill()
-    server = work.server(data_dir, settings=SETTINGS).wait_ready()
+    server = work.server(data_dir, settings=settings(data_dir)).wait_ready()
     repeat(oracle, server.port)
     verify(oracle, server.client(), everything=True)
     server.kill()
-    run_firn_verify(oracle, work.arguments.binary, data_dir, SETTINGS)
+    run_firn_verify(oracle, work.arguments.binary, data_dir, settings(data_dir))
 
 
 def body(work):

@@ -69,6 +69,19 @@ firn_rig(restart_rig_1024 restart_rig.py SLOW --log-mebibytes 1024)
 firn_rig(slow_disk_rig_3 slow_disk_rig.py --seconds 3)
 firn_rig(slow_disk_rig_30 slow_disk_rig.py SLOW --seconds 30)
 
+# firn_rgw(<name> <program> <arguments>...): the program beside a real S3 server.
+function(firn_rgw name)
+  add_test(NAME ${name}
+    COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/rgw.py" -- ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS rig TIMEOUT 600 SKIP_RETURN_CODE 77
+    RUN_SERIAL ON ENVIRONMENT "${FIRN_TEST_ENVIRONMENT}")
+endfunction()
+firn_rgw(object_store_rgw $<TARGET_FILE:firn_tier_object_test> --gtest_filter=*/real_s3)
+# The same server below the Parquet tier, and below the whole program.
+firn_rgw(parquet_rgw $<TARGET_FILE:firn_tier_registry_test> --gtest_filter=*Conformance*/parquet_s3*)
+firn_rgw(retry_rig_rgw_60 ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/retry_rig.py"
+         --binary $<TARGET_FILE:firn> --requests 60)
+
 # The rigs must notice a server that does not sync. Sanitizers want to be the first library that is
 # loaded, so this is for the other builds.
 if(FIRN_PROFILE MATCHES "^(dev|release)$")

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "engine/raw_text.h"
 #include "model/checksum.h"
+#include "tier/object/object_env.h"
 #include "tier/parquet/chunk_aggregate.h"
 #include "tier/parquet/chunk_reader.h"
 #include "tier/parquet/file_set.h"
@@ -31,8 +32,10 @@ using ChunkFiles = std::vector<ParquetFilePtr>;
 
 class ParquetTier : public Tier {
  public:
-  ParquetTier(Env* env, ParquetOptions options, std::unique_ptr<Engine> engine)
-      : env_(env),
+  ParquetTier(Env* env, ParquetOptions options, std::unique_ptr<ObjectEnv> objects,
+              std::unique_ptr<Engine> engine)
+      : objects_(std::move(objects)),
+        env_(env),
         options_(std::move(options)),
         engine_(std::move(engine)),
         file_set_(std::make_shared<FileSet>(env)) {}
@@ -55,6 +58,7 @@ class ParquetTier : public Tier {
   Result<std::vector<ChunkKey>> list() override;
   TierStats stats() const override;
   std::vector<std::string> files(const ChunkKey& key) const override;
+  Env* file_env() const override { return objects_.get(); }
 
  private:
   // A copy of the chunk's list of files; empty when the chunk is not here.
@@ -68,7 +72,8 @@ class ParquetTier : public Tier {
   Result<ParquetFilePtr> merge(const ChunkKey& key, std::span<const ParquetFilePtr> parts);
   Status verify_file(const ParquetFile& file) const;
 
-  Env* const env_;
+  const std::unique_ptr<ObjectEnv> objects_;  // null for a directory
+  Env* const env_;                            // what opens all files: `objects_` if there are any
   const ParquetOptions options_;
   const std::unique_ptr<Engine> engine_;
   const std::shared_ptr<FileSet> file_set_;
@@ -266,6 +271,7 @@ Result<AggregateStates> ParquetTier::aggregate(const ChunkKey& key, const Aggreg
 Status ParquetTier::verify_file(const ParquetFile& file) const {
   const auto wrong = [&](const std::string& what) { return corruption(file.path() + ": " + what); };
   // From disk, whatever is remembered; also what no query looks at.
+  if (objects_ != nullptr) objects_->forget_cached(file.path());
   FIRN_TRY(verify_checked_file(env_, file.path()));
   FIRN_ASSIGN(const auto infos, engine_->parquet_info({&file.path(), 1}));
   Result<ParquetFileStats> stated = parse_parquet_metadata(file.name(), infos[0]);
@@ -374,13 +380,23 @@ std::vector<std::string> ParquetTier::files(const ChunkKey& key) const {
 
 }  // namespace
 
-Result<std::unique_ptr<Tier>> open_parquet_tier(Env* env, const ParquetOptions& options) {
+bool is_parquet_tier_key(std::string_view key) {
+  return ParquetFileName::parse(key.substr(key.rfind('/') + 1)).has_value();
+}
+
+Result<std::unique_ptr<Tier>> open_parquet_tier(Env* env, const ParquetOptions& given,
+                                                std::unique_ptr<ObjectEnv> objects) {
+  ParquetOptions options = given;
+  if (objects != nullptr) {
+    options.directory = objects->root();
+    env = objects.get();
+  }
   if (options.directory.empty()) return invalid_argument("a parquet tier needs a directory");
   EngineOptions engine_options;
   engine_options.threads = options.threads;
   engine_options.memory_bytes = options.memory_bytes;
   FIRN_ASSIGN(auto engine, Engine::open(env, engine_options));
-  auto tier = std::make_unique<ParquetTier>(env, options, std::move(engine));
+  auto tier = std::make_unique<ParquetTier>(env, options, std::move(objects), std::move(engine));
   FIRN_TRY(tier->load());
   return std::unique_ptr<Tier>(std::move(tier));
 }

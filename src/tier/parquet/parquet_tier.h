@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/size.h"
 #include "base/status.h"
@@ -18,6 +19,9 @@ struct ParquetOptions {
   uint64_t memory_bytes = 512 * kMiB;
   uint32_t row_group_rows = 100'000;
 };
+
+// Where the files are when not in a directory of `env`.
+class ObjectEnv;
 
 // The cold tier: chunks as Parquet files in a Hive-partitioned tree that any Parquet reader can use
 // (docs/formats/parquet.md):
@@ -38,6 +42,13 @@ struct ParquetOptions {
 // drop left behind. kCorruption when files of a chunk overlap; kInvalidArgument without a
 // directory; otherwise what Engine::open and Env return. `env` must outlive the tier; one process
 // at a time uses a directory (the store's lock sees to that).
-Result<std::unique_ptr<Tier>> open_parquet_tier(Env* env, const ParquetOptions& options);
+//
+// With `objects` the tree is in an object store: `options.directory` is then not used, and the path
+// of a file begins with the store's name.
+Result<std::unique_ptr<Tier>> open_parquet_tier(Env* env, const ParquetOptions& options,
+                                                std::unique_ptr<ObjectEnv> objects = nullptr);
+
+// Whether an object with this key would be a file of the tier.
+bool is_parquet_tier_key(std::string_view key);
 
 }  // namespace firn
