@@ -8,6 +8,7 @@
 #include "base/size.h"
 #include "base/status.h"
 #include "env/env.h"
+#include "tier/object/object_env.h"
 #include "tier/tier.h"
 
 namespace firn {
@@ -19,9 +20,6 @@ struct ParquetOptions {
   uint64_t memory_bytes = 512 * kMiB;
   uint32_t row_group_rows = 100'000;
 };
-
-// Where the files are when not in a directory of `env`.
-class ObjectEnv;
 
 // The cold tier: chunks as Parquet files in a Hive-partitioned tree that any Parquet reader can use
 // (docs/formats/parquet.md):
