@@ -53,7 +53,6 @@ class Session : public duckdb::ClientContextState {
   void may_read(std::span<const std::string> paths, Env* opener = nullptr);
 
   // Written while it runs, from any thread.
-  std::atomic<uint64_t> files_opened{0};
   std::atomic<uint64_t> bytes_read{0};
   std::atomic<bool> synced{false};  // the written file was closed and its sync succeeded
 
@@ -66,6 +65,9 @@ class Session : public duckdb::ClientContextState {
   // The end of a readable file, read and compared once. Errors of load_file_end().
   Result<std::shared_ptr<const FileEnd>> end_of(const File& file, const std::string& path)
       EXCLUDES(mutex_);
+
+  // How many files end_of() was asked for; one that is opened several times counts once.
+  uint64_t files_read() const EXCLUDES(mutex_);
 
   const EventTable* find_event_table(const std::string& name) const;
   const ValueTable* find_value_table(const std::string& name) const;

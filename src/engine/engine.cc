@@ -54,6 +54,11 @@ Result<std::shared_ptr<const FileEnd>> Session::end_of(const File& file, const s
   return file_ends_.emplace(path, std::move(end)).first->second;
 }
 
+uint64_t Session::files_read() const {
+  MutexLock lock(&mutex_);
+  return file_ends_.size();
+}
+
 const EventTable* Session::find_event_table(const std::string& name) const {
   for (const EventTable* table : event_tables) {
     if (equal_names(table->name, name)) return table;
@@ -247,7 +252,7 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
                                          format_duration(request.time_limit_ns)));
   }
   if (!status.ok()) return status;
-  summary.parquet_files = session.files_opened;
+  summary.parquet_files = session.files_read();
   summary.parquet_bytes = session.bytes_read;
   return summary;
 }

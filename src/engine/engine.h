@@ -92,7 +92,7 @@ struct SqlRequest {
 
 struct SqlSummary {
   uint64_t rows = 0;           // delivered to the sink
-  uint64_t parquet_files = 0;  // opened
+  uint64_t parquet_files = 0;  // read, each counted once
   uint64_t parquet_bytes = 0;  // read from them
 };
 

@@ -78,7 +78,6 @@ class EnvFileSystem : public duckdb::FileSystem {
     if (env == nullptr) refuse(url);
     auto file = writes ? env->open(path, OpenMode::kCreateNew) : open_known_file(env, path);
     if (!file.ok()) session->fail(file.status());
-    ++session->files_opened;
     std::unique_ptr<CheckedReader> reader;
     std::unique_ptr<CheckedWriter> writer;
     if (writes) {
