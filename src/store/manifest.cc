@@ -130,7 +130,8 @@ uint32_t Manifest::next_generation() const { return next_generation_.load(); }
 
 Result<std::unique_ptr<Manifest>> Manifest::open(
     Env* env, const std::string& path, bool existing_data, DurationNs chunk_interval_ns,
-    std::function<void(const std::string&, const ChunkKey&)> on_unused) {
+    std::function<void(const std::string&, const ChunkKey&)> on_unused,
+    std::function<void(const Status&)> on_failed_sync) {
   FIRN_ASSIGN(const bool exists, env->exists(path));
   if (!exists && existing_data) {
     return corruption(path +
@@ -140,6 +141,7 @@ Result<std::unique_ptr<Manifest>> Manifest::open(
   }
   std::unique_ptr<Manifest> manifest(new Manifest());
   manifest->on_unused_ = std::move(on_unused);
+  manifest->on_failed_sync_ = std::move(on_failed_sync);
   {
     MutexLock lock(&manifest->write_mutex_);
     FIRN_ASSIGN(manifest->db_, SqliteDb::open(env, path, {.create = true, .journal = kJournal}));
@@ -349,7 +351,7 @@ Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, Dura
   const ManifestValue values[] = {std::string_view(name), now, retention};
   FIRN_TRY(change.run(kAddNamespace, key, values));
   FIRN_TRY(change.set_meta("next_namespace", std::to_string(record.id + 1)));
-  FIRN_TRY(change.commit());
+  FIRN_TRY(commit(&change));
   MutexLock lock(&version_mutex_);
   namespaces_.push_back(record);
   next_namespace_ = record.id + 1;
@@ -369,7 +371,7 @@ Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
   FIRN_TRY(change.begin());
   const ManifestValue key[] = {int64_t{id}}, values[] = {retention};
   FIRN_TRY(change.run(kSetRetention, key, values));
-  FIRN_TRY(change.commit());
+  FIRN_TRY(commit(&change));
   MutexLock lock(&version_mutex_);
   for (NamespaceRecord& record : namespaces_) {
     if (record.id == id) record.retention_ns = retention;
@@ -385,7 +387,7 @@ Status Manifest::delete_namespace(NamespaceId id) {
   for (const ManifestStatement& statement : kDeleteNamespace) {
     FIRN_TRY(change.run(statement, of_namespace, {}));
   }
-  FIRN_TRY(change.commit());
+  FIRN_TRY(commit(&change));
   auto next = std::make_shared<ManifestVersion>(*current());
   for (auto& [key, record] : next->chunks) {
     if (key.namespace_id != id || record->state == ChunkState::kDropped) continue;
@@ -404,13 +406,24 @@ Status Manifest::delete_namespace(NamespaceId id) {
   return Status();
 }
 
+// SQLite's file layer refuses everything from now on, because a second sync would prove nothing.
+Status Manifest::commit(ManifestChange* change) {
+  const Status status = change->commit();
+  if (status.code() == StatusCode::kOutcomeUnknown && on_failed_sync_) {
+    on_failed_sync_(
+        outcome_unknown("a sync of the manifest failed; restart firn to recover what was synced (" +
+                        std::string(status.message()) + ")"));
+  }
+  return status;
+}
+
 Status Manifest::settle() {
   if (!unsettled_.load()) return Status();
   MutexLock write_lock(&write_mutex_);
   ManifestChange change(db_.get(), &content_sum_);
   FIRN_TRY(change.begin());
   FIRN_TRY(change.set_meta("next_generation", std::to_string(next_generation_.load())));
-  FIRN_TRY(change.commit());
+  FIRN_TRY(commit(&change));
   unsettled_.store(false);
   return Status();
 }
@@ -430,7 +443,7 @@ Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extr
   if (record.state == ChunkState::kDropped && record.id_lists > 0) {
     FIRN_TRY(change.run(kDropIds, key_values(record.key), {}));
   }
-  return change.commit();
+  return commit(&change);
 }
 
 Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
@@ -483,7 +496,7 @@ Status Manifest::commit_clock(const ClockRecord& clock) {
   ManifestChange change(db_.get(), &content_sum_);
   FIRN_TRY(change.begin());
   FIRN_TRY(set_clock(clock, &change));
-  return change.commit();
+  return commit(&change);
 }
 
 Status Manifest::commit_trim(Lsn begin,
@@ -501,7 +514,7 @@ Status Manifest::commit_trim(Lsn begin,
   for (const ChunkKey& tombstone : needless) {
     FIRN_TRY(change.run(kForgetTombstone, key_values(tombstone), {}));
   }
-  FIRN_TRY(change.commit());
+  FIRN_TRY(commit(&change));
   if (!needless.empty()) {
     auto next = std::make_shared<ManifestVersion>(*current());
     for (const ChunkKey& key : needless) next->chunks.erase(key);

@@ -89,6 +89,8 @@ struct ClockRecord {
   bool is_suspect = false;
 };
 
+class ManifestChange;
+
 // The transactional record of where data is: a SQLite database in the data directory
 // (docs/formats/manifest.md). Every change is one durable transaction; readers take the current
 // version and never wait for a writer, only stream_head() and id_lists() may.
@@ -99,9 +101,12 @@ class Manifest {
   // Opens or creates, and checks what it opens: kCorruption when any page, row or the sum over all
   // rows is wrong, and then nothing was changed. `existing_data`: true when the data directory
   // holds chunks or log segments, in which case a missing manifest is an error, not an empty store.
+  // `on_failed_sync` hears, from whoever commits, that a sync failed: the outcome of that commit is
+  // open, and nothing more can be written or looked up until the manifest is opened again.
   static Result<std::unique_ptr<Manifest>> open(
       Env* env, const std::string& path, bool existing_data, DurationNs chunk_interval_ns,
-      std::function<void(const std::string&, const ChunkKey&)> on_unused);
+      std::function<void(const std::string&, const ChunkKey&)> on_unused,
+      std::function<void(const Status&)> on_failed_sync);
 
   ManifestVersionPtr current() const;
   // The number for a new generation of any interval. Never one that was used before, so that a
@@ -157,6 +162,7 @@ class Manifest {
   Result<std::string> meta(const std::string& key);
   // Reads everything and compares it with its sum.
   Status check_content() REQUIRES(write_mutex_);
+  Status commit(ManifestChange* change) REQUIRES(write_mutex_);
   void publish(std::shared_ptr<ManifestVersion> next);
   std::shared_ptr<ChunkLease> make_lease(const std::string& tier, const ChunkKey& key);
 
@@ -175,6 +181,7 @@ class Manifest {
   uint64_t id_secret_ = 0;
   ClockRecord clock_at_open_;
   std::function<void(const std::string&, const ChunkKey&)> on_unused_;
+  std::function<void(const Status&)> on_failed_sync_;
 
   struct CachedIds {
     std::vector<std::shared_ptr<const IdList>> lists;

@@ -187,14 +187,16 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
     existing_data = existing_data || !chunks.empty();
   }
   const auto unused = core->unused;
-  FIRN_ASSIGN(core->manifest,
-              Manifest::open(env, join_path(data_dir, "manifest.db"), existing_data,
-                             core->options.chunk_interval_ns,
-                             [unused](const std::string& tier, const ChunkKey& key) {
-                               MutexLock unused_lock(&unused->mutex);
-                               unused->chunks.emplace_back(tier, key);
-                               if (unused->wake) unused->wake();
-                             }));
+  FIRN_ASSIGN(
+      core->manifest,
+      Manifest::open(
+          env, join_path(data_dir, "manifest.db"), existing_data, core->options.chunk_interval_ns,
+          [unused](const std::string& tier, const ChunkKey& key) {
+            MutexLock unused_lock(&unused->mutex);
+            unused->chunks.emplace_back(tier, key);
+            if (unused->wake) unused->wake();
+          },
+          [core](const Status& failure) { core->condition.fence(failure); }));
   FIRN_ASSIGN(core->wal, open_wal(env, wal_options));
   parts_->tagger.emplace(core->manifest->id_secret());
   parts_->mover = std::make_unique<Mover>(parts_->core);

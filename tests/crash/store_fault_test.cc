@@ -49,6 +49,24 @@ TEST(StoreFault, SampledCallsFailBesideParquet) {
 // What a failed sync of SQLite's log left in the page cache is not on the disk. The next process
 // must not act on it before it has written it again: here it would remove the source of a move
 // whose commit a power cut then takes back.
+TEST(StoreFault, AFailedSyncOfTheManifestFencesTheStore) {
+  SimStore machine(kSeed);
+  machine.options = sim_sqlite_options();
+  ASSERT_TRUE(machine.boot());
+  machine.append(3, 0, true);
+  machine.faults.fail_matching(IoKind::kSync, "/manifest.db", UINT64_MAX, io_error("injected"));
+  machine.command(ChunkAction::kFlush);
+  const StoreHealth health = machine.store()->health();
+  EXPECT_TRUE(health.fenced);
+  EXPECT_EQ(health.write_refusal.code(), StatusCode::kOutcomeUnknown);
+  EXPECT_NE(health.write_refusal.message().find("a sync of the manifest failed"),
+            std::string::npos);
+  machine.shut_down();
+  machine.faults.heal();
+  ASSERT_TRUE(machine.boot());
+  EXPECT_EQ(machine.check(), "");
+}
+
 TEST(StoreFault, AFailedSyncOfTheManifestIsNotTakenForDoneByTheNextProcess) {
   SimStore machine(kSeed);
   machine.options = sim_sqlite_options();
