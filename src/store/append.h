@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,10 +21,39 @@ enum class AckLevel : uint8_t {
 };
 std::string_view ack_level_name(AckLevel level);
 
+// A condition of an append: the stream's last position must be this one; -1: it has no event.
+struct ExpectedVersion {
+  std::string stream;
+  int64_t version = -1;
+};
+
+struct VersionConflict {
+  std::string stream;
+  int64_t expected = -1, actual = -1;
+};
+
+// Where a row is: in its namespace and, unless kAbsentInt64, in its stream.
+struct RowPosition {
+  Position position = 0;
+  int64_t stream_position = kAbsentInt64;
+};
+
+// What some callers want to know beyond the result. Filled before the answer, by whoever gives it.
+struct AppendDetails {
+  // After success: one per row of the request, in its order; the original ones for duplicates.
+  std::vector<RowPosition> rows;
+  // After kConflict: set when a version was not the expected one, else an id was in the way.
+  std::optional<VersionConflict> version_conflict;
+};
+
 struct AppendRequest {
   std::unique_ptr<RecordBatch> batch;  // unstamped
   // Rows whose id a client chose (ascending): only these can be duplicates.
   std::vector<uint32_t> rows_with_client_id;
+  // All must hold, or nothing is stored. A request that was stored before, as its ids tell,
+  // succeeds whatever the versions are now. Streams may be others than the batch's.
+  std::vector<ExpectedVersion> expected_versions;
+  std::shared_ptr<AppendDetails> details;  // null: nobody wants them
   AckLevel ack = AckLevel::kFsync;
 };
 
@@ -35,7 +66,8 @@ struct AppendResult {
   AckLevel ack = AckLevel::kFsync;
 };
 
-// Failure: kConflict (an id exists with other content; nothing stored), kUnavailable (memory
+// Failure: kConflict (an id exists with other content, or a stream has not the expected version;
+// nothing stored; answered when what it conflicts with is durable), kUnavailable (memory
 // budget; retry), kNoSpace (disk; retry), kOutcomeUnknown (the log failed; stored or not),
 // kCancelled (closing), kTooLarge, kNotFound (namespace deleted).
 using AppendCallback = std::function<void(const Result<AppendResult>&)>;

@@ -1,10 +1,8 @@
 #include "store/sequencer.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/mutant.h"
-#include "store/snapshot.h"
 
 namespace firn {
 
@@ -15,36 +13,6 @@ constexpr uint32_t kJoinedRequestRowsMax = 16;
 constexpr size_t kJoinedRequestBytesMax = 64 * kKiB;
 // A group of joined requests is full.
 constexpr uint32_t kGroupRowsMax = 1024;
-
-// Whether a repeated id names the same event. Times are left out: a client that leaves them to us
-// gets others on its second try.
-bool same_content(const EventRow& a, const EventRow& b) {
-  if (mutant(16)) return true;
-  return a.kind == b.kind && a.type == b.type && a.source == b.source && a.subject == b.subject &&
-         a.severity == b.severity && a.stream == b.stream && a.correlation_id == b.correlation_id &&
-         a.trace_id == b.trace_id && a.span_id == b.span_id && a.parent_id == b.parent_id &&
-         a.duration == b.duration && a.data == b.data && a.metadata == b.metadata &&
-         a.context == b.context;
-}
-
-// The stored row with this id, or a null batch.
-Result<BatchSlice> find_by_id(const Snapshot& snapshot, const SnapshotChunk& chunk, const Id& id,
-                              PositionRange positions) {
-  ScanSpec spec;
-  spec.filter.positions = positions;
-  Predicate predicate;
-  predicate.column = ColumnId::kId;
-  predicate.ids = {id};
-  spec.filter.predicates.push_back(std::move(predicate));
-  FIRN_ASSIGN(const auto reader, snapshot.scan(chunk, std::move(spec), nullptr));
-  BatchSlice slice;
-  FIRN_ASSIGN(const bool found, reader->next(&slice));
-  return found ? slice : BatchSlice{};
-}
-
-struct IdHash {
-  size_t operator()(const Id& id) const { return hash_id(id); }
-};
 
 }  // namespace
 
@@ -69,6 +37,7 @@ struct Sequencer::Commit {
   std::vector<std::pair<ChunkKey, BatchSlice>> slices;
   struct Request {
     AppendResult result;
+    Status refusal;       // instead of the result, once everything before it is durable
     AppendCallback done;  // null once it was called
   };
   std::vector<Request> requests;  // in the order of their positions
@@ -79,19 +48,20 @@ struct Sequencer::Commit {
     std::vector<Request> taken;
     for (Request& request : requests) {
       if (request.result.ack != ack || !request.done) continue;
-      taken.push_back({request.result, std::exchange(request.done, nullptr)});
+      taken.push_back({request.result, request.refusal, std::exchange(request.done, nullptr)});
     }
     return taken;
   }
-  // Answers everyone who waits: with the own result when `status` is ok.
+  // Answers everyone who waits: with the own result or refusal when `status` is ok.
   void answer(const Status& status) {
     for (Request& request : requests) {
       const AppendCallback callback = std::exchange(request.done, nullptr);
       if (!callback) continue;
-      if (status.ok()) {
+      const Status& failure = status.ok() ? request.refusal : status;
+      if (failure.ok()) {
         callback(request.result);
       } else {
-        callback(status);
+        callback(failure);
       }
     }
   }
@@ -101,18 +71,6 @@ struct Sequencer::Commit {
         outcome_unknown("the store was closed before the append was confirmed; repeat it with "
                         "the same ids to be sure"));
   }
-};
-
-// What the search for duplicates of one request reads.
-struct Sequencer::Lookup {
-  NamespacePtr name_space;
-  Snapshot snapshot;
-  std::vector<SnapshotChunk> chunks;
-};
-
-struct Sequencer::Duplicates {
-  std::vector<Position> original;  // per row of the request; 0: new. Empty: all are new
-  uint32_t count = 0;
 };
 
 Sequencer::Sequencer(std::shared_ptr<StoreCore> core)
@@ -224,17 +182,23 @@ void Sequencer::sequence(Pending pending) {
     return fail(not_found("namespace '" + ns->name + "' was deleted"));
   }
   Group* group = group_of(pending.name_space, pending.request.batch->dataset());
-  Result<Duplicates> duplicates = find_duplicates(group, pending.request);
-  if (!duplicates.ok()) return fail(duplicates.status());
-  const bool joins = may_join(pending.request);
+  const AppendRequest& request = pending.request;
+  Result<Duplicates> duplicates = find_duplicates(group, request);
+  const uint32_t rows = request.batch->rows();
+  Status status = duplicates.status();
+  if (status.ok() && duplicates->count < rows) status = check_versions(ns, request);
+  if (status.code() == StatusCode::kConflict) {
+    return answer_when_durable(group, &pending, AppendResult{}, status);
+  }
+  if (!status.ok()) return fail(status);
+  const bool joins = may_join(request);
   std::unique_ptr<RecordBatch> batch = std::move(pending.request.batch);
-  const uint32_t rows = batch->rows();
   if (duplicates->count == rows) {
     batch.reset();
   } else if (duplicates->count > 0) {
     std::vector<uint32_t> fresh;
     for (uint32_t row = 0; row < rows; ++row) {
-      if (duplicates->original[row] == 0) fresh.push_back(row);
+      if (duplicates->original[row].position == 0) fresh.push_back(row);
     }
     batch = take_rows(*batch, fresh);
   }
@@ -243,37 +207,48 @@ void Sequencer::sequence(Pending pending) {
   AppendResult result;
   result.count = rows;
   result.duplicates = duplicates->count;
-  result.ack = pending.request.ack;
-  const Status status = give_positions(group, std::move(batch), pending.request.rows_with_client_id,
-                                       *duplicates, &result);
+  result.ack = request.ack;
+  status = give_positions(group, std::move(batch), request, *duplicates, &result);
   if (!status.ok()) return fail(status);
+  answer_when_durable(group, &pending, result, Status());
+  if (!joins) close_group(group);
+}
+
+// A refusal waits like a result: it tells of rows that may not be durable yet, and that a crash or
+// a log without space may still take back.
+void Sequencer::answer_when_durable(Group* group, Pending* pending, const AppendResult& result,
+                                    const Status& refusal) {
   if (group->commit == nullptr) {
     group->commit = std::make_shared<Commit>();
     group->commit->core = core_;
   }
-  group->commit->requests.push_back({result, std::move(pending.done)});
-  group->commit->bytes += pending.bytes;
-  if (!joins) close_group(group);
+  group->commit->requests.push_back({result, refusal, std::move(pending->done)});
+  group->commit->bytes += pending->bytes;
 }
 
 Status Sequencer::give_positions(Group* group, std::unique_ptr<RecordBatch> batch,
-                                 const std::vector<uint32_t>& rows_with_client_id,
-                                 const Duplicates& duplicates, AppendResult* result) {
+                                 const AppendRequest& request, const Duplicates& duplicates,
+                                 AppendResult* result) {
   NamespaceState* ns = group->name_space.get();
-  Position first = UINT64_MAX, last = 0;
-  for (const Position position : duplicates.original) {
-    if (position == 0) continue;
-    first = std::min(first, position);
-    last = std::max(last, position);
-  }
+  Part part;
   if (batch != nullptr) {
-    Part part;
     FIRN_ASSIGN(part.stream_positions, assign_stream_positions(ns, *batch));
     part.first_position = ns->next_position;
+  }
+  if (request.details != nullptr) {
+    request.details->rows = row_positions(duplicates, part, result->count);
+  }
+  Position first = UINT64_MAX, last = 0;
+  for (const RowPosition& original : duplicates.original) {
+    if (original.position == 0) continue;
+    first = std::min(first, original.position);
+    last = std::max(last, original.position);
+  }
+  if (batch != nullptr) {
     first = std::min(first, ns->next_position);
     ns->next_position += batch->rows();
     last = std::max(last, ns->next_position - 1);
-    remember_ids(ns, rows_with_client_id, duplicates, *batch, part.first_position);
+    remember_ids(ns, request.rows_with_client_id, duplicates, *batch, part.first_position);
     group->rows += batch->rows();
     part.batch = std::move(batch);
     group->parts.push_back(std::move(part));
@@ -281,6 +256,21 @@ Status Sequencer::give_positions(Group* group, std::unique_ptr<RecordBatch> batc
   result->first_position = first;
   result->last_position = last;
   return Status();
+}
+
+std::vector<RowPosition> Sequencer::row_positions(const Duplicates& duplicates, const Part& part,
+                                                  uint32_t count) {
+  std::vector<RowPosition> rows = duplicates.original;
+  rows.resize(count);
+  uint32_t fresh = 0;
+  for (RowPosition& row : rows) {
+    if (row.position != 0) continue;
+    row.position = part.first_position + fresh;
+    if (!part.stream_positions.empty()) row.stream_position = part.stream_positions[fresh];
+    ++fresh;
+  }
+  for (const auto& [row, first_row] : duplicates.repeats) rows[row] = rows[first_row];
+  return rows;
 }
 
 Sequencer::Group* Sequencer::group_of(const NamespacePtr& ns, Dataset dataset) {
@@ -334,113 +324,6 @@ void Sequencer::close_groups() {
   groups_.clear();
 }
 
-Result<Sequencer::Duplicates> Sequencer::find_duplicates(Group* group,
-                                                         const AppendRequest& request) {
-  Duplicates found;
-  if (request.rows_with_client_id.empty()) return found;
-  const RecordBatch& batch = *request.batch;
-  const NamespacePtr& ns = group->name_space;
-  if (group->lookup == nullptr) {
-    Snapshot snapshot(core_, ns);
-    std::vector<SnapshotChunk> chunks = snapshot.chunks(batch.dataset(), Filter{});
-    group->lookup =
-        std::shared_ptr<const Lookup>(new Lookup{ns, std::move(snapshot), std::move(chunks)});
-  }
-  const Lookup& lookup = *group->lookup;
-  found.original.assign(batch.rows(), 0);
-  const auto ids = batch.ids(ColumnId::kId);
-  // Rows of the batch by id; a repeat inside the batch gets the position its first row will have.
-  std::unordered_map<Id, uint32_t, IdHash> seen;
-  seen.reserve(request.rows_with_client_id.size());
-  std::vector<std::pair<uint32_t, uint32_t>> repeats;  // (row, its first row)
-  for (const uint32_t row : request.rows_with_client_id) {
-    const auto [first, inserted] = seen.emplace(ids[row], row);
-    if (!inserted) {
-      if (!same_content(event_row(batch, row), event_row(batch, first->second))) {
-        return conflict("event " + std::to_string(row) + " has the id " + ids[row].to_uuid() +
-                        " of event " + std::to_string(first->second) +
-                        " of the same request, but other content; nothing was stored");
-      }
-      repeats.emplace_back(row, first->second);
-      ++found.count;
-      continue;
-    }
-    FIRN_ASSIGN(found.original[row], find_original(lookup, batch, row));
-    if (found.original[row] != 0) ++found.count;
-  }
-  if (repeats.empty()) return found;
-  // Positions of new rows are given out in row order, so they are known before they are stamped.
-  std::vector<bool> is_repeat(batch.rows(), false);
-  for (const auto& [row, first_row] : repeats) is_repeat[row] = true;
-  std::vector<Position> will_have(batch.rows(), 0);
-  Position next = ns->next_position;
-  for (uint32_t row = 0; row < batch.rows(); ++row) {
-    if (is_repeat[row]) continue;
-    will_have[row] = found.original[row] != 0 ? found.original[row] : next++;
-  }
-  for (const auto& [row, first_row] : repeats) found.original[row] = will_have[first_row];
-  return found;
-}
-
-Result<Position> Sequencer::find_original(const Lookup& lookup, const RecordBatch& batch,
-                                          uint32_t row) {
-  if (mutant(8)) return Position{0};
-  NamespaceState* ns = lookup.name_space.get();
-  const EventRow wanted = event_row(batch, row);
-  const auto judge = [&](const EventRow& stored, Position position) -> Result<Position> {
-    if (same_content(stored, wanted)) return position;
-    return conflict("event " + std::to_string(row) + ": id " + wanted.id.to_uuid() +
-                    " is stored at position " + std::to_string(position) +
-                    " with other content; nothing was stored. Send another id for another event");
-  };
-  const auto judge_stored = [&](const SnapshotChunk& chunk,
-                                PositionRange positions) -> Result<Position> {
-    FIRN_ASSIGN(const BatchSlice found, find_by_id(lookup.snapshot, chunk, wanted.id, positions));
-    if (found.batch == nullptr) return Position{0};
-    return judge(event_row(*found.batch, found.row(0)), found.batch->position(found.row(0)));
-  };
-  const std::vector<Position> recent = ns->recent_ids.find(wanted.id);
-  for (const Position position : recent) {
-    uint32_t at = 0;
-    const RecordBatch* batch_there = find_unpublished(ns, position, &at);
-    if (batch_there != nullptr && batch_there->ids(ColumnId::kId)[at] == wanted.id) {
-      return judge(event_row(*batch_there, at), position);
-    }
-  }
-  const bool is_listed = !tagger_.has_tag(wanted.id);
-  for (const SnapshotChunk& chunk : lookup.chunks) {
-    for (const Position position : recent) {
-      if (!chunk.owned.contains(position)) continue;
-      FIRN_ASSIGN(const Position original, judge_stored(chunk, {position, position + 1}));
-      if (original != 0) return original;
-    }
-    if (is_listed && chunk.in_memory) continue;  // then it was among the recent ones
-    FIRN_ASSIGN(const bool may_be_there, lookup.snapshot.may_contain_id(chunk, wanted.id));
-    if (!may_be_there) continue;
-    FIRN_ASSIGN(const Position original, judge_stored(chunk, chunk.owned));
-    if (original != 0) return original;
-  }
-  return Position{0};
-}
-
-const RecordBatch* Sequencer::find_unpublished(NamespaceState* ns, Position position,
-                                               uint32_t* row) {
-  const auto holds = [&](const RecordBatch& batch, Position first) {
-    *row = static_cast<uint32_t>(position - first);
-    return position >= first && position - first < batch.rows();
-  };
-  for (const BatchPtr& flying : ns->in_flight) {
-    if (holds(*flying, flying->first_position())) return flying.get();
-  }
-  for (const Group& group : groups_) {
-    if (group.name_space.get() != ns) continue;
-    for (const Part& part : group.parts) {
-      if (holds(*part.batch, part.first_position)) return part.batch.get();
-    }
-  }
-  return nullptr;
-}
-
 void Sequencer::remember_ids(NamespaceState* ns, const std::vector<uint32_t>& rows_with_client_id,
                              const Duplicates& duplicates, const RecordBatch& batch,
                              Position first_position) {
@@ -449,11 +332,35 @@ void Sequencer::remember_ids(NamespaceState* ns, const std::vector<uint32_t>& ro
   uint32_t skipped = 0, next_request_row = 0;
   for (const uint32_t row : rows_with_client_id) {
     for (; next_request_row < row; ++next_request_row) {
-      if (duplicates.original[next_request_row] != 0) ++skipped;
+      if (duplicates.original[next_request_row].position != 0) ++skipped;
     }
-    if (duplicates.original[row] != 0) continue;
+    if (duplicates.original[row].position != 0) continue;
     ns->recent_ids.insert(ids[row - skipped], first_position + row - skipped);
   }
+}
+
+Result<int64_t*> Sequencer::find_head(NamespaceState* ns, std::string_view stream, bool insert) {
+  int64_t* head = ns->stream_heads.find(stream);
+  if (head != nullptr) return head;
+  FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, stream));
+  if (stored == 0 && !insert) return head;
+  return ns->stream_heads.insert(stream, stored);
+}
+
+Status Sequencer::check_versions(NamespaceState* ns, const AppendRequest& request) {
+  for (const ExpectedVersion& wanted : request.expected_versions) {
+    // Streams that do not exist are not kept: their names cost whoever asks nothing.
+    FIRN_ASSIGN(const int64_t* head, find_head(ns, wanted.stream, wanted.version == -1));
+    const int64_t actual = head == nullptr ? -1 : *head - 1;
+    if (actual == wanted.version) continue;
+    if (request.details != nullptr) {
+      request.details->version_conflict = {wanted.stream, wanted.version, actual};
+    }
+    return conflict("stream '" + wanted.stream + "' has version " + std::to_string(actual) +
+                    ", not the expected " + std::to_string(wanted.version) +
+                    " (-1: no event); nothing was stored. Read the stream and decide again");
+  }
+  return Status();
 }
 
 Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* ns,
@@ -468,11 +375,7 @@ Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* 
     int64_t*& head = heads[streams.entry_of(row)];
     const std::string_view stream = streams[row];
     if (head != nullptr || stream.empty()) continue;
-    head = ns->stream_heads.find(stream);
-    if (head == nullptr) {
-      FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, stream));
-      head = ns->stream_heads.insert(stream, stored);
-    }
+    FIRN_ASSIGN(head, find_head(ns, stream, true));
   }
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t* head = heads[streams.entry_of(row)];

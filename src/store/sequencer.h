@@ -6,6 +6,7 @@
 #include "base/mutex.h"
 #include "store/append.h"
 #include "store/core.h"
+#include "store/snapshot.h"
 
 namespace firn {
 
@@ -36,8 +37,20 @@ class Sequencer {
     size_t bytes = 0;
   };
   struct Commit;
-  struct Duplicates;
-  struct Lookup;
+  // What the search for duplicates of one request found.
+  struct Duplicates {
+    // Per row of the request; position 0: new. Empty: all are new.
+    std::vector<RowPosition> original;
+    // Rows with the id of an earlier row of the request, and that row.
+    std::vector<std::pair<uint32_t, uint32_t>> repeats;
+    uint32_t count = 0;
+  };
+  // What it reads.
+  struct Lookup {
+    NamespacePtr name_space;
+    Snapshot snapshot;
+    std::vector<SnapshotChunk> chunks;
+  };
   // A request's rows that have positions and go to the log with the next record.
   struct Part {
     std::unique_ptr<RecordBatch> batch;  // unstamped
@@ -60,25 +73,37 @@ class Sequencer {
   void step();
   std::vector<Pending> take_queue();
   void sequence(Pending pending);
+  // Queues a request's answer behind everything sequenced so far.
+  void answer_when_durable(Group* group, Pending* pending, const AppendResult& result,
+                           const Status& refusal);
   // Gives positions to the rows of a request and adds them to the namespace's group. `duplicates`
   // is about all rows of the request, `batch` holds those that are new.
   Status give_positions(Group* group, std::unique_ptr<RecordBatch> batch,
-                        const std::vector<uint32_t>& rows_with_client_id,
-                        const Duplicates& duplicates, AppendResult* result);
+                        const AppendRequest& request, const Duplicates& duplicates,
+                        AppendResult* result);
+  static std::vector<RowPosition> row_positions(const Duplicates& duplicates, const Part& part,
+                                                uint32_t count);
   Group* group_of(const NamespacePtr& ns, Dataset dataset);
   void close_group(Group* group);
   void close_groups();
   Result<Duplicates> find_duplicates(Group* group, const AppendRequest& request);
-  // The position of the stored event with the row's id; 0 when there is none; kConflict when it has
-  // other content.
-  Result<Position> find_original(const Lookup& lookup, const RecordBatch& batch, uint32_t row);
+  // Where the stored event with the row's id is; position 0 when there is none; kConflict when it
+  // has other content.
+  Result<RowPosition> find_original(const Lookup& lookup, const RecordBatch& batch, uint32_t row);
   void remember_ids(NamespaceState* ns, const std::vector<uint32_t>& rows_with_client_id,
                     const Duplicates& duplicates, const RecordBatch& batch,
                     Position first_position);
+  // kConflict with its details when a stream has another version, counting what has positions but
+  // is not durable yet.
+  Status check_versions(NamespaceState* ns, const AppendRequest& request);
+  // Null when the stream has no event, unless `insert`.
+  Result<int64_t*> find_head(NamespaceState* ns, std::string_view stream, bool insert);
   Result<std::vector<int64_t>> assign_stream_positions(NamespaceState* ns,
                                                        const RecordBatch& batch);
   // A batch that has a position but is not known to be published, and the row of it with this one.
-  const RecordBatch* find_unpublished(NamespaceState* ns, Position position, uint32_t* row);
+  // `stream_position` is that of the row.
+  const RecordBatch* find_unpublished(NamespaceState* ns, Position position, uint32_t* row,
+                                      int64_t* stream_position);
   void log(const NamespacePtr& name_space, std::unique_ptr<RecordBatch> batch,
            std::shared_ptr<Commit> commit);
   void on_durable(const std::shared_ptr<Commit>& commit, const Status& status, Lsn lsn);

@@ -16,6 +16,7 @@ void run_scripted_workload(SimStore* machine) {
   machine->append(3, 0, true);
   machine->append_together({1, 5, 2}, 0);
   machine->command(ChunkAction::kFlush);
+  machine->append_rivals(1);
   machine->append(4, 1, true);
   machine->retry(0);
   machine->command(ChunkAction::kFlush);
@@ -23,6 +24,7 @@ void run_scripted_workload(SimStore* machine) {
   machine->append(6, 0, false);  // late rows start the next generation
   machine->command(ChunkAction::kFlush);
   machine->append_together({2, 2}, 1);
+  machine->append_rivals(1);
   machine->command(ChunkAction::kMove);
   machine->append(2, 2, true);
   machine->settle();

@@ -100,6 +100,9 @@ void SimStore::send(size_t index, bool* done) {
     builder.add(row);
     request.rows_with_client_id.push_back(i);
   }
+  if (batch.expected_version.has_value()) {
+    request.expected_versions = {{batch.streams[0], *batch.expected_version}};
+  }
   request.batch = builder.finish();
   const NamespaceId id = store_->find_namespace("default")->id;
   store_->append(id, std::move(request), [this, index, done](const Result<AppendResult>& result) {
@@ -144,6 +147,23 @@ void SimStore::append_together(const std::vector<uint32_t>& sizes, int day) {
   }
   for (size_t i = 0; i < sizes.size(); ++i) run_until(&done[i]);
   if (has_crashed()) shut_down();
+}
+
+void SimStore::append_rivals(int day) {
+  if (has_crashed() || store_ == nullptr) return;
+  int64_t version = -1;
+  for (const SentBatch& batch : sent) version += batch.acked && batch.expected_version ? 1 : 0;
+  bool done[2] = {false, false};
+  for (bool& answered : done) {
+    SentBatch batch = make_batch(1, day, false);
+    batch.streams = {"rivals"};
+    batch.expected_version = version;
+    sent.push_back(std::move(batch));
+    send(sent.size() - 1, &answered);
+  }
+  run_until(&done[0]);
+  run_until(&done[1]);
+  if (!done[0] || !done[1]) shut_down();
 }
 
 void SimStore::retry(size_t index) {
@@ -256,6 +276,22 @@ std::string SimStore::check_batch(const SentBatch& batch,
   return present == 0 ? "" : "torn: " + count + " of " + batch.tokens[0];
 }
 
+// One winner per version, in the place it asked for.
+std::string SimStore::check_rivals(const std::map<std::string, EventRef>& by_token) {
+  std::set<int64_t> taken;
+  for (const SentBatch& batch : sent) {
+    if (!batch.expected_version.has_value()) continue;
+    const auto found = by_token.find(token_json(batch.tokens[0]));
+    if (found == by_token.end()) continue;
+    const EventRow row = event_row(*found->second.batch, found->second.row);
+    if (row.stream_position != *batch.expected_version + 1) {
+      return "order: " + batch.tokens[0] + " expected another version";
+    }
+    if (!taken.insert(row.stream_position).second) return "dup: two winners of one version";
+  }
+  return "";
+}
+
 std::string SimStore::verify() {
   std::string found;
   for (const VerifyFinding& finding : store_->verify().findings) {
@@ -329,6 +365,8 @@ std::string SimStore::check() {
     std::string problem = check_batch(batch, by_token);
     if (!problem.empty()) return problem;
   }
+  std::string rivals = check_rivals(by_token);
+  if (!rivals.empty()) return rivals;
   for (const auto& [token, event] : by_token) {
     if (!known.contains(token)) return "ghost: " + token;
   }

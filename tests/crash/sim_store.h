@@ -23,9 +23,10 @@ struct SentBatch {
   std::vector<Id> ids;
   std::vector<std::string> streams;  // empty: none
   std::vector<TimeNs> times;
-  uint32_t attempts = 0;  // how often it was sent
-  uint32_t refusals = 0;  // answers that say: certainly not stored
-  bool acked = false;     // answered, and stored
+  std::optional<int64_t> expected_version;  // of its stream, which is all its events'
+  uint32_t attempts = 0;                    // how often it was sent
+  uint32_t refusals = 0;                    // answers that say: certainly not stored
+  bool acked = false;                       // answered, and stored
   Position first = 0, last = 0;
 
   // Whether nobody may ever read it.
@@ -54,6 +55,8 @@ class SimStore {
   void append(uint32_t events, int day, bool with_stream);
   // Sends several batches before any worker runs, so that they share a group.
   void append_together(const std::vector<uint32_t>& sizes, int day);
+  // Sends two batches for one stream that expect the same version; at most one may be stored.
+  void append_rivals(int day);
   // Sends an earlier batch again, as a client does that got no answer.
   void retry(size_t index);
   void command(ChunkAction action);
@@ -89,6 +92,7 @@ class SimStore {
   SentBatch make_batch(uint32_t events, int day, bool with_stream);
   void send(size_t index, bool* done);
   void run_until(const bool* done);
+  std::string check_rivals(const std::map<std::string, EventRef>& by_token);
   std::string check_batch(const SentBatch& batch, const std::map<std::string, EventRef>& by_token);
 
   std::unique_ptr<Store> store_;

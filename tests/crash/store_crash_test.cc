@@ -14,11 +14,11 @@ TEST(StoreCrash, ScriptedWorkloadWithoutCrashKeepsEverything) {
   SimStore machine(1);
   run_scripted_workload(&machine);
   EXPECT_EQ(machine.check(), "");
-  EXPECT_EQ(machine.acked_events(), 27u);
+  EXPECT_EQ(machine.acked_events(), 29u);
   machine.power_cut(CrashMode::kLoseAll, 1);
   ASSERT_TRUE(machine.boot());
   EXPECT_EQ(machine.check(), "");
-  EXPECT_EQ(machine.rows_readable(), 27u);
+  EXPECT_EQ(machine.rows_readable(), 29u);
 }
 
 TEST(StoreCrash, TheOracleNoticesALostEvent) {
