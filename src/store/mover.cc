@@ -495,20 +495,22 @@ Status Mover::trim_log() {
   return Status();
 }
 
+Status Mover::check_command(const ChunkCommand& command) {
+  if (core_->find_namespace(command.namespace_id) == nullptr) {
+    return not_found("the namespace was deleted");
+  }
+  if (command.older_than_ns.has_value() && core_->condition.clock_suspect()) {
+    return conflict(
+        "the wall clock jumped, so 'older than' cannot be decided; look at the clock, then confirm "
+        "it, or name the chunks");
+  }
+  return core_->manifest->settle();
+}
+
 ChunkCommandResult Mover::execute(const ChunkCommand& command) {
   ChunkCommandResult result;
   const NamespacePtr ns = core_->find_namespace(command.namespace_id);
-  if (ns == nullptr) {
-    result.status = not_found("the namespace was deleted");
-    return result;
-  }
-  if (command.older_than_ns.has_value() && core_->condition.clock_suspect()) {
-    result.status = conflict(
-        "the wall clock jumped, so 'older than' cannot be decided; look at the clock, then confirm "
-        "it, or name the chunks");
-    return result;
-  }
-  result.status = core_->manifest->settle();
+  result.status = check_command(command);
   if (!result.status.ok()) return result;
   const TimeNs now = core_->env->now();
   std::set<std::string> unmatched(command.names.begin(), command.names.end());

@@ -60,6 +60,8 @@ class Mover {
   bool must_wait(const ChunkKey& key);
   void settle_chunk(const ChunkKey& key, const Status& status, Status* first);
 
+  // Whether the command can be begun.
+  Status check_command(const ChunkCommand& command);
   ChunkCommandResult execute(const ChunkCommand& command);
   Status collect(const MemorySnapshot& memory, const ChunkKey& interval, PositionRange positions,
                  Collected* found);
