@@ -123,4 +123,5 @@ class Tree:
 
 
 def is_test(name):
-    return name.startswith(("tests/", "bench/", "fuzz/")) or name.endswith("_test.cc")
+    return (name.startswith(("tests/", "bench/", "fuzz/")) or name.endswith("_test.cc")
+            or name.rsplit("/", 1)[-1].startswith("test_"))
