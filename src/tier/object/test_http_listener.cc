@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 
 #include "base/status.h"
@@ -167,6 +168,8 @@ class TestHttpListener::Connection {
 
 TestHttpListener::TestHttpListener(Handler handler, bool use_tls)
     : handler_(std::move(handler)), tls_(use_tls ? std::make_unique<TestTls>() : nullptr) {
+  // As the firn program does: OpenSSL may write to a client that hung up.
+  std::signal(SIGPIPE, SIG_IGN);
   listening_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
