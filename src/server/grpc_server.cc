@@ -110,7 +110,7 @@ class Call : public std::enable_shared_from_this<Call> {
       const MutexLock lock(&parts_->mutex);
       if (parts_->waiting.erase(this) == 0) return;
       // With the lock held, so that the queue cannot end before the operation is in it.
-      finish(std::move(answer));
+      finish(answer);
       if (!parts_->waiting.empty()) return;
     }
     parts_->answered.notify_all();
@@ -140,7 +140,7 @@ class Call : public std::enable_shared_from_this<Call> {
     });
   }
 
-  void finish(GrpcAnswer answer) {
+  void finish(const GrpcAnswer& answer) {
     state_ = State::kFinish;
     const grpc::Status status(static_cast<grpc::StatusCode>(answer.code), answer.message,
                               answer.details);

@@ -94,7 +94,7 @@ Status Server::Parts::listen_for_otlp(const OptionalAddress& wanted,
                                       const std::function<Status(const ListenAddress&)>& open) {
   if (wanted.is_off()) return Status();
   FIRN_ASSIGN(const ListenAddress address, parse_listen_address(wanted.text));
-  const Status opened = open(address);
+  Status opened = open(address);
   if (opened.ok() || !wanted.is_default) return opened;
   spdlog::warn("{}; OTLP is served on {} only", opened.message(), addresses[0].to_string());
   return Status();

@@ -408,7 +408,7 @@ Status Manifest::delete_namespace(NamespaceId id) {
 
 // SQLite's file layer refuses everything from now on, because a second sync would prove nothing.
 Status Manifest::commit(ManifestChange* change) {
-  const Status status = change->commit();
+  Status status = change->commit();
   if (status.code() == StatusCode::kOutcomeUnknown && on_failed_sync_) {
     on_failed_sync_(
         outcome_unknown("a sync of the manifest failed; restart firn to recover what was synced (" +
