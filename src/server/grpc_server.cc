@@ -105,7 +105,7 @@ class Call : public std::enable_shared_from_this<Call> {
   }
 
   // From any thread. The first answer counts.
-  void answer(GrpcAnswer answer) {
+  void answer(const GrpcAnswer& answer) {
     {
       const MutexLock lock(&parts_->mutex);
       if (parts_->waiting.erase(this) == 0) return;
@@ -135,8 +135,8 @@ class Call : public std::enable_shared_from_this<Call> {
     }
     if (call.method == kHealthCheck) return answer({0, "", "", std::string("\x08\x01", 2)});
     // Does not hold parts_ by itself: an answer after stop() finds that the call does not wait.
-    parts_->handler(std::move(call), [weak = weak_from_this()](GrpcAnswer given) {
-      if (const std::shared_ptr<Call> waiting = weak.lock()) waiting->answer(std::move(given));
+    parts_->handler(std::move(call), [weak = weak_from_this()](const GrpcAnswer& given) {
+      if (const std::shared_ptr<Call> waiting = weak.lock()) waiting->answer(given);
     });
   }
 
