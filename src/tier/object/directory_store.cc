@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <atomic>
 
-#include "base/crc32c.h"
 #include "base/mutex.h"
-#include "base/size.h"
 
 namespace firn {
 
 namespace {
 
 constexpr std::string_view kUnfinishedSuffix = ".tmp";
-constexpr size_t kPieceBytes = 1 * kMiB;
 
 class DirectoryStore final : public ObjectStore {
  public:
@@ -120,16 +117,9 @@ class DirectoryStore final : public ObjectStore {
   Result<uint32_t> write_file(const std::string& path, const ObjectContent& content) {
     FIRN_ASSIGN(const auto file, env_->open(path, OpenMode::kCreate));
     FIRN_TRY(file->truncate(0));
-    std::string buffer(std::min<uint64_t>(kPieceBytes, content.size_bytes()), '\0');
-    uint32_t crc = 0;
-    for (uint64_t at = 0; at < content.size_bytes();) {
-      const auto size =
-          static_cast<size_t>(std::min<uint64_t>(buffer.size(), content.size_bytes() - at));
-      FIRN_TRY(content.read(at, buffer.data(), size));
-      crc = crc32c(crc, buffer.data(), size);
-      FIRN_TRY(file->write_at(at, ByteView(buffer.data(), size)));
-      at += size;
-    }
+    FIRN_ASSIGN(const uint32_t crc, content_crc32c(content, [&](uint64_t at, ByteView piece) {
+                  return file->write_at(at, piece);
+                }));
     FIRN_TRY(file->sync());
     return crc;
   }

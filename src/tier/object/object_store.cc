@@ -11,7 +11,7 @@ namespace firn {
 namespace {
 
 constexpr size_t kKeyBytesMax = 1024;      // S3's limit
-constexpr size_t kPieceBytes = 4 * kMiB;   // of a read-back
+constexpr size_t kPieceBytes = 4 * kMiB;   // of what is read, or read back
 constexpr uint64_t kPagesMax = 1'000'000;  // a thousand million objects
 
 bool is_valid_part(std::string_view part) { return !part.empty() && part != "." && part != ".."; }
@@ -124,7 +124,7 @@ Status verify_object(ObjectStore* store, const std::string& key, uint64_t size_b
   return compare_crc(store, key, found, crc32c);
 }
 
-Result<uint32_t> content_crc32c(const ObjectContent& content) {
+Result<uint32_t> content_crc32c(const ObjectContent& content, const ContentVisitor& visit) {
   std::string buffer(std::min<uint64_t>(kPieceBytes, content.size_bytes()), '\0');
   uint32_t crc = 0;
   for (uint64_t at = 0; at < content.size_bytes();) {
@@ -132,6 +132,7 @@ Result<uint32_t> content_crc32c(const ObjectContent& content) {
         static_cast<size_t>(std::min<uint64_t>(buffer.size(), content.size_bytes() - at));
     FIRN_TRY(content.read(at, buffer.data(), size));
     crc = crc32c(crc, buffer.data(), size);
+    if (visit) FIRN_TRY(visit(at, ByteView(buffer.data(), size)));
     at += size;
   }
   return crc;

@@ -135,7 +135,10 @@ Result<std::string> read_object(ObjectStore* store, const std::string& key, uint
 Status verify_object(ObjectStore* store, const std::string& key, uint64_t size_bytes,
                      uint32_t crc32c);
 
-// The CRC-32C of all of it.
-Result<uint32_t> content_crc32c(const ObjectContent& content);
+// Reads all of it, piece by piece, and returns its CRC-32C. `visit` (may be null) gets each piece
+// with its offset; what it fails with is returned.
+using ContentVisitor = std::function<Status(uint64_t offset, ByteView piece)>;
+Result<uint32_t> content_crc32c(const ObjectContent& content,
+                                const ContentVisitor& visit = nullptr);
 
 }  // namespace firn
