@@ -18,10 +18,34 @@ struct FreeZstd {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
 
-// Packs the columns of one batch, one after the other, through one scratch buffer.
+// What packing works in. Kept from batch to batch: fresh pages for every one cost as much time as
+// compressing it does.
+struct Scratch {
+  PodBuffer<char> raw;  // the column's payload before compression
+  PodBuffer<char> compressed;
+  PodBuffer<uint64_t> deltas;
+  std::unique_ptr<ZSTD_CCtx, FreeZstd> context{ZSTD_createCCtx()};
+
+  // A batch of rare size must not hold its memory for ever.
+  void settle() {
+    raw.shrink(kKeptBytes);
+    compressed.shrink(kKeptBytes);
+    deltas.shrink(kKeptBytes / sizeof(uint64_t));
+  }
+  static constexpr size_t kKeptBytes = 2 << 20;
+};
+
+// Packs the columns of one batch, one after the other.
 class Packer {
  public:
-  Packer(const RecordBatch& batch, int level) : batch_(batch), rows_(batch.rows()), level_(level) {}
+  Packer(const RecordBatch& batch, int level, Scratch* scratch)
+      : batch_(batch),
+        rows_(batch.rows()),
+        level_(level),
+        raw_(scratch->raw),
+        compressed_(scratch->compressed),
+        deltas_(scratch->deltas),
+        context_(scratch->context.get()) {}
 
   std::vector<PackedColumn> run() {
     FIRN_CHECK(batch_.size_bytes() <= kPackedBatchBytesMax);
@@ -181,13 +205,12 @@ class Packer {
                            .rows = rows_,
                            .entries = entries,
                            .raw_bytes = static_cast<uint32_t>(raw_.size())};
-    static thread_local const std::unique_ptr<ZSTD_CCtx, FreeZstd> context(ZSTD_createCCtx());
-    FIRN_CHECK(context != nullptr);
+    FIRN_CHECK(context_ != nullptr);
     compressed_.clear();
     const size_t bound = ZSTD_compressBound(raw_.size());
     char* const to = compressed_.extend(bound);
     const size_t size =
-        ZSTD_compressCCtx(context.get(), to, bound, raw_.data(), raw_.size(), level_);
+        ZSTD_compressCCtx(context_, to, bound, raw_.data(), raw_.size(), level_);
     FIRN_CHECK(ZSTD_isError(size) == 0);
     std::string_view payload(to, size);
     if (size >= raw_.size()) {
@@ -205,16 +228,20 @@ class Packer {
   const RecordBatch& batch_;
   uint32_t rows_;
   int level_;
-  PodBuffer<char> raw_;  // the column's payload before compression
-  PodBuffer<char> compressed_;
-  PodBuffer<uint64_t> deltas_;
+  PodBuffer<char>& raw_;
+  PodBuffer<char>& compressed_;
+  PodBuffer<uint64_t>& deltas_;
+  ZSTD_CCtx* const context_;
   std::vector<PackedColumn> packed_;
 };
 
 }  // namespace
 
 std::vector<PackedColumn> pack_columns(const RecordBatch& batch, int level) {
-  return Packer(batch, level).run();
+  static thread_local Scratch scratch;
+  std::vector<PackedColumn> packed = Packer(batch, level, &scratch).run();
+  scratch.settle();
+  return packed;
 }
 
 }  // namespace firn

@@ -23,6 +23,11 @@ class PodBuffer {
   const T& operator[](size_t index) const { return items_[index]; }
   const T& back() const { return items_[size_ - 1]; }
   void clear() { size_ = 0; }
+  // Empties it, and gives its memory up when it has room for more than `capacity_max` items.
+  void shrink(size_t capacity_max) {
+    if (capacity_ > capacity_max) *this = PodBuffer();
+    size_ = 0;
+  }
 
   void push_back(T value) {
     if (size_ == capacity_) grow(1);

@@ -50,7 +50,7 @@ struct NamespaceState {
   Position next_position = 1;
   StreamHeads stream_heads;
   RecentIds recent_ids;
-  size_t counted_id_bytes = 0;     // its part of StoreCore::id_bytes
+  size_t counted_index_bytes = 0;  // its part of StoreCore::index_bytes
   std::deque<BatchPtr> in_flight;  // sequenced, perhaps not published yet; pruned lazily
 };
 using NamespacePtr = std::shared_ptr<NamespaceState>;
@@ -147,9 +147,11 @@ struct StoreCore {
   // The log segment of the newest record whose rows are in memory and in wal_needs.
   std::atomic<uint64_t> applied_segment{0};
   std::atomic<uint64_t> queued_bytes{0};  // appended, not published
-  std::atomic<uint64_t> id_bytes{0};      // the recent ids of all namespaces
+  std::atomic<uint64_t> index_bytes{0};   // recent ids and stream heads of all namespaces
   std::atomic<bool> stopping{false};      // long work on the mover ends at the next chance
   std::function<void()> wake_mover;       // set before any worker runs
+  // Asks the commit worker to give memory back that a flush made needless. Set as above.
+  std::function<void()> prune_indexes = [] {};
 
   Mutex namespaces_mutex;
   std::map<std::string, NamespacePtr, std::less<>> namespaces_by_name GUARDED_BY(namespaces_mutex);
@@ -162,15 +164,23 @@ struct StoreCore {
   std::vector<TierInfo> tier_infos() const;
   // The interval that a row of this time belongs to; generation 0.
   ChunkKey interval_of(NamespaceId id, Dataset dataset, TimeNs time) const;
-  // Brings id_bytes up to date after the namespace's recent ids changed. Commit worker.
-  void count_ids(NamespaceState* ns) {
-    const size_t now = ns->recent_ids.bytes();
-    id_bytes.fetch_add(now - ns->counted_id_bytes);  // wraps around when it shrank, as it should
-    ns->counted_id_bytes = now;
+  // Brings index_bytes up to date after the namespace's ids or heads changed. Commit worker.
+  void count_index(NamespaceState* ns) {
+    const size_t now = ns->recent_ids.bytes() + ns->stream_heads.bytes();
+    index_bytes.fetch_add(now - ns->counted_index_bytes);  // wraps around when it shrank
+    ns->counted_index_bytes = now;
+  }
+  // Forgets what the tiers below memory know by now. Heads of streams are kept while there is room,
+  // since reading one back costs a query. Commit worker.
+  void prune_index(NamespaceState* ns) {
+    const Position flushed = ns->flushed_through.load();
+    ns->recent_ids.expire(flushed);
+    if (index_bytes.load() > options.memory_bytes_max / 16) ns->stream_heads.forget_stored(flushed);
+    count_index(ns);
   }
   // Rows in memory, on their way there, and what is kept to recognise them.
   uint64_t memory_in_use() const {
-    return memory->memory_bytes() + queued_bytes.load() + id_bytes.load();
+    return memory->memory_bytes() + queued_bytes.load() + index_bytes.load();
   }
 };
 

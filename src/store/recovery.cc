@@ -80,11 +80,11 @@ class Replay {
     const auto positions = batch.int64s(ColumnId::kStreamPosition);
     for (uint32_t row = 0; row < batch.rows(); ++row) {
       if (positions[row] == kAbsentInt64) continue;
-      int64_t* head = ns->stream_heads.find(streams[row]);
+      int64_t* head = ns->stream_heads.find(streams[row], batch.last_position());
       if (head == nullptr) {
         // Later rows of the stream may lie in another interval, which was flushed already.
         FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, streams[row]));
-        head = ns->stream_heads.insert(streams[row], stored);
+        head = ns->stream_heads.insert(streams[row], stored, batch.last_position());
       }
       *head = std::max(*head, positions[row] + 1);
     }
@@ -138,7 +138,7 @@ Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress
       [&](Lsn lsn, ByteView payload) { return replay.apply(lsn, payload); }, progress);
   for (const NamespacePtr& ns : core->all_namespaces()) {
     ns->published.store(ns->next_position - 1);
-    core->count_ids(ns.get());
+    core->count_index(ns.get());
   }
   if (status.ok()) return Status();
   if (status.code() != StatusCode::kCorruption) return status;

@@ -91,6 +91,11 @@ void Sequencer::stop() {
   }
 }
 
+void Sequencer::prune() {
+  prunes_.store(true);
+  worker_.notify();
+}
+
 bool Sequencer::may_join(const AppendRequest& request) {
   return request.batch->rows() <= kJoinedRequestRowsMax &&
          request.batch->size_bytes() <= kJoinedRequestBytesMax;
@@ -133,6 +138,8 @@ void Sequencer::step() {
   if (refused_.load() && !resume_after_refusal()) return;
   for (Pending& pending : take_queue()) sequence(std::move(pending));
   close_groups();
+  if (!prunes_.exchange(false)) return;
+  for (const NamespacePtr& ns : core_->all_namespaces()) prune_in_flight(ns.get());
 }
 
 bool Sequencer::resume_after_refusal() {
@@ -148,14 +155,14 @@ bool Sequencer::resume_after_refusal() {
         // From the last row to the first, so that the smallest position given out is what stays.
         for (uint32_t row = batch.rows(); row-- > 0;) {
           if (positions[row] == kAbsentInt64) continue;
-          *ns->stream_heads.find(streams[row]) = positions[row];
+          *ns->stream_heads.find(streams[row], published) = positions[row];
         }
       }
       ns->in_flight.pop_back();
     }
     ns->next_position = published + 1;
     ns->recent_ids.forget_after(published);
-    core_->count_ids(ns.get());
+    core_->count_index(ns.get());
   }
   refused_.store(false);
   core_->wal->resume();
@@ -167,8 +174,7 @@ void Sequencer::prune_in_flight(NamespaceState* ns) {
   while (!ns->in_flight.empty() && ns->in_flight.front()->last_position() <= published) {
     ns->in_flight.pop_front();
   }
-  ns->recent_ids.expire(ns->flushed_through.load());
-  core_->count_ids(ns);
+  core_->prune_index(ns);
 }
 
 void Sequencer::sequence(Pending pending) {
@@ -319,7 +325,7 @@ void Sequencer::close_group(Group* group) {
 void Sequencer::close_groups() {
   for (Group& group : groups_) {
     close_group(&group);
-    core_->count_ids(group.name_space.get());
+    core_->count_index(group.name_space.get());
   }
   groups_.clear();
 }
@@ -339,18 +345,21 @@ void Sequencer::remember_ids(NamespaceState* ns, const std::vector<uint32_t>& ro
   }
 }
 
-Result<int64_t*> Sequencer::find_head(NamespaceState* ns, std::string_view stream, bool insert) {
-  int64_t* head = ns->stream_heads.find(stream);
+Result<int64_t*> Sequencer::find_head(NamespaceState* ns, std::string_view stream, uint32_t rows,
+                                      bool insert) {
+  const Position through = ns->next_position + rows;
+  int64_t* head = ns->stream_heads.find(stream, through);
   if (head != nullptr) return head;
   FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, stream));
   if (stored == 0 && !insert) return head;
-  return ns->stream_heads.insert(stream, stored);
+  return ns->stream_heads.insert(stream, stored, through);
 }
 
 Status Sequencer::check_versions(NamespaceState* ns, const AppendRequest& request) {
   for (const ExpectedVersion& wanted : request.expected_versions) {
     // Streams that do not exist are not kept: their names cost whoever asks nothing.
-    FIRN_ASSIGN(const int64_t* head, find_head(ns, wanted.stream, wanted.version == -1));
+    FIRN_ASSIGN(const int64_t* head,
+                find_head(ns, wanted.stream, request.batch->rows(), wanted.version == -1));
     const int64_t actual = head == nullptr ? -1 : *head - 1;
     if (actual == wanted.version) continue;
     if (request.details != nullptr) {
@@ -375,7 +384,7 @@ Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* 
     int64_t*& head = heads[streams.entry_of(row)];
     const std::string_view stream = streams[row];
     if (head != nullptr || stream.empty()) continue;
-    FIRN_ASSIGN(head, find_head(ns, stream, true));
+    FIRN_ASSIGN(head, find_head(ns, stream, batch.rows(), true));
   }
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t* head = heads[streams.entry_of(row)];

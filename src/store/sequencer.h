@@ -28,6 +28,8 @@ class Sequencer {
   // Queues; `done` is called exactly once, on the commit or log worker, never inside submit().
   // Any thread.
   void submit(NamespacePtr name_space, AppendRequest request, AppendCallback done);
+  // Gives memory back that a flush made needless. Any thread, at any time before stop().
+  void prune();
 
  private:
   struct Pending {
@@ -96,8 +98,9 @@ class Sequencer {
   // kConflict with its details when a stream has another version, counting what has positions but
   // is not durable yet.
   Status check_versions(NamespaceState* ns, const AppendRequest& request);
-  // Null when the stream has no event, unless `insert`.
-  Result<int64_t*> find_head(NamespaceState* ns, std::string_view stream, bool insert);
+  // For a request of so many rows. Null when the stream has no event, unless `insert`.
+  Result<int64_t*> find_head(NamespaceState* ns, std::string_view stream, uint32_t rows,
+                             bool insert);
   Result<std::vector<int64_t>> assign_stream_positions(NamespaceState* ns,
                                                        const RecordBatch& batch);
   // A batch that has a position but is not known to be published, and the row of it with this one.
@@ -119,6 +122,7 @@ class Sequencer {
   bool queue_is_urgent_ GUARDED_BY(mutex_) = false;  // something in it may not wait for others
   bool holds_queue_ GUARDED_BY(mutex_) = false;      // the worker left it until the log is idle
   std::vector<Group> groups_;                        // the worker's own; closed after each step
+  std::atomic<bool> prunes_{false};                  // a flush has been
   std::atomic<uint64_t> outstanding_{0};             // handed to the log, not answered
   std::atomic<bool> refused_{false};                 // the log refused one of them
   StoppableWorker worker_;

@@ -204,6 +204,7 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
   core->wake_mover = [mover] { mover->wake(); };
   FIRN_TRY(recover(progress));
   parts_->sequencer = std::make_unique<Sequencer>(parts_->core);
+  core->prune_indexes = [sequencer = parts_->sequencer.get()] { sequencer->prune(); };
   if (!core->condition.accepts_writes()) return Status();
   mover->start();
   MutexLock unused_lock(&unused->mutex);

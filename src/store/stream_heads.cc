@@ -1,6 +1,7 @@
 #include "store/stream_heads.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/status.h"
@@ -15,9 +16,8 @@ uint32_t hash_of(std::string_view stream) { return static_cast<uint32_t>(hash_by
 
 }  // namespace
 
-int64_t* StreamHeads::find(std::string_view stream) {
+int64_t* StreamHeads::Table::find(std::string_view stream, uint32_t hash) {
   if (slots_.empty()) return nullptr;
-  const uint32_t hash = hash_of(stream);
   const size_t mask = slots_.size() - 1;
   for (size_t at = hash & mask; slots_[at].index != 0; at = (at + 1) & mask) {
     if (slots_[at].hash != hash) continue;
@@ -27,7 +27,7 @@ int64_t* StreamHeads::find(std::string_view stream) {
   return nullptr;
 }
 
-int64_t* StreamHeads::insert(std::string_view stream, int64_t next_position) {
+int64_t* StreamHeads::Table::insert(std::string_view stream, uint32_t hash, int64_t next_position) {
   FIRN_CHECK(streams_.size() < UINT32_MAX);
   if ((streams_.size() + 1) * 4 > slots_.size() * 3) {
     std::vector<Slot> old(std::max(kFirstSlots, slots_.size() * 2));
@@ -37,15 +37,41 @@ int64_t* StreamHeads::insert(std::string_view stream, int64_t next_position) {
     }
   }
   streams_.push_back({std::string(stream), next_position});
-  put({hash_of(stream), static_cast<uint32_t>(streams_.size())});
-  return &streams_.back().next_position;
+  Stream& added = streams_.back();
+  // A short name lies within the string itself.
+  const bool has_block = added.name.capacity() > std::string().capacity();
+  stream_bytes_ += sizeof(Stream) + (has_block ? added.name.capacity() + 1 : 0);
+  put({hash, static_cast<uint32_t>(streams_.size())});
+  return &added.next_position;
 }
 
-void StreamHeads::put(const Slot& slot) {
+void StreamHeads::Table::put(const Slot& slot) {
   const size_t mask = slots_.size() - 1;
   size_t at = slot.hash & mask;
   while (slots_[at].index != 0) at = (at + 1) & mask;
   slots_[at] = slot;
+}
+
+int64_t* StreamHeads::find(std::string_view stream, Position through) {
+  const uint32_t hash = hash_of(stream);
+  int64_t* found = current_.find(stream, hash);
+  if (found == nullptr) {
+    const int64_t* old = older_.find(stream, hash);
+    if (old != nullptr) found = current_.insert(stream, hash, *old);
+  }
+  if (found != nullptr) current_.through = std::max(current_.through, through);
+  return found;
+}
+
+int64_t* StreamHeads::insert(std::string_view stream, int64_t next_position, Position through) {
+  current_.through = std::max(current_.through, through);
+  return current_.insert(stream, hash_of(stream), next_position);
+}
+
+void StreamHeads::forget_stored(Position stored_through) {
+  if (older_.through <= stored_through) older_ = Table();
+  if (older_.empty()) older_ = std::exchange(current_, Table());
+  if (older_.through <= stored_through) older_ = Table();
 }
 
 }  // namespace firn

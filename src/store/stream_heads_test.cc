@@ -7,28 +7,61 @@ namespace {
 
 TEST(StreamHeads, KnowsWhatWasInserted) {
   StreamHeads heads;
-  EXPECT_EQ(heads.find("a"), nullptr);
-  heads.insert("a", 7);
-  ASSERT_NE(heads.find("a"), nullptr);
-  EXPECT_EQ(*heads.find("a"), 7);
-  EXPECT_EQ(heads.find("b"), nullptr);
+  EXPECT_EQ(heads.find("a", 1), nullptr);
+  heads.insert("a", 7, 1);
+  ASSERT_NE(heads.find("a", 1), nullptr);
+  EXPECT_EQ(*heads.find("a", 1), 7);
+  EXPECT_EQ(heads.find("b", 1), nullptr);
 }
 
 TEST(StreamHeads, KeepsHeadsInPlaceWhileItGrows) {
   StreamHeads heads;
-  int64_t* first = heads.insert("first", 1);
-  for (int i = 0; i < 100'000; ++i) heads.insert("stream-" + std::to_string(i), i);
+  int64_t* first = heads.insert("first", 1, 1);
+  for (int i = 0; i < 100'000; ++i) heads.insert("stream-" + std::to_string(i), i, 1);
   *first = 2;
-  EXPECT_EQ(*heads.find("first"), 2);
-  for (int i = 0; i < 100'000; ++i) EXPECT_EQ(*heads.find("stream-" + std::to_string(i)), i);
-  EXPECT_EQ(heads.find("stream-100000"), nullptr);
-  EXPECT_EQ(heads.size(), 100'001u);
+  EXPECT_EQ(*heads.find("first", 1), 2);
+  for (int i = 0; i < 100'000; ++i) EXPECT_EQ(*heads.find("stream-" + std::to_string(i), 1), i);
+  EXPECT_EQ(heads.find("stream-100000", 1), nullptr);
 }
 
 TEST(StreamHeads, TheEmptyNameIsAName) {
   StreamHeads heads;
-  heads.insert("", 3);
-  EXPECT_EQ(*heads.find(""), 3);
+  heads.insert("", 3, 1);
+  EXPECT_EQ(*heads.find("", 1), 3);
+}
+
+TEST(StreamHeads, ForgetsOnlyWhatWasStored) {
+  StreamHeads heads;
+  heads.insert("early", 1, 100);
+  heads.forget_stored(50);  // from now on it is an old one
+  heads.insert("late", 2, 200);
+  heads.forget_stored(99);
+  EXPECT_EQ(*heads.find("early", 100), 1);
+  EXPECT_EQ(*heads.find("late", 200), 2);
+  heads.forget_stored(200);
+  EXPECT_EQ(heads.find("early", 201), nullptr);
+  EXPECT_EQ(heads.find("late", 201), nullptr);
+  EXPECT_EQ(heads.bytes(), 0u);
+}
+
+TEST(StreamHeads, AHeadThatIsAskedForAgainStays) {
+  StreamHeads heads;
+  heads.insert("busy", 1, 100);
+  heads.insert("quiet", 1, 100);
+  heads.forget_stored(50);
+  *heads.find("busy", 300) = 5;
+  heads.forget_stored(100);
+  EXPECT_EQ(heads.find("quiet", 300), nullptr);
+  ASSERT_NE(heads.find("busy", 300), nullptr);
+  EXPECT_EQ(*heads.find("busy", 300), 5);
+}
+
+TEST(StreamHeads, CountsNamesThatHaveABlockOfTheirOwn) {
+  StreamHeads heads;
+  heads.insert("short", 1, 1);
+  const size_t one = heads.bytes();
+  heads.insert(std::string(1000, 'x'), 1, 1);
+  EXPECT_GE(heads.bytes(), one + 1000);
 }
 
 }  // namespace
