@@ -7,8 +7,8 @@
 
 #include "base/mutant.h"
 #include "engine/engine.h"
-#include "engine/raw_text.h"
 #include "model/checksum.h"
+#include "model/raw_text.h"
 #include "tier/parquet/chunk_aggregate.h"
 #include "tier/parquet/chunk_reader.h"
 #include "tier/parquet/file_set.h"
