@@ -1,5 +1,6 @@
 #include "tier/registry.h"
 
+#include "tier/blocks/block_format.h"
 #include "tier/memory/memory_tier.h"
 #include "tier/parquet/parquet_tier.h"
 #include "tier/sqlite/sqlite_tier.h"

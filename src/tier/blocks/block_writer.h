@@ -1,22 +1,35 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
-#include "env/sqlite_db.h"
 #include "model/record_batch.h"
-#include "tier/sqlite/block.h"
-#include "tier/sqlite/chunk_meta.h"
+#include "tier/blocks/block.h"
 
 namespace firn {
 
-// Adds rows to the tables of layout `blocks`, in blocks of the right size, and counts them in
-// `meta`. Inside a transaction of `db`, which must outlive it.
+// The blocks of a chunk within a transaction that changes them.
+class BlockSink : public BlockSource {
+ public:
+  // The id of the first of the last `most` blocks; nothing without blocks.
+  virtual Result<std::optional<int64_t>> first_of_last(size_t most) = 0;
+  // Filters come as build_block_filters() makes them.
+  virtual Status insert(const BlockHeader& header, std::vector<PackedColumn> columns,
+                        std::vector<std::pair<uint32_t, std::string>> filters) = 0;
+  // Takes the block away with its columns and filters.
+  virtual Status remove(const BlockHeader& header) = 0;
+};
+
+// Adds rows to a chunk in blocks of the right size, and counts them. Inside a transaction. `sink`
+// and `counts` must outlive it.
 class BlockWriter {
  public:
-  // `meta` must outlive it.
-  static Result<std::unique_ptr<BlockWriter>> open(SqliteDb* db, ChunkMeta* meta);
+  BlockWriter(BlockSink* sink, BlockCounts* counts)
+      : sink_(sink), counts_(counts), builder_(Dataset::kEvents) {}
 
   // Rows that are not in the chunk yet, above all added before.
   Status add(const BatchSlice& slice);
@@ -27,16 +40,14 @@ class BlockWriter {
   Status finish();
 
  private:
-  BlockWriter(SqliteDb* db, ChunkMeta* meta) : db_(db), meta_(meta), builder_(Dataset::kEvents) {}
   // Gathers rows, and writes each block that is complete.
   Status pack_rows(const BatchSlice& slice);
   Status write_block();
   Status remove_block(const BlockHeader& header);
 
-  SqliteDb* const db_;
-  ChunkMeta* const meta_;
+  BlockSink* const sink_;
+  BlockCounts* const counts_;
   BatchBuilder builder_;
-  SqliteStatement insert_block_, insert_column_, insert_filter_;
 };
 
 }  // namespace firn

@@ -6,8 +6,7 @@
 
 #include "base/mutex.h"
 #include "tier/slices.h"
-#include "tier/sqlite/block_reader.h"
-#include "tier/sqlite/block_writer.h"
+#include "tier/sqlite/block_tables.h"
 #include "tier/sqlite/chunk_file.h"
 #include "tier/sqlite/row_layout.h"
 
@@ -138,10 +137,11 @@ Status SqliteTier::add_slices(SqliteDb* db, const ChunkKey& key, std::span<const
   if (meta->layout == SqliteLayout::kRows) return write_rows(db, slices, meta);
   uint64_t rows = 0;
   for (const BatchSlice& slice : slices) rows += slice.rows();
-  FIRN_ASSIGN(const auto writer, BlockWriter::open(db, meta));
-  FIRN_TRY(writer->absorb_tail(key.namespace_id, rows));
-  for (const BatchSlice& slice : slices) FIRN_TRY(writer->add(slice));
-  return writer->finish();
+  FIRN_ASSIGN(const auto sink, open_block_sink(db));
+  BlockWriter writer(sink.get(), meta);
+  FIRN_TRY(writer.absorb_tail(key.namespace_id, rows));
+  for (const BatchSlice& slice : slices) FIRN_TRY(writer.add(slice));
+  return writer.finish();
 }
 
 Result<ChunkStats> SqliteTier::seal(const ChunkKey& key) {
@@ -166,7 +166,7 @@ Result<std::unique_ptr<BatchReader>> SqliteTier::scan(const ChunkKey& key, const
   if (session->meta().layout == SqliteLayout::kRows) {
     return read_rows(std::move(session), spec, cost);
   }
-  return read_blocks(std::move(session), spec, cost);
+  return read_blocks(make_block_session(std::move(session)), spec, cost);
 }
 
 Result<ChunkStats> SqliteTier::verify(const ChunkKey& key) {
@@ -180,8 +180,10 @@ Result<ChunkStats> SqliteTier::verify(const ChunkKey& key) {
     return stats;
   }
   // Our own reading comes first: it can name the positions that are affected.
-  FIRN_TRY(verify_blocks(session.get()));
-  const Status integrity = session->db()->check_integrity();
+  SqliteDb* const db = session->db();
+  const auto blocks = make_block_session(std::move(session));
+  FIRN_TRY(verify_blocks(blocks.get()));
+  const Status integrity = db->check_integrity();
   if (!integrity.ok()) return integrity.with_context(file->path());
   return stats;
 }
