@@ -17,6 +17,11 @@ add_library(firn_zstd INTERFACE)
 target_link_libraries(firn_zstd INTERFACE PkgConfig::ZSTD)
 add_library(firn::zstd ALIAS firn_zstd)
 
+pkg_check_modules(POSTGRES REQUIRED IMPORTED_TARGET libpq)
+add_library(firn_postgres INTERFACE)
+target_link_libraries(firn_postgres INTERFACE PkgConfig::POSTGRES)
+add_library(firn::postgres ALIAS firn_postgres)
+
 find_path(PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED)
 add_library(firn_protozero INTERFACE)
 target_include_directories(firn_protozero SYSTEM INTERFACE "${PROTOZERO_INCLUDE}")
