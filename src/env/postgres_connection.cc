@@ -16,6 +16,7 @@ namespace {
 
 // Types of the catalog, which never change.
 constexpr uint32_t kByteaType = 17, kBigintType = 20, kTextType = 25, kUuidType = 2950;
+constexpr uint32_t kTimestamptzType = 1184;
 constexpr uint32_t kTextArrayType = 1009, kBigintArrayType = 1016, kUuidArrayType = 2951;
 
 // What a connection string does not say itself.
@@ -92,6 +93,11 @@ std::string mask_postgres_dsn(const std::string& dsn) {
   return out;
 }
 
+int64_t postgres_timestamp(TimeNs time) {
+  constexpr int64_t kEpochUs = 946'684'800'000'000;  // 2000-01-01
+  return (time / 1000 - (time % 1000 < 0 ? 1 : 0)) - kEpochUs;
+}
+
 std::string* PostgresParameters::start(uint32_t type) {
   types_.push_back(type);
   nulls_.push_back(false);
@@ -110,6 +116,11 @@ PostgresParameters& PostgresParameters::add(std::string_view text) {
 
 PostgresParameters& PostgresParameters::add(const Id& id) {
   start(kUuidType)->assign(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
+  return *this;
+}
+
+PostgresParameters& PostgresParameters::add_time(TimeNs time) {
+  append_big_endian(start(kTimestamptzType), postgres_timestamp(time));
   return *this;
 }
 

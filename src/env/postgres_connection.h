@@ -42,12 +42,16 @@ Status check_postgres_dsn(const std::string& dsn);
 // The connection string without its secrets, for people.
 std::string mask_postgres_dsn(const std::string& dsn);
 
+// A timestamptz in its binary form: microseconds since 2000, rounded down.
+int64_t postgres_timestamp(TimeNs time);
+
 // Values of $1, $2, ... Copied in.
 class PostgresParameters {
  public:
   PostgresParameters& add(int64_t number);
   PostgresParameters& add(std::string_view text);  // UTF-8 without NUL
   PostgresParameters& add(const Id& id);           // uuid
+  PostgresParameters& add_time(TimeNs time);       // timestamptz, rounded down to microseconds
   PostgresParameters& add_bytes(ByteView bytes);
   PostgresParameters& add_bytes_or_null(const std::optional<ByteView>& bytes);
   PostgresParameters& add(std::span<const int64_t> numbers);    // bigint[]
@@ -125,6 +129,7 @@ class PostgresConnection {
   // Longest silence from now on, for statements that are known to take long.
   void set_answer_timeout(DurationNs timeout) { answer_timeout_ns_ = timeout; }
   bool is_broken() const { return broken_; }
+  bool is_streaming() const { return streaming_; }
   // Nothing is under way: no stream, no copy, no transaction.
   bool is_idle() const;
   int server_version() const;  // 150004

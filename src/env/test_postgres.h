@@ -133,7 +133,7 @@ class TestPostgres {
   }
 
   static std::string find_programs() {
-    for (int version = 18; version >= 13; --version) {
+    for (int version = 18; version >= 14; --version) {
       const std::string directory = fmt::format("/usr/lib/postgresql/{}/bin", version);
       if (std::filesystem::exists(directory + "/initdb")) return directory;
     }

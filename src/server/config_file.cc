@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/postgres_connection.h"
 #include "server/config.h"
 #include "wire/json_text.h"
 
@@ -114,7 +115,8 @@ Result<std::string> directory_of_url(const YAML::Node& node, const std::string& 
 
 Status read_tier_member(const std::string& name, const YAML::Node& value, TierConfig* tier) {
   static const std::vector<std::string> kKnown = {
-      "name", "backend", "keep", "max_memory", "directory", "url", "layout", "promoted_attributes"};
+      "name", "backend", "keep", "max_memory", "directory", "url", "layout", "promoted_attributes",
+      "dsn",  "schema"};
   if (name == "promoted_attributes") {
     if (!value.IsSequence()) return refuse_tier(value, tier->name, name + " must be a list");
     for (const auto& key : value) {
@@ -137,6 +139,8 @@ Status read_tier_member(const std::string& name, const YAML::Node& value, TierCo
   if (name == "backend") tier->backend = text;
   if (name == "layout") tier->layout = text;
   if (name == "directory") tier->directory = text;
+  if (name == "dsn") tier->dsn = text;
+  if (name == "schema") tier->schema = text;
   if (name == "url") {
     FIRN_ASSIGN(tier->directory, directory_of_url(value, tier->name));
   }
@@ -212,6 +216,8 @@ std::string format_tiers(const std::vector<TierConfig>& tiers) {
       object.text("max_memory", std::to_string(tier.max_memory_bytes));
     }
     if (!tier.directory.empty()) object.text("directory", tier.directory);
+    if (!tier.dsn.empty()) object.text("dsn", mask_postgres_dsn(tier.dsn));
+    if (!tier.schema.empty()) object.text("schema", tier.schema);
     if (!tier.layout.empty()) object.text("layout", tier.layout);
     if (!tier.promoted_attributes.empty()) {
       object.member("promoted_attributes");

@@ -13,6 +13,7 @@ namespace {
 constexpr DurationNs kClockJumpNs = kHourNs;
 constexpr DurationNs kRetryNs = 1 * kSecondNs;
 constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
+constexpr DurationNs kUnavailableRetryNs = 5 * kSecondNs;  // nothing is wrong with the chunk
 constexpr int kFlushesPerStep = 16;
 // Rows of a moving chunk that are in memory at once, and so the most one file of a target holds.
 constexpr uint64_t kCopyBytes = 128 * kMiB;
@@ -78,10 +79,12 @@ Status Mover::run_policies() {
   const auto keep_first = [&](const Status& status) {
     if (first.ok()) first = status;
   };
+  keep_first(sweep_late());
   keep_first(forget_deleted_namespaces());
   keep_first(relieve_pressure());
   keep_first(flush_aged());
   if (clock_is_sane()) keep_first(apply_keep());
+  keep_first(remove_unfinished());
   keep_first(remove_unused());
   keep_first(trim_log());
   return first;
@@ -122,7 +125,10 @@ bool Mover::must_wait(const ChunkKey& key) {
 
 void Mover::settle_chunk(const ChunkKey& key, const Status& status, Status* first) {
   if (status.ok()) return;
-  failed_until_[key] = core_->env->monotonic() + kFailedChunkRetryNs;
+  const bool is_away =
+      status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kOutcomeUnknown;
+  failed_until_[key] =
+      core_->env->monotonic() + (is_away ? kUnavailableRetryNs : kFailedChunkRetryNs);
   if (first->ok()) *first = status;
 }
 
@@ -225,11 +231,13 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
   const ChunkRecordPtr open = version->open_generation(interval);
   const bool goes_on = open != nullptr && open->tier == target->name();
   ChunkRecord record = goes_on ? *open : new_generation(interval, *target);
+  if (!goes_on) unfinished_.insert(record.key);
   Result<ChunkStats> written = target->write(record.key, rows.slices, through);
   if (goes_on && written.status().code() == StatusCode::kCorruption) {
     // The damaged generation stays as it is, for reading what can be read and for verify to name;
     // what arrives from now on must not wait for it.
     record = new_generation(interval, *target);
+    unfinished_.insert(record.key);
     written = target->write(record.key, rows.slices, through);
   }
   FIRN_ASSIGN(record.stats, std::move(written));
@@ -242,10 +250,26 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
   rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
   if (mutant(17)) rows.extras.ids = nullptr;
   if (mutant(10)) core_->memory->release(interval, through);
+  const ChunkKey key = record.key;
   FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));
+  unfinished_.erase(key);
   core_->memory->release(interval, through);
   log_may_shrink_ = true;
   update_flushed_through();
+  return Status();
+}
+
+// The flush that is tried again may get another generation, and then nobody names the first.
+Status Mover::remove_unfinished() {
+  const ManifestVersionPtr version = core_->manifest->current();
+  for (auto it = unfinished_.begin(); it != unfinished_.end();) {
+    if (it->generation == core_->manifest->next_generation()) {
+      ++it;  // the next try goes on with it
+      continue;
+    }
+    if (!version->chunks.contains(*it)) FIRN_TRY(core_->tiers[1]->drop(*it));
+    it = unfinished_.erase(it);
+  }
   return Status();
 }
 
@@ -458,14 +482,40 @@ Status Mover::sweep() {
   const ManifestVersionPtr version = core_->manifest->current();
   for (const auto& tier : core_->tiers) {
     if (!tier->is_durable()) continue;
-    FIRN_ASSIGN(const std::vector<ChunkKey> found, tier->list());
-    for (const ChunkKey& key : found) {
-      const auto known = version->chunks.find(key);
-      const bool owned = known != version->chunks.end() &&
-                         known->second->state != ChunkState::kDropped &&
-                         known->second->tier == tier->name();
-      if (!owned) FIRN_TRY(tier->drop(key));
+    std::set<ChunkKey> owned;
+    for (const auto& [key, record] : version->chunks) {
+      if (record->state != ChunkState::kDropped && record->tier == tier->name()) owned.insert(key);
     }
+    const Status status = sweep_tier(tier.get(), owned);
+    if (status.code() != StatusCode::kUnavailable) {
+      FIRN_TRY(status);
+    } else {
+      unswept_.emplace(tier.get(), std::move(owned));
+    }
+  }
+  return Status();
+}
+
+// What the tier owned at the start and owns no longer is removed when nobody reads it any more.
+Status Mover::sweep_tier(Tier* tier, const std::set<ChunkKey>& owned_at_start) {
+  const ManifestVersionPtr version = core_->manifest->current();
+  FIRN_ASSIGN(const std::vector<ChunkKey> found, tier->list());
+  for (const ChunkKey& key : found) {
+    const auto known = version->chunks.find(key);
+    const bool owned = known != version->chunks.end() &&
+                       known->second->state != ChunkState::kDropped &&
+                       known->second->tier == tier->name();
+    const bool kept = owned || owned_at_start.contains(key) || unfinished_.contains(key);
+    if (!kept) FIRN_TRY(tier->drop(key));
+  }
+  return Status();
+}
+
+Status Mover::sweep_late() {
+  while (!unswept_.empty()) {
+    const auto first = unswept_.begin();
+    FIRN_TRY(sweep_tier(first->first, first->second));
+    unswept_.erase(first);
   }
   return Status();
 }

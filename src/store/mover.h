@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ class Mover {
   // Queues a command. `done` is called once, on the worker, or with kCancelled from stop().
   void submit(ChunkCommand command, ChunkCommandCallback done);
 
-  // Removes chunks in durable tiers that the manifest does not name.
+  // Removes chunks in durable tiers that the manifest does not name. A tier that is away is swept
+  // when it is back.
   Status sweep();
   // Flushes the memory chunk with the most bytes. False when there is nothing to flush.
   Result<bool> flush_largest();
@@ -55,6 +57,10 @@ class Mover {
   Status apply_keep();
   Status forget_deleted_namespaces();
   Status remove_unused();
+  // Removes the tier's chunks that the manifest neither names nor named when the store was opened.
+  Status sweep_tier(Tier* tier, const std::set<ChunkKey>& owned_at_start);
+  Status sweep_late();
+  Status remove_unfinished();
   bool clock_is_sane();
   void update_flushed_through();
   // Chunks that failed are left alone for a while, so that one of them does not stop the others.
@@ -84,6 +90,10 @@ class Mover {
   // The rest belongs to the worker.
   std::optional<TimeNs> last_wall_, last_monotonic_;
   std::map<ChunkKey, TimeNs> failed_until_;  // monotonic
+  // Tiers that were away at the start, with what they owned then.
+  std::map<Tier*, std::set<ChunkKey>> unswept_;
+  // New generations in the second tier whose first write has no known outcome.
+  std::set<ChunkKey> unfinished_;
   bool log_may_shrink_ = true;
 };
 

@@ -11,6 +11,7 @@
 
 #include "env/posix_env.h"
 #include "env/test_directory.h"
+#include "env/test_postgres.h"
 #include "model/checksum.h"
 #include "model/test_rows.h"
 #include "tier/registry.h"
@@ -28,19 +29,28 @@ struct Backend {
 
 class Conformance : public testing::TestWithParam<Backend> {
  protected:
-  void SetUp() override { open(); }
+  void SetUp() override {
+    if (on_server() && TestPostgres::shared() == nullptr) GTEST_SKIP() << "no PostgreSQL here";
+    open();
+  }
 
   bool in_memory() const { return GetParam().backend == std::string_view("memory"); }
+  bool on_server() const { return GetParam().backend == std::string_view("postgres"); }
   // How often a test repeats what costs a file in this backend.
   int repeat(int times) const {
-    const bool files = GetParam().backend == std::string_view("parquet");
+    const bool files = GetParam().backend == std::string_view("parquet") || on_server();
     return std::max(1, times / (files ? 6 : 1) / (GetParam().restart ? 3 : 1));
   }
 
   void open() {
     TierConfig config{.name = "tested", .backend = GetParam().backend, .layout = GetParam().layout};
-    if (!in_memory()) config.directory = directory_.file("tier");
-    if (config.backend == "sqlite") config.promoted_attributes = {"host", "http.status", "absent"};
+    if (!in_memory() && !on_server()) config.directory = directory_.file("tier");
+    if (on_server()) {
+      config.dsn = TestPostgres::shared()->dsn();
+      config.schema = schema_;
+    }
+    if (config.backend == "sqlite" || (on_server() && config.layout == "blocks"))
+      config.promoted_attributes = {"host", "http.status", "absent"};
     auto tier = make_tier(posix_env(), config);
     ASSERT_TRUE(tier.ok()) << tier.status().to_string();
     tier_ = std::move(tier).value();
@@ -93,6 +103,7 @@ class Conformance : public testing::TestWithParam<Backend> {
   }
 
   TestDirectory directory_;
+  const std::string schema_ = TestPostgres::new_schema();
   std::unique_ptr<Tier> tier_;
   std::map<ChunkKey, std::vector<BatchSlice>> expected_;
   const ChunkKey key_ = test_chunk();
@@ -536,6 +547,10 @@ constexpr Backend kBackends[] = {
     {"sqlite_rows_restarted", "sqlite", "rows", true},
     {"parquet", "parquet", "", false},
     {"parquet_restarted", "parquet", "", true},
+    {"postgres_rows", "postgres", "rows", false},
+    {"postgres_rows_restarted", "postgres", "rows", true},
+    {"postgres_blocks", "postgres", "blocks", false},
+    {"postgres_blocks_restarted", "postgres", "blocks", true},
 };
 
 INSTANTIATE_TEST_SUITE_P(Tier, Conformance, testing::ValuesIn(kBackends),
