@@ -7,9 +7,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <deque>
-#include <random>
 
+#include "bench/tier_events.h"
 #include "env/posix_env.h"
 #include "env/test_directory.h"
 #include "tier/memory/memory_tier.h"
@@ -18,70 +17,9 @@
 namespace firn {
 namespace {
 
-constexpr uint32_t kBatchRows = 1000;
+using namespace bench;  // NOLINT: what all benchmarks of tiers share
+
 constexpr size_t kFlushBatches = 100;
-constexpr TimeNs kStart = 1'767'225'600 * kSecondNs;
-
-// About 270 bytes an event: an id ordered by time, 20 types, 12 sources, 10,000 streams of which
-// some are busier, a random trace id, a session, a JSON document with a path, numbers and a
-// message. Some 40 bytes of it are random, so nothing can be smaller than that.
-class Events {
- public:
-  BatchPtr next_batch(Position first_position) {
-    texts_.clear();
-    std::vector<int64_t> stream_positions;
-    BatchBuilder builder(Dataset::kEvents);
-    for (uint32_t i = 0; i < kBatchRows; ++i) {
-      builder.add(next_row());
-      stream_positions.push_back(static_cast<int64_t>(first_position + i));
-    }
-    auto batch = builder.finish();
-    batch->stamp(1, first_position, stream_positions);
-    return batch;
-  }
-
- private:
-  EventRow next_row() {
-    EventRow row;
-    time_ += static_cast<TimeNs>(random_() % (20 * kMicrosecondNs));
-    row.time = time_;
-    row.id = make_uuid7(static_cast<uint64_t>(time_ / kMillisecondNs), random_(), random_());
-    row.type = keep(fmt::format("com.example.order.step{}", random_() % 20));
-    row.source = keep(fmt::format("service-{}", random_() % 12));
-    row.severity = static_cast<uint8_t>(random_() % 5 * 4 + 1);
-    const uint64_t a = random_() % 10'000, b = random_() % 10'000;
-    row.stream = keep(fmt::format("order-{}", a * b / 10'000));
-    row.correlation_id = keep(fmt::format("session-{}", random_() % 1'000'000));
-    Id trace;
-    store_le<uint64_t>(trace.bytes.data(), random_());
-    store_le<uint64_t>(trace.bytes.data() + 8, random_());
-    row.trace_id = trace;
-    row.data = keep(fmt::format(
-        R"({{"path":"/api/v1/orders/{}/items","method":"GET","status":{},"duration_ms":{},"bytes":{},)"
-        R"("user":"user-{}","region":"eu-central-1","message":"request handled by worker {}"}})",
-        random_() % 100'000, 200 + random_() % 5, random_() % 1000, random_() % 100'000,
-        random_() % 5000, random_() % 64));
-    return row;
-  }
-  std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
-
-  std::mt19937_64 random_{42};
-  std::deque<std::string> texts_;
-  TimeNs time_ = kStart;
-};
-
-double seconds_since(TimeNs begin) {
-  return static_cast<double>(posix_env()->monotonic() - begin) / static_cast<double>(kSecondNs);
-}
-
-template <typename T>
-T must(Result<T> result) {
-  if (!result.ok()) {
-    fmt::print(stderr, "{}\n", result.status().to_string());
-    std::abort();
-  }
-  return std::move(result).value();
-}
 
 struct Sample {
   Id id, trace;
@@ -99,16 +37,6 @@ Predicate equals(ColumnId column, const std::string& text) {
   predicate.column = column;
   predicate.texts = {text};
   return predicate;
-}
-
-const ChunkKey kKey{1, Dataset::kEvents, kStart, kStart + kDayNs, 0};
-
-uint64_t count_rows(Tier* tier, const ScanSpec& spec, ScanCost* cost) {
-  auto reader = must(tier->scan(kKey, spec, cost));
-  BatchSlice slice;
-  uint64_t rows = 0;
-  while (must(reader->next(&slice))) rows += slice.rows();
-  return rows;
 }
 
 void lookups(Tier* tier, const char* label, const std::vector<Sample>& samples,
@@ -170,7 +98,7 @@ double bench_sqlite(SqliteLayout layout, uint64_t events) {
   options.directory = directory.file("warm");
   options.layout = layout;
   auto tier = must(open_sqlite_tier(posix_env(), options));
-  Events source;
+  TierEvents source;
   std::vector<Sample> samples;
   double seconds = 0;
   ChunkStats stats;
@@ -178,21 +106,21 @@ double bench_sqlite(SqliteLayout layout, uint64_t events) {
     std::vector<BatchSlice> slices;
     for (size_t i = 0; i < kFlushBatches && position <= events; ++i) {
       const BatchPtr batch = source.next_batch(position);
-      const auto row = static_cast<uint32_t>(position % kBatchRows);
+      const auto row = static_cast<uint32_t>(position % kTierBatchRows);
       if (i % (events > 2'000'000 ? 25 : 3) == 0 && samples.size() < 400) {
         samples.push_back({batch->ids(ColumnId::kId)[row], batch->ids(ColumnId::kTraceId)[row],
                            std::string(batch->strings(ColumnId::kCorrelationId)[row]),
                            std::string(batch->strings(ColumnId::kStream)[row])});
       }
       slices.push_back({batch, nullptr});
-      position += kBatchRows;
+      position += kTierBatchRows;
     }
     const TimeNs begin = posix_env()->monotonic();
-    stats = must(tier->write(kKey, slices, position - 1));
+    stats = must(tier->write(kTierChunk, slices, position - 1));
     seconds += seconds_since(begin);
   }
   const TimeNs begin = posix_env()->monotonic();
-  stats = must(tier->seal(kKey));
+  stats = must(tier->seal(kTierChunk));
   seconds += seconds_since(begin);
   const double rate = static_cast<double>(events) / seconds;
   fmt::print(
@@ -207,23 +135,23 @@ double bench_sqlite(SqliteLayout layout, uint64_t events) {
 
 void bench_memory(uint64_t events) {
   MemoryTier tier(posix_env(), "hot");
-  Events source;
+  TierEvents source;
   std::vector<Sample> samples;
   double seconds = 0;
-  for (Position position = 1; position <= events; position += kBatchRows) {
+  for (Position position = 1; position <= events; position += kTierBatchRows) {
     const std::vector<BatchSlice> slices = {{source.next_batch(position), nullptr}};
     const RecordBatch& batch = *slices[0].batch;
-    if (samples.size() < 400 && position / kBatchRows % 2 == 0) {
+    if (samples.size() < 400 && position / kTierBatchRows % 2 == 0) {
       samples.push_back({batch.ids(ColumnId::kId)[7], batch.ids(ColumnId::kTraceId)[7],
                          std::string(batch.strings(ColumnId::kCorrelationId)[7]),
                          std::string(batch.strings(ColumnId::kStream)[7])});
     }
     const TimeNs begin = posix_env()->monotonic();
-    must(tier.write(kKey, slices, position + kBatchRows - 1));
+    must(tier.write(kTierChunk, slices, position + kTierBatchRows - 1));
     seconds += seconds_since(begin);
   }
   fmt::print("  memory: {} events, {:.2f} us a batch of {}, {:.0f} bytes an event\n", events,
-             seconds * 1e6 / static_cast<double>(events / kBatchRows), kBatchRows,
+             seconds * 1e6 / static_cast<double>(events / kTierBatchRows), kTierBatchRows,
              static_cast<double>(tier.memory_bytes()) / static_cast<double>(events));
   all_lookups(&tier, samples);
   fmt::print("    with indexes: {:.0f} bytes an event\n",

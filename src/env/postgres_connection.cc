@@ -237,6 +237,9 @@ PostgresConnection::~PostgresConnection() { PQfinish(connection_); }
 Status PostgresConnection::connect(const PostgresOptions& options) {
   // Says the SQLSTATE of a refusal in its text, whatever language the server speaks.
   PQsetErrorVerbosity(connection_, PQERRORS_VERBOSE);
+  // Notices are for people at a prompt; libpq would write them to standard error.
+  PQsetNoticeProcessor(
+      connection_, [](void*, const char*) {}, nullptr);
   const TimeNs deadline = posix_env()->monotonic() + options.connect_timeout_ns;
   PostgresPollingStatusType state =
       PQstatus(connection_) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;

@@ -74,10 +74,10 @@ class TestPostgres {
       spawn_server();
       for (int waited = 0; waited < 1000 && is_running(); ++waited) {
         if (PostgresConnection::open({.dsn = dsn()}).ok()) return;
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        wait_ms(20);
       }
       reap();
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      wait_ms(50);
     }
     fail("the server does not start; see " + directory_ + "/log");
   }
@@ -107,6 +107,9 @@ class TestPostgres {
   // The only number of the only row.
   int64_t number(const std::string& sql) { return rows(sql).number(0, 0); }
   std::string text(const std::string& sql) { return std::string(rows(sql).bytes(0, 0)); }
+
+  // Lets time pass: what a real server does has no other clock.
+  static void wait_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
   // The name of a schema that nobody has yet.
   static std::string new_schema() {

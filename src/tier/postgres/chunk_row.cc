@@ -112,6 +112,20 @@ Result<std::optional<PostgresChunk>> load_chunk(PostgresConnection* connection,
   return std::optional<PostgresChunk>(std::move(chunk));
 }
 
+Result<std::optional<PostgresChunk>> find_chunk(PostgresConnection* connection,
+                                                const SessionPool& pool, const ChunkKey& key) {
+  FIRN_ASSIGN(
+      const PostgresRows rows,
+      connection->query(pool.sql("SELECT chunk, layout FROM @.chunks WHERE name = $1 FOR UPDATE"),
+                        PostgresParameters().add(key.name())));
+  if (rows.rows() == 0) return std::optional<PostgresChunk>();
+  PostgresChunk chunk;
+  chunk.key = key;
+  chunk.number = static_cast<int32_t>(rows.number(0, 0));
+  chunk.layout = rows.bytes(0, 1) == "rows" ? PostgresLayout::kRows : PostgresLayout::kBlocks;
+  return std::optional<PostgresChunk>(std::move(chunk));
+}
+
 Status create_chunk(PostgresConnection* connection, const SessionPool& pool, PostgresChunk* chunk) {
   const ChunkKey& key = chunk->key;
   PostgresParameters parameters;

@@ -26,6 +26,11 @@ Result<std::optional<PostgresChunk>> load_chunk(PostgresConnection* connection,
                                                 const SessionPool& pool, const ChunkKey& key,
                                                 bool for_update);
 
+// Number and layout alone, which is all that dropping needs: damaged counts do not matter to it.
+// Locks the row.
+Result<std::optional<PostgresChunk>> find_chunk(PostgresConnection* connection,
+                                                const SessionPool& pool, const ChunkKey& key);
+
 // Adds the row and the partition, and sets `number`. Inside a transaction.
 Status create_chunk(PostgresConnection* connection, const SessionPool& pool, PostgresChunk* chunk);
 

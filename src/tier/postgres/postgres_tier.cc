@@ -309,9 +309,9 @@ Status PostgresTier::drop_chunk(PostgresConnection* connection, const PostgresCh
 Status PostgresTier::drop(const ChunkKey& key) {
   std::optional<PostgresChunk> chunk;
   FIRN_TRY(transact([&](PostgresConnection* connection) {
-    auto loaded = load_chunk(connection, *pool_, key, true);
-    if (!loaded.ok()) return loaded.status();
-    chunk = std::move(*loaded);
+    auto found = find_chunk(connection, *pool_, key);
+    if (!found.ok()) return found.status();
+    chunk = std::move(*found);
     return chunk ? drop_chunk(connection, *chunk) : Status();
   }));
   if (chunk) indexes_.forget(chunk->number);
