@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <vector>
 
@@ -44,7 +45,7 @@ std::vector<std::vector<BatchSlice>> make_flushes(uint64_t events) {
   return flushes;
 }
 
-Measured bench_tier(TestPostgres* server, const PostgresTierOptions& options, uint64_t events) {
+Measured bench_tier(const PostgresTierOptions& options, uint64_t events) {
   auto tier = bench::must(open_postgres_tier(posix_env(), options));
   const auto flushes = make_flushes(events);
   ChunkStats stats;
@@ -74,7 +75,8 @@ double bench_copy(TestPostgres* server, const PostgresTierOptions& options, uint
   server->run("ALTER TABLE " + copy + " DROP CONSTRAINT events_1_rows");
   const std::string check = server->text(
       "SELECT replace(pg_get_constraintdef(oid), 'chunk = 1', 'chunk = 2') FROM pg_constraint "
-      "WHERE conname = 'events_1_rows'");
+      "WHERE conname = 'events_1_rows' AND conrelid = '" +
+      table + "'::regclass");
   server->run("ALTER TABLE " + copy + " ADD " + check);
   server->run("ALTER TABLE " + options.schema + ".events ATTACH PARTITION " + copy +
               " FOR VALUES IN (2)");
@@ -109,16 +111,17 @@ double bench_copy(TestPostgres* server, const PostgresTierOptions& options, uint
 }
 
 int run(uint64_t events) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what was measured stays, whatever follows
   const auto server = TestPostgres::start(
       "wal_compression = lz4\nmax_wal_size = 4GB\nshared_buffers = 256MB\n", "/tmp");
   if (server == nullptr) return 1;
   for (int round = 1; round <= 3; ++round) {
     fmt::print("round {}, {} events\n", round, events);
     const PostgresTierOptions rows = options_of(server.get(), PostgresLayout::kRows);
-    const Measured by_rows = bench_tier(server.get(), rows, events);
+    const Measured by_rows = bench_tier(rows, events);
     const double copied = bench_copy(server.get(), rows, events);
     const Measured by_blocks =
-        bench_tier(server.get(), options_of(server.get(), PostgresLayout::kBlocks), events);
+        bench_tier(options_of(server.get(), PostgresLayout::kBlocks), events);
     fmt::print("  rows {:.2f} x COPY, blocks {:.1f} x COPY, {:.1f} x smaller than rows\n",
                by_rows.rate / copied, by_blocks.rate / copied,
                by_rows.bytes_an_event / by_blocks.bytes_an_event);
