@@ -17,9 +17,10 @@ add_library(firn_zstd INTERFACE)
 target_link_libraries(firn_zstd INTERFACE PkgConfig::ZSTD)
 add_library(firn::zstd ALIAS firn_zstd)
 
-pkg_check_modules(POSTGRES REQUIRED IMPORTED_TARGET libpq)
+# Included as <postgresql/libpq-fe.h>, so that its directory is on nobody's include path.
+find_library(POSTGRES_LIBRARY pq REQUIRED)
 add_library(firn_postgres INTERFACE)
-target_link_libraries(firn_postgres INTERFACE PkgConfig::POSTGRES)
+target_link_libraries(firn_postgres INTERFACE "${POSTGRES_LIBRARY}")
 add_library(firn::postgres ALIAS firn_postgres)
 
 find_path(PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED)

@@ -28,7 +28,7 @@ PUBLIC_HEADERS = {
 }
 
 # Outside libraries that only one room knows: (start of the include, rooms).
-EXTERNAL = [("duckdb", ["engine"]), ("rocksdb", ["wal"]), ("libpq", ["env"])]
+EXTERNAL = [("duckdb", ["engine"]), ("rocksdb", ["wal"]), ("postgresql/", ["env"])]
 
 # What only env may do. First what sources must not name (after comments and strings are removed)...
 BANNED_CALLS = (

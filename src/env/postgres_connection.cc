@@ -1,7 +1,7 @@
 #include "env/postgres_connection.h"
 
-#include <libpq-fe.h>
 #include <poll.h>
+#include <postgresql/libpq-fe.h>
 
 #include <cerrno>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 #include "env/postgres_error.h"
 
-#include <libpq-fe.h>
+#include <postgresql/libpq-fe.h>
 
 #include <algorithm>
 
