@@ -383,7 +383,7 @@ Status PostgresConnection::exec(const std::string& sql) {
 
 Status PostgresConnection::commit() {
   FIRN_TRY(finish());
-  const Status status = exec("COMMIT");
+  Status status = exec("COMMIT");
   if (status.ok() || !broken_) return status;
   return outcome_unknown("the commit may or may not have happened: " +
                          std::string(status.message()));

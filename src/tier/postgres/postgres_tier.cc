@@ -98,13 +98,14 @@ class PostgresTier : public Tier {
   Status begin_write() REQUIRES(writer_mutex_);
   // Runs `work` in a transaction of the session that writes.
   Status transact(const std::function<Status(PostgresConnection*)>& work);
-  Status write_chunk(PostgresConnection* connection, const ChunkKey& key,
-                     std::span<const BatchSlice> slices, Position through, ChunkStats* stats);
-  Status seal_chunk(PostgresConnection* connection, const ChunkKey& key, ChunkStats* stats);
+  // Both leave the chunk as it is afterwards, with stats.bytes.
+  Status write_chunk(PostgresConnection* connection, std::span<const BatchSlice> slices,
+                     Position through, PostgresChunk* chunk);
+  Status seal_chunk(PostgresConnection* connection, PostgresChunk* chunk);
   Status drop_chunk(PostgresConnection* connection, const PostgresChunk& chunk);
   Result<OpenChunk> open_chunk(const ChunkKey& key);
   Result<std::unique_ptr<BatchReader>> read(OpenChunk open, const ScanSpec& spec, ScanCost* cost);
-  void note(const PostgresChunk& chunk, const ChunkStats& stats);
+  ChunkStats note(const PostgresChunk& chunk);
   Status absent(const ChunkKey& key) const {
     return not_found("chunk " + key.name() + " is not in tier '" + pool_->options().name + "'");
   }
@@ -153,8 +154,11 @@ Status PostgresTier::learn_chunks() {
 
 Status PostgresTier::begin_write() {
   // A session that was idle may have lost its server meanwhile.
-  if (writer_ != nullptr && !writer_->exec("BEGIN READ WRITE").ok()) writer_.reset();
-  if (writer_ != nullptr) return Status();
+  if (writer_ != nullptr) {
+    writer_->set_answer_timeout(pool_->options().server.answer_timeout_ns);
+    if (writer_->exec("BEGIN READ WRITE").ok()) return Status();
+    writer_.reset();
+  }
   FIRN_TRY(open_writer());
   return writer_->exec("BEGIN READ WRITE");
 }
@@ -170,31 +174,33 @@ Status PostgresTier::transact(const std::function<Status(PostgresConnection*)>& 
   return status.with_context("tier '" + pool_->options().name + "'");
 }
 
-void PostgresTier::note(const PostgresChunk& chunk, const ChunkStats& stats) {
+ChunkStats PostgresTier::note(const PostgresChunk& chunk) {
   MutexLock lock(&mutex_);
-  known_[chunk.key] = {chunk.table(), stats};
+  known_[chunk.key] = {chunk.table(), chunk.counts.stats};
+  return chunk.counts.stats;
 }
 
 Result<ChunkStats> PostgresTier::write(const ChunkKey& key, std::span<const BatchSlice> slices,
                                        Position through) {
   FIRN_TRY(check_slices(key, slices, through));
-  ChunkStats stats;
+  PostgresChunk chunk;
+  chunk.key = key;
   FIRN_TRY(transact([&](PostgresConnection* connection) {
-    return write_chunk(connection, key, slices, through, &stats);
+    return write_chunk(connection, slices, through, &chunk);
   }));
-  return stats;
+  return note(chunk);
 }
 
-Status PostgresTier::write_chunk(PostgresConnection* connection, const ChunkKey& key,
-                                 std::span<const BatchSlice> slices, Position through,
-                                 ChunkStats* stats) {
-  FIRN_ASSIGN(std::optional<PostgresChunk> chunk, load_chunk(connection, *pool_, key, true));
-  if (!chunk) {
-    chunk.emplace();
-    chunk->key = key;
+Status PostgresTier::write_chunk(PostgresConnection* connection, std::span<const BatchSlice> slices,
+                                 Position through, PostgresChunk* chunk) {
+  FIRN_ASSIGN(std::optional<PostgresChunk> stored,
+              load_chunk(connection, *pool_, chunk->key, true));
+  if (stored) {
+    *chunk = std::move(*stored);
+  } else {
     chunk->layout = pool_->options().layout;
     chunk->counts.attributes = pool_->options().promoted_attributes;
-    FIRN_TRY(create_chunk(connection, *pool_, &*chunk));
+    FIRN_TRY(create_chunk(connection, *pool_, chunk));
   }
   FIRN_TRY(check_durability(connection, *pool_, chunk->table()));
   const Position watermark = chunk->counts.stats.watermark;
@@ -205,25 +211,24 @@ Status PostgresTier::write_chunk(PostgresConnection* connection, const ChunkKey&
       if (rest.batch != nullptr) fresh.push_back(std::move(rest));
     }
     FIRN_TRY(chunk->layout == PostgresLayout::kRows
-                 ? write_rows(connection, *pool_, fresh, &*chunk)
-                 : write_blocks(connection, *pool_, fresh, &*chunk));
+                 ? write_rows(connection, *pool_, fresh, chunk)
+                 : write_blocks(connection, *pool_, fresh, chunk));
     chunk->counts.stats.watermark = through;
     FIRN_TRY(store_chunk(connection, *pool_, *chunk));
   }
-  *stats = chunk->counts.stats;
-  FIRN_ASSIGN(stats->bytes, partition_bytes(connection, *pool_, *chunk));
-  note(*chunk, *stats);
+  FIRN_ASSIGN(chunk->counts.stats.bytes, partition_bytes(connection, *pool_, *chunk));
   return Status();
 }
 
-Status PostgresTier::seal_chunk(PostgresConnection* connection, const ChunkKey& key,
-                                ChunkStats* stats) {
-  FIRN_ASSIGN(const std::optional<PostgresChunk> chunk, load_chunk(connection, *pool_, key, true));
-  if (!chunk) return absent(key);
+Status PostgresTier::seal_chunk(PostgresConnection* connection, PostgresChunk* chunk) {
+  FIRN_ASSIGN(std::optional<PostgresChunk> stored,
+              load_chunk(connection, *pool_, chunk->key, true));
+  if (!stored) return absent(chunk->key);
+  *chunk = std::move(*stored);
   FIRN_TRY(check_durability(connection, *pool_, chunk->table()));
   const DurationNs usual = pool_->options().server.answer_timeout_ns;
   const std::string table = pool_->schema() + "." + chunk->table();
-  connection->set_answer_timeout(std::max(usual, kSealTimeNs));
+  connection->set_answer_timeout(std::max(usual, kSealTimeNs));  // until the next transaction
   FIRN_TRY(connection->exec("ANALYZE " + table));
   FIRN_TRY(connection
                ->query("SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i JOIN "
@@ -231,18 +236,16 @@ Status PostgresTier::seal_chunk(PostgresConnection* connection, const ChunkKey& 
                        "WHERE i.indrelid = to_regclass($1) AND a.amname = 'brin'",
                        PostgresParameters().add(table))
                .status());
-  connection->set_answer_timeout(usual);
-  *stats = chunk->counts.stats;
-  FIRN_ASSIGN(stats->bytes, partition_bytes(connection, *pool_, *chunk));
-  note(*chunk, *stats);
+  FIRN_ASSIGN(chunk->counts.stats.bytes, partition_bytes(connection, *pool_, *chunk));
   return Status();
 }
 
 Result<ChunkStats> PostgresTier::seal(const ChunkKey& key) {
-  ChunkStats stats;
-  FIRN_TRY(transact(
-      [&](PostgresConnection* connection) { return seal_chunk(connection, key, &stats); }));
-  return stats;
+  PostgresChunk chunk;
+  chunk.key = key;
+  FIRN_TRY(
+      transact([&](PostgresConnection* connection) { return seal_chunk(connection, &chunk); }));
+  return note(chunk);
 }
 
 Result<PostgresTier::OpenChunk> PostgresTier::open_chunk(const ChunkKey& key) {
@@ -320,14 +323,16 @@ Status PostgresTier::drop(const ChunkKey& key) {
   return Status();
 }
 
+// By the session that writes, which makes the schema where there is none.
 Result<std::vector<ChunkKey>> PostgresTier::list() {
-  FIRN_ASSIGN(const auto session, pool_->begin_read());
-  FIRN_ASSIGN(const PostgresRows rows,
-              session->connection()->query(pool_->sql("SELECT name FROM @.chunks ORDER BY chunk")));
   std::vector<ChunkKey> keys;
-  for (size_t row = 0; row < rows.rows(); ++row) {
-    if (const auto key = ChunkKey::parse(rows.bytes(row, 0))) keys.push_back(*key);
-  }
+  FIRN_TRY(transact([&](PostgresConnection* connection) {
+    const auto rows = connection->query(pool_->sql("SELECT name FROM @.chunks ORDER BY chunk"));
+    for (size_t row = 0; rows.ok() && row < rows->rows(); ++row) {
+      if (const auto key = ChunkKey::parse(rows->bytes(row, 0))) keys.push_back(*key);
+    }
+    return rows.status();
+  }));
   return keys;
 }
 
