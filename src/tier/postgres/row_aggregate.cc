@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tier/postgres/row_conditions.h"
@@ -52,8 +54,7 @@ std::string aggregate_sql(const PostgresChunk& chunk, const SessionPool& pool,
   for (const ColumnId id : spec.group_by) group(row_column_name(id));
   for (const ColumnId id : spec.measures) {
     const std::string name = row_column_name(id);
-    values += ", count(" + name + "), coalesce(sum(" + name + "), 0)::float8, min(" + name +
-              "), max(" + name + ")";
+    values += fmt::format(", count({0}), coalesce(sum({0}), 0)::float8, min({0}), max({0})", name);
   }
   std::string sql = "SELECT " + groups + "count(*)" + values + " FROM " + pool.schema() + "." +
                     chunk.table() + " WHERE " + conditions.sql;
