@@ -178,7 +178,8 @@ std::vector<Setting> make_settings() {
       text_setting("listen", "address of the API", [](auto* c) { return &c->listen; }),
       optional_address_setting("otlp.grpc", "the address for OTLP over gRPC; off for none",
                                &ServerConfig::otlp_grpc),
-      optional_address_setting("otlp.http", "a second address for OTLP over HTTP only; off for none",
+      optional_address_setting("otlp.http",
+                               "a second address for OTLP over HTTP only; off for none",
                                &ServerConfig::otlp_http),
       text_setting("otlp.namespace", "where OTLP data goes that names no namespace",
                    [](auto* c) { return &c->otlp_namespace; }),
@@ -249,7 +250,9 @@ class ConfigBuilder {
     FIRN_ASSIGN(const Setting* setting, find_setting(name, where));
     const Status applied = setting->set(value, &config_);
     if (!applied.ok()) {
-      return invalid_argument(where + ": " + name + " is '" + value + "'; it must be " +
+      // Tiers may hold a password.
+      const std::string shown = name == "tiers" ? "wrong" : "'" + value + "'";
+      return invalid_argument(where + ": " + name + " is " + shown + "; it must be " +
                               std::string(applied.message()));
     }
     origins_[name] = {origin, source};
