@@ -217,8 +217,9 @@ class TestPostgres {
       const std::string name = entry.path().filename();
       if (name.find_first_not_of("0123456789") != std::string::npos) continue;
       std::ifstream stat(entry.path() / "stat");
-      const std::string line((std::istreambuf_iterator<char>(stat)), {});
-      const size_t end = line.rfind(')');  // of the name, which may have blanks
+      std::string line;
+      if (!std::getline(stat, line)) continue;  // the process is gone
+      const size_t end = line.rfind(')');       // of the name, which may have blanks
       if (end == std::string::npos || line.size() < end + 5) continue;
       if (std::strtol(line.c_str() + end + 4, nullptr, 10) == parent) {
         children.push_back(static_cast<pid_t>(std::stol(name)));
