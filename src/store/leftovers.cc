@@ -84,7 +84,7 @@ Status check_complete(Tier* tier, const ChunkRecord& record) {
   ScanSpec spec;
   spec.filter.positions = kNoPositions;
   spec.complete_through = record.stats.watermark;
-  const Status status = tier->scan(record.key, spec, nullptr).status();
+  Status status = tier->scan(record.key, spec, nullptr).status();
   if (status.code() != StatusCode::kNotFound) return status;
   return corruption("chunk " + record.key.name() + " is missing in tier " + record.tier +
                     ", where the manifest has it: " + std::string(status.message()));
