@@ -63,7 +63,7 @@ Cost median(const std::vector<Cost>& costs) {
 }
 
 void fill(Tier* tier, uint64_t events) {
-  Events source;
+  TierEvents source;
   Cost total;
   const auto add = [&](const Cost& cost) {
     total.wall_ms += cost.wall_ms;
@@ -71,21 +71,21 @@ void fill(Tier* tier, uint64_t events) {
   };
   for (Position position = 1; position <= events;) {
     std::vector<BatchSlice> slices;
-    for (; position <= events && slices.size() < kFlushEvents / kBatchRows;
-         position += kBatchRows) {
+    for (; position <= events && slices.size() < kFlushEvents / kTierBatchRows;
+         position += kTierBatchRows) {
       slices.push_back({source.next_batch(position), nullptr});
     }
-    add(cost_of([&] { must(tier->write(kKey, slices, position - 1)); }));
+    add(cost_of([&] { must(tier->write(kTierChunk, slices, position - 1)); }));
   }
   fmt::print("written: {} events, {:.0f} k/s, {:.0f} ns of work an event\n", events,
              static_cast<double>(events) / total.wall_ms,
              total.worked_ms * 1e6 / static_cast<double>(events));
   ChunkStats stats;
-  total = cost_of([&] { stats = must(tier->seal(kKey)); });
+  total = cost_of([&] { stats = must(tier->seal(kTierChunk)); });
   fmt::print("sealed (merged and verified): {:.0f} k/s, {:.1f} bytes an event\n",
              static_cast<double>(events) / total.wall_ms,
              static_cast<double>(stats.bytes) / static_cast<double>(events));
-  const Cost verify = cost_of([&] { must(tier->verify(kKey)); });
+  const Cost verify = cost_of([&] { must(tier->verify(kTierChunk)); });
   fmt::print("verified: {:.0f} k/s\n", static_cast<double>(events) / verify.wall_ms);
 }
 
@@ -96,7 +96,7 @@ void read(Tier* tier, uint64_t events, int rounds) {
   spec.measures = {ColumnId::kTime};
   std::vector<Cost> costs;
   for (int i = 0; i < rounds; ++i) {
-    costs.push_back(cost_of([&] { must(tier->aggregate(kKey, spec, nullptr)); }));
+    costs.push_back(cost_of([&] { must(tier->aggregate(kTierChunk, spec, nullptr)); }));
   }
   fmt::print("    aggregate by type: {:.1f} ms, {:.1f} ms of work\n", median(costs).wall_ms,
              median(costs).worked_ms);
@@ -144,6 +144,6 @@ int main(int argc, char** argv) {
   const auto tier = bench::must(open_parquet_tier(posix_env(), options));
   fill(tier.get(), events);
   read(tier.get(), events, rounds);
-  compare_sql(tier->files(bench::kKey), rounds);
+  compare_sql(tier->files(bench::kTierChunk), rounds);
   return 0;
 }

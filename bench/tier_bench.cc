@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "bench/tier_events.h"
+#include "env/posix_env.h"
 #include "env/test_directory.h"
 #include "tier/memory/memory_tier.h"
 #include "tier/sqlite/sqlite_tier.h"
@@ -83,7 +84,7 @@ double bench_sqlite(SqliteLayout layout, uint64_t events) {
   options.directory = directory.file("warm");
   options.layout = layout;
   auto tier = must(open_sqlite_tier(posix_env(), options));
-  Events source;
+  TierEvents source;
   std::vector<Sample> samples;
   double seconds = 0;
   ChunkStats stats;
@@ -91,21 +92,21 @@ double bench_sqlite(SqliteLayout layout, uint64_t events) {
     std::vector<BatchSlice> slices;
     for (size_t i = 0; i < kFlushBatches && position <= events; ++i) {
       const BatchPtr batch = source.next_batch(position);
-      const auto row = static_cast<uint32_t>(position % kBatchRows);
+      const auto row = static_cast<uint32_t>(position % kTierBatchRows);
       if (i % (events > 2'000'000 ? 25 : 3) == 0 && samples.size() < 400) {
         samples.push_back({batch->ids(ColumnId::kId)[row], batch->ids(ColumnId::kTraceId)[row],
                            std::string(batch->strings(ColumnId::kCorrelationId)[row]),
                            std::string(batch->strings(ColumnId::kStream)[row])});
       }
       slices.push_back({batch, nullptr});
-      position += kBatchRows;
+      position += kTierBatchRows;
     }
     const TimeNs begin = posix_env()->monotonic();
-    stats = must(tier->write(kKey, slices, position - 1));
+    stats = must(tier->write(kTierChunk, slices, position - 1));
     seconds += seconds_since(begin);
   }
   const TimeNs begin = posix_env()->monotonic();
-  stats = must(tier->seal(kKey));
+  stats = must(tier->seal(kTierChunk));
   seconds += seconds_since(begin);
   const double rate = static_cast<double>(events) / seconds;
   fmt::print(
@@ -120,23 +121,23 @@ double bench_sqlite(SqliteLayout layout, uint64_t events) {
 
 void bench_memory(uint64_t events) {
   MemoryTier tier(posix_env(), "hot");
-  Events source;
+  TierEvents source;
   std::vector<Sample> samples;
   double seconds = 0;
-  for (Position position = 1; position <= events; position += kBatchRows) {
+  for (Position position = 1; position <= events; position += kTierBatchRows) {
     const std::vector<BatchSlice> slices = {{source.next_batch(position), nullptr}};
     const RecordBatch& batch = *slices[0].batch;
-    if (samples.size() < 400 && position / kBatchRows % 2 == 0) {
+    if (samples.size() < 400 && position / kTierBatchRows % 2 == 0) {
       samples.push_back({batch.ids(ColumnId::kId)[7], batch.ids(ColumnId::kTraceId)[7],
                          std::string(batch.strings(ColumnId::kCorrelationId)[7]),
                          std::string(batch.strings(ColumnId::kStream)[7])});
     }
     const TimeNs begin = posix_env()->monotonic();
-    must(tier.write(kKey, slices, position + kBatchRows - 1));
+    must(tier.write(kTierChunk, slices, position + kTierBatchRows - 1));
     seconds += seconds_since(begin);
   }
   fmt::print("  memory: {} events, {:.2f} us a batch of {}, {:.0f} bytes an event\n", events,
-             seconds * 1e6 / static_cast<double>(events / kBatchRows), kBatchRows,
+             seconds * 1e6 / static_cast<double>(events / kTierBatchRows), kTierBatchRows,
              static_cast<double>(tier.memory_bytes()) / static_cast<double>(events));
   all_lookups(&tier, samples);
   fmt::print("    with indexes: {:.0f} bytes an event\n",

@@ -8,25 +8,28 @@
 #include <deque>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "env/posix_env.h"
 #include "tier/tier.h"
 
 namespace firn::bench {
 
-constexpr uint32_t kBatchRows = 1000;
-constexpr TimeNs kStart = 1'767'225'600 * kSecondNs;
+constexpr uint32_t kTierBatchRows = 1000;
+constexpr TimeNs kTierStart = 1'767'225'600 * kSecondNs;
+inline const ChunkKey kTierChunk{1, Dataset::kEvents, kTierStart, kTierStart + kDayNs, 0};
 
 // About 270 bytes an event: an id ordered by time, 20 types, 12 sources, 10,000 streams of which
 // some are busier, a random trace id, a session, a JSON document with a path, numbers and a
 // message. Some 40 bytes of it are random, so nothing can be smaller than that.
-class Events {
+class TierEvents {
  public:
   BatchPtr next_batch(Position first_position) {
     texts_.clear();
     std::vector<int64_t> stream_positions;
     BatchBuilder builder(Dataset::kEvents);
-    for (uint32_t i = 0; i < kBatchRows; ++i) {
+    for (uint32_t i = 0; i < kTierBatchRows; ++i) {
       builder.add(next_row());
       stream_positions.push_back(static_cast<int64_t>(first_position + i));
     }
@@ -62,7 +65,7 @@ class Events {
 
   std::mt19937_64 random_{42};
   std::deque<std::string> texts_;
-  TimeNs time_ = kStart;
+  TimeNs time_ = kTierStart;
 };
 
 inline double seconds_since(TimeNs begin) {
@@ -78,10 +81,14 @@ T must(Result<T> result) {
   return std::move(result).value();
 }
 
-inline const ChunkKey kKey{1, Dataset::kEvents, kStart, kStart + kDayNs, 0};
+inline void must_ok(const Status& status) {
+  if (status.ok()) return;
+  fmt::print(stderr, "{}\n", status.to_string());
+  std::abort();
+}
 
-inline uint64_t count_rows(Tier* tier, const ScanSpec& spec, ScanCost* cost) {
-  auto reader = must(tier->scan(kKey, spec, cost));
+inline uint64_t count_rows(Tier* tier, const ScanSpec& spec, ScanCost* cost = nullptr) {
+  auto reader = must(tier->scan(kTierChunk, spec, cost));
   BatchSlice slice;
   uint64_t rows = 0;
   while (must(reader->next(&slice))) rows += slice.rows();

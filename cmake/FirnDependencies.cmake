@@ -19,6 +19,12 @@ add_library(firn_zstd INTERFACE)
 target_link_libraries(firn_zstd INTERFACE PkgConfig::ZSTD)
 add_library(firn::zstd ALIAS firn_zstd)
 
+# Included as <postgresql/libpq-fe.h>, so that its directory is on nobody's include path.
+find_library(POSTGRES_LIBRARY pq REQUIRED)
+add_library(firn_postgres INTERFACE)
+target_link_libraries(firn_postgres INTERFACE "${POSTGRES_LIBRARY}")
+add_library(firn::postgres ALIAS firn_postgres)
+
 find_path(PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED)
 add_library(firn_protozero INTERFACE)
 target_include_directories(firn_protozero SYSTEM INTERFACE "${PROTOZERO_INCLUDE}")

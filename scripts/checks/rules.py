@@ -31,6 +31,7 @@ PUBLIC_HEADERS = {
 EXTERNAL = [
     ("duckdb", ["engine"]),
     ("rocksdb", ["wal"]),
+    ("postgresql/", ["env"]),
     ("curl/", ["tier/object"]),
     ("pugixml", ["tier/object"]),
 ]

@@ -29,7 +29,7 @@ std::string kind_text(uint8_t kind);
 // The reverse; nothing on other text.
 std::optional<uint8_t> parse_kind_text(std::string_view text);
 
-// The hidden column of our files that keeps texts which are not UTF-8 (see raw_text.h).
+// The hidden column of our files that keeps texts which are not UTF-8 (see model/raw_text.h).
 inline constexpr std::string_view kRawColumnName = "_raw";
 
 // `"position", "time", ...`: the dataset's columns as SQL identifiers, with `_raw` on request.

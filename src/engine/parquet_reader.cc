@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "engine/columns.h"
-#include "engine/raw_text.h"
 #include "engine/sql_condition.h"
+#include "model/raw_text.h"
 
 namespace firn {
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/duck.h"
-#include "engine/raw_text.h"
+#include "model/raw_text.h"
 
 namespace firn {
 

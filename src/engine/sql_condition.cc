@@ -6,7 +6,7 @@
 
 #include "engine/columns.h"
 #include "engine/engine.h"
-#include "engine/raw_text.h"
+#include "model/raw_text.h"
 
 namespace firn {
 

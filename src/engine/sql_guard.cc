@@ -18,7 +18,7 @@
 #include "duckdb/parser/tableref/list.hpp"
 #include "engine/columns.h"
 #include "engine/duck.h"
-#include "engine/raw_text.h"
+#include "model/raw_text.h"
 
 namespace firn {
 

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "engine/columns.h"
-#include "engine/raw_text.h"
+#include "model/raw_text.h"
 
 namespace firn {
 

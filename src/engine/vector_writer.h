@@ -27,7 +27,7 @@ class VectorWriter {
                     duckdb::Vector& vector);
   // The same text in all rows; null when empty.
   void write_text(std::string_view text, const RowRange& rows, duckdb::Vector& vector);
-  // The `_raw` column (raw_text.h).
+  // The `_raw` column (model/raw_text.h).
   void write_raw(const RowRange& rows, duckdb::Vector& vector);
   void write_null(const RowRange& rows, duckdb::Vector& vector);
 

@@ -250,7 +250,9 @@ class ConfigBuilder {
     FIRN_ASSIGN(const Setting* setting, find_setting(name, where));
     const Status applied = setting->set(value, &config_);
     if (!applied.ok()) {
-      return invalid_argument(where + ": " + name + " is '" + value + "'; it must be " +
+      // Tiers may hold a password.
+      const std::string shown = name == "tiers" ? "wrong" : "'" + value + "'";
+      return invalid_argument(where + ": " + name + " is " + shown + "; it must be " +
                               std::string(applied.message()));
     }
     origins_[name] = {origin, source};

@@ -49,7 +49,7 @@ std::string_view config_origin_name(ConfigOrigin origin);
 // One setting as it is in effect, for `firn config`.
 struct ConfigEntry {
   std::string name;   // "wal.segment_size"
-  std::string value;  // text that can be given back
+  std::string value;  // text that can be given back, but for passwords
   ConfigOrigin origin = ConfigOrigin::kDefault;
   std::string source;  // the file, or the name of the environment variable; else empty
   std::string help;
@@ -98,7 +98,7 @@ Status validate_config(const ServerConfig& config);
 
 // A list of tiers as YAML or JSON text. kInvalidArgument naming the tier and the member.
 Result<std::vector<TierConfig>> parse_tiers(std::string_view text);
-// The list as one line of JSON, which is YAML too.
+// The list as one line of JSON, which is YAML too; without passwords.
 std::string format_tiers(const std::vector<TierConfig>& tiers);
 
 // A YAML or JSON file as settings in the order they stand, nested names joined with dots;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/postgres_connection.h"
 #include "server/config.h"
 #include "wire/json_text.h"
 
@@ -136,7 +137,8 @@ Status read_tier_member(const std::string& name, const YAML::Node& value, TierCo
       "name",      "backend",  "keep",       "max_memory",
       "directory", "url",      "layout",     "promoted_attributes",
       "region",    "endpoint", "path_style", "credentials",
-      "profile",   "ca_file",  "cache"};
+      "profile",   "ca_file",  "cache",      "dsn",
+      "schema"};
   if (name == "promoted_attributes") {
     if (!value.IsSequence()) return refuse_tier(value, tier->name, name + " must be a list");
     for (const auto& key : value) {
@@ -159,6 +161,8 @@ Status read_tier_member(const std::string& name, const YAML::Node& value, TierCo
   if (name == "backend") tier->backend = text;
   if (name == "layout") tier->layout = text;
   if (name == "directory") tier->directory = text;
+  if (name == "dsn") tier->dsn = text;
+  if (name == "schema") tier->schema = text;
   if (name == "url") FIRN_TRY(read_url(value, tier));
   if (std::string* s3 = s3_text(name, &tier->s3)) *s3 = text;
   if (name == "keep") {
@@ -241,6 +245,8 @@ std::string format_tiers(const std::vector<TierConfig>& tiers) {
       if (const std::string* text = s3_text(name, &s3); !text->empty()) object.text(name, *text);
     }
     if (s3.cache_bytes != 0) object.text("cache", std::to_string(s3.cache_bytes));
+    if (!tier.dsn.empty()) object.text("dsn", mask_postgres_dsn(tier.dsn));
+    if (!tier.schema.empty()) object.text("schema", tier.schema);
     if (!tier.layout.empty()) object.text("layout", tier.layout);
     if (!tier.promoted_attributes.empty()) {
       object.member("promoted_attributes");

@@ -186,6 +186,18 @@ TEST_F(ConfigTest, ATierOnS3IsReadAndPrintedTheSame) {
   EXPECT_EQ((*again)[1].s3, tier.s3);
 }
 
+TEST_F(ConfigTest, PasswordOfATierIsMasked) {
+  const auto tiers = parse_tiers(
+      R"([{name: hot, backend: memory, keep: 1h}, {name: warm, backend: postgres, keep: forever,)"
+      R"( dsn: "host=db password=secret dbname=firn", schema: events, layout: rows}])");
+  ASSERT_TRUE(tiers.ok()) << tiers.status().to_string();
+  EXPECT_EQ((*tiers)[1].dsn, "host=db password=secret dbname=firn");
+  EXPECT_EQ((*tiers)[1].schema, "events");
+  const std::string shown = format_tiers(*tiers);
+  EXPECT_EQ(shown.find("secret"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("password=****"), std::string::npos) << shown;
+}
+
 TEST_F(ConfigTest, ATierThatCannotBeAppliedIsRefused) {
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, compress_after: 7d}]\n"),
               HasSubstr("there is no member 'compress_after'"));

@@ -49,6 +49,25 @@ std::string StrayChunk::describe() const {
   return text;
 }
 
+void StrayChunks::add(StrayChunk stray) {
+  MutexLock lock(&mutex_);
+  problems_.insert_or_assign({std::move(stray.tier), stray.key}, std::move(stray.problem));
+}
+
+void StrayChunks::remove(const std::string& tier, const ChunkKey& key) {
+  MutexLock lock(&mutex_);
+  problems_.erase({tier, key});
+}
+
+std::vector<StrayChunk> StrayChunks::all() const {
+  MutexLock lock(&mutex_);
+  std::vector<StrayChunk> strays;
+  for (const auto& [where, problem] : problems_) {
+    strays.push_back({where.first, where.second, problem});
+  }
+  return strays;
+}
+
 void StoreCondition::fence(const Status& reason) {
   MutexLock lock(&mutex_);
   if (!stopped_.load()) reason_ = reason;

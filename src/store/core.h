@@ -125,6 +125,18 @@ struct StrayChunk {
   std::string describe() const;
 };
 
+// Any thread.
+class StrayChunks {
+ public:
+  void add(StrayChunk stray);
+  void remove(const std::string& tier, const ChunkKey& key);  // also when it is none
+  std::vector<StrayChunk> all() const;
+
+ private:
+  mutable Mutex mutex_;
+  std::map<std::pair<std::string, ChunkKey>, Status> problems_ GUARDED_BY(mutex_);
+};
+
 struct StoreCore {
   Env* env = nullptr;
   StoreOptions options;
@@ -140,7 +152,7 @@ struct StoreCore {
   std::shared_ptr<MemoryTier> memory;        // tiers[0]
   std::unique_ptr<Manifest> manifest;
   std::unique_ptr<Wal> wal;
-  std::vector<StrayChunk> stray_chunks;  // found at the start; unchanged since
+  StrayChunks stray_chunks;
   WalNeeds wal_needs;
   StoreCondition condition;
   Subscribers subscribers;

@@ -69,7 +69,13 @@ Result<bool> is_needless(const std::shared_ptr<StoreCore>& core, Tier* tier, con
   if (record->state == ChunkState::kDropped) return true;
   // A move was interrupted before or after its commit. Only a chunk that is where the manifest says
   // makes the other copy needless: an old manifest may name one that was removed long ago.
-  return check_complete(core->find_tier(record->tier), *record).ok();
+  const Status status = check_complete(core->find_tier(record->tier), *record);
+  if (status.code() == StatusCode::kUnavailable) return status;
+  return status.ok();
+}
+
+bool is_owner(const Tier& tier, const ChunkRecord* record) {
+  return record != nullptr && record->state != ChunkState::kDropped && record->tier == tier.name();
 }
 
 }  // namespace
@@ -84,27 +90,87 @@ Status check_complete(Tier* tier, const ChunkRecord& record) {
                     ", where the manifest has it: " + std::string(status.message()));
 }
 
-Status sweep_leftovers(const std::shared_ptr<StoreCore>& core, bool may_remove) {
-  const ManifestVersionPtr version = core->manifest->current();
-  for (const auto& tier : core->tiers) {
+Result<std::vector<ChunkKey>> stored_nowhere(const StoreCore& core, std::vector<ChunkKey> keys) {
+  if (keys.empty()) return keys;
+  for (const auto& tier : core.tiers) {
     if (!tier->is_durable()) continue;
-    FIRN_ASSIGN(const std::vector<ChunkKey> found, tier->list());
-    for (const ChunkKey& key : found) {
-      const auto known = version->chunks.find(key);
-      const ChunkRecord* record = known == version->chunks.end() ? nullptr : known->second.get();
-      const bool owned = record != nullptr && record->state != ChunkState::kDropped &&
-                         record->tier == tier->name();
-      if (owned) continue;
-      const Result<bool> needless = is_needless(core, tier.get(), key, record);
-      if (needless.ok() && *needless) {
-        if (may_remove) FIRN_TRY(tier->drop(key));
-        continue;
-      }
-      core->stray_chunks.push_back({std::string(tier->name()), key, needless.status()});
-      core->manifest->skip_generations(key.generation + 1);
+    const Result<std::vector<ChunkKey>> stored = tier->list();
+    if (stored.status().code() == StatusCode::kUnavailable) return std::vector<ChunkKey>();
+    FIRN_TRY(stored.status());
+    const std::set<ChunkKey> kept(stored->begin(), stored->end());
+    std::erase_if(keys, [&](const ChunkKey& key) { return kept.contains(key); });
+  }
+  return keys;
+}
+
+Status Leftovers::sweep(bool may_remove) {
+  const ManifestVersionPtr version = core_->manifest->current();
+  may_remove_ = may_remove;
+  for (const auto& tier : core_->tiers) {
+    if (!tier->is_durable()) continue;
+    std::set<ChunkKey> owned;
+    for (const auto& [key, record] : version->chunks) {
+      if (is_owner(*tier, record.get())) owned.insert(key);
     }
+    const Status status = look_at(tier.get(), std::move(owned));
+    if (status.code() != StatusCode::kUnavailable) FIRN_TRY(status);
   }
   return Status();
+}
+
+Status Leftovers::sweep_late() {
+  Status first;
+  const auto keep_first = [&](const Status& status) {
+    if (first.ok()) first = status;
+  };
+  for (const auto& [tier, owned] : std::map(unswept_)) keep_first(look_at(tier, owned));
+  for (const StrayChunk& stray : core_->stray_chunks.all()) {
+    if (stray.problem.code() != StatusCode::kUnavailable) continue;
+    keep_first(settle(core_->find_tier(stray.tier), stray.key));
+  }
+  return first;
+}
+
+Status Leftovers::check_swept(Tier* tier) const {
+  if (!unswept_.contains(tier)) return Status();
+  return unavailable("tier '" + std::string(tier->name()) +
+                     "' was away at the start; what it holds has to be looked at first");
+}
+
+Status Leftovers::look_at(Tier* tier, std::set<ChunkKey> owned_at_start) {
+  const Result<std::vector<ChunkKey>> found = tier->list();
+  if (!found.ok()) {
+    unswept_.emplace(tier, std::move(owned_at_start));
+    return found.status();
+  }
+  unswept_.erase(tier);
+  Status first;
+  for (const ChunkKey& key : *found) {
+    if (owned_at_start.contains(key)) continue;
+    const Status status = settle(tier, key);
+    if (first.ok()) first = status;
+  }
+  return first;
+}
+
+Status Leftovers::settle(Tier* tier, const ChunkKey& key) {
+  const ManifestVersionPtr version = core_->manifest->current();
+  const auto known = version->chunks.find(key);
+  const ChunkRecord* record = known == version->chunks.end() ? nullptr : known->second.get();
+  const std::string name(tier->name());
+  core_->stray_chunks.remove(name, key);
+  if (is_owner(*tier, record)) return Status();
+  const Result<bool> needless = is_needless(core_, tier, key, record);
+  Status problem = needless.status();
+  if (needless.ok() && *needless) {
+    if (may_remove_) problem = tier->drop(key);
+    if (problem.ok()) return problem;
+  }
+  core_->stray_chunks.add({name, key, problem});
+  core_->manifest->skip_generations(key.generation + 1);
+  // Otherwise what is wrong with the chunk is told, and it is nobody's failure.
+  const bool failed = needless.ok() || problem.code() == StatusCode::kUnavailable;
+  return failed ? problem : Status();
 }
 
 }  // namespace firn

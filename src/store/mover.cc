@@ -5,7 +5,6 @@
 
 #include "base/mutant.h"
 #include "model/checksum.h"
-#include "store/leftovers.h"
 
 namespace firn {
 
@@ -13,6 +12,7 @@ namespace {
 
 constexpr DurationNs kRetryNs = 1 * kSecondNs;
 constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
+constexpr DurationNs kUnavailableRetryNs = 5 * kSecondNs;  // nothing is wrong with the chunk
 constexpr int kFlushesPerStep = 16;
 
 bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age) {
@@ -76,11 +76,13 @@ Status Mover::run_policies() {
   const auto keep_first = [&](const Status& status) {
     if (first.ok()) first = status;
   };
+  keep_first(leftovers_.sweep_late());
   keep_first(forget_deleted_namespaces());
   keep_first(relieve_pressure());
   keep_first(flush_aged());
   keep_first(clock_.check());
   if (!core_->condition.clock_suspect()) keep_first(apply_keep());
+  keep_first(remove_unfinished());
   keep_first(remove_unused());
   keep_first(trim_log());
   return first;
@@ -121,7 +123,10 @@ bool Mover::must_wait(const ChunkKey& key) {
 
 void Mover::settle_chunk(const ChunkKey& key, const Status& status, Status* first) {
   if (status.ok()) return;
-  failed_until_[key] = core_->env->monotonic() + kFailedChunkRetryNs;
+  const bool is_away =
+      status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kOutcomeUnknown;
+  failed_until_[key] =
+      core_->env->monotonic() + (is_away ? kUnavailableRetryNs : kFailedChunkRetryNs);
   if (first->ok()) *first = status;
 }
 
@@ -221,9 +226,11 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
     return Status();
   }
   Tier* target = core_->tiers[1].get();
+  FIRN_TRY(leftovers_.check_swept(target));
   const ChunkRecordPtr open = version->open_generation(interval);
   const bool goes_on = open != nullptr && open->tier == target->name();
   ChunkRecord record = goes_on ? *open : new_generation(interval, *target);
+  if (!goes_on) unfinished_.insert(record.key);
   // More rows must not hide that earlier ones are gone.
   const Status complete = goes_on ? check_complete(target, record) : Status();
   Result<ChunkStats> written =
@@ -232,6 +239,7 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
     // The damaged generation stays as it is, for reading what can be read and for verify to name;
     // what arrives from now on must not wait for it.
     record = new_generation(interval, *target);
+    unfinished_.insert(record.key);
     written = target->write(record.key, rows.slices, through);
   }
   FIRN_ASSIGN(record.stats, std::move(written));
@@ -244,10 +252,30 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
   rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
   if (mutant(17)) rows.extras.ids = nullptr;
   if (mutant(10)) core_->memory->release(interval, through);
+  const ChunkKey key = record.key;
   FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));
+  unfinished_.erase(key);
   core_->memory->release(interval, through);
   log_may_shrink_ = true;
   update_flushed_through();
+  return Status();
+}
+
+// The flush that is tried again may get another generation, and then nobody names the first.
+Status Mover::remove_unfinished() {
+  FIRN_TRY(core_->manifest->settle());  // a commit without known outcome may name it
+  const ManifestVersionPtr version = core_->manifest->current();
+  for (auto it = unfinished_.begin(); it != unfinished_.end();) {
+    const ChunkKey key = *it;
+    if (key.generation == core_->manifest->next_generation()) {
+      ++it;  // the next try goes on with it
+      continue;
+    }
+    it = unfinished_.erase(it);
+    if (!version->chunks.contains(key)) {
+      FIRN_TRY(leftovers_.settle(core_->tiers[1].get(), key));
+    }
+  }
   return Status();
 }
 
@@ -328,6 +356,7 @@ Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index)
   ChunkRecordPtr record = open_record;
   Tier* source = core_->find_tier(record->tier);
   Tier* target = core_->tiers[target_index].get();
+  FIRN_TRY(leftovers_.check_swept(target));
   FIRN_TRY(seal_chunk(&record));
   FIRN_TRY(check_complete(source, *record));
   // What an interrupted move left behind.
@@ -445,30 +474,20 @@ Status Mover::remove_unused() {
   return first;
 }
 
-// Those that no record of the log from the segment on can contradict, and whose files are gone: a
-// file without its tombstone would look like one that the manifest has lost.
+// Those that no record of the log from the segment on can contradict, and whose chunks are in no
+// tier: a chunk without its tombstone would look like one that the manifest has lost.
 Result<std::vector<ChunkKey>> Mover::needless_tombstones(const ManifestVersion& version,
                                                          uint64_t segment) {
   std::vector<ChunkKey> needless;
-  std::set<std::pair<std::string, ChunkKey>> stored;
-  bool listed = false;
   for (const auto& [key, record] : version.chunks) {
     if (record->state != ChunkState::kDropped) continue;
     const std::optional<Position> first =
         core_->wal_needs.first_position_from(segment, key.namespace_id);
     const bool is_deleted = core_->find_namespace(key.namespace_id) == nullptr;
     if (!is_deleted && first.has_value() && record->stats.watermark >= *first) continue;
-    if (!listed) {
-      listed = true;
-      for (const auto& tier : core_->tiers) {
-        if (!tier->is_durable()) continue;
-        FIRN_ASSIGN(const std::vector<ChunkKey> keys, tier->list());
-        for (const ChunkKey& found : keys) stored.emplace(tier->name(), found);
-      }
-    }
-    if (!stored.contains({record->tier, key})) needless.push_back(key);
+    needless.push_back(key);
   }
-  return needless;
+  return stored_nowhere(*core_, std::move(needless));
 }
 
 Status Mover::trim_log() {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "store/chunk_command.h"
 #include "store/clock_guard.h"
 #include "store/core.h"
+#include "store/leftovers.h"
 
 namespace firn {
 
@@ -20,7 +22,9 @@ namespace firn {
 class Mover {
  public:
   explicit Mover(std::shared_ptr<StoreCore> core)
-      : core_(std::move(core)), clock_(core_->env, core_->manifest.get(), &core_->condition) {}
+      : core_(std::move(core)),
+        clock_(core_->env, core_->manifest.get(), &core_->condition),
+        leftovers_(core_) {}
 
   // Starts the worker. Before that, recovery may call flush_largest() itself.
   void start();
@@ -31,6 +35,8 @@ class Mover {
   // Queues a command. `done` is called once, on the worker, or with kCancelled from stop().
   void submit(ChunkCommand command, ChunkCommandCallback done);
 
+  // See Leftovers::sweep(). Before start(); what could not be looked at then, the worker looks at.
+  Status sweep_leftovers(bool may_remove) { return leftovers_.sweep(may_remove); }
   // Flushes the memory chunk with the most bytes. False when there is nothing to flush.
   Result<bool> flush_largest();
   // Gives up log segments that no tier needs any more.
@@ -55,6 +61,7 @@ class Mover {
   Status apply_keep();
   Status forget_deleted_namespaces();
   Status remove_unused();
+  Status remove_unfinished();
   void update_flushed_through();
   // Chunks that failed are left alone for a while, so that one of them does not stop the others.
   bool must_wait(const ChunkKey& key);
@@ -86,7 +93,10 @@ class Mover {
   std::deque<Queued> queue_ GUARDED_BY(mutex_);
   // The rest belongs to the worker.
   ClockGuard clock_;
+  Leftovers leftovers_;
   std::map<ChunkKey, TimeNs> failed_until_;  // monotonic
+  // New generations in the second tier whose first write has no known outcome.
+  std::set<ChunkKey> unfinished_;
   bool log_may_shrink_ = true;
 };
 

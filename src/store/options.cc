@@ -45,7 +45,7 @@ Status validate_options(const StoreOptions& options) {
       return invalid_argument("tier '" + tier.name +
                               "' has backend memory but is not the first; only the first may");
     }
-    if (i > 0 && !directories.insert(tier.directory).second) {
+    if (!tier.directory.empty() && !directories.insert(tier.directory).second) {
       return invalid_argument("two tiers have the directory '" + tier.directory + "'");
     }
     if (tier.keep_ns <= 0) {

@@ -95,8 +95,12 @@ class Replay {
   Status relieve() {
     if (core_->options.read_only) return Status();
     while (core_->memory->memory_bytes() > core_->options.memory_bytes_max / 4 * 3) {
-      FIRN_ASSIGN(const bool flushed, mover_->flush_largest());
-      if (!flushed) return Status();
+      const Result<bool> flushed = mover_->flush_largest();
+      // A tier that is away: what was in memory before fits into it again.
+      const bool is_away = flushed.status().code() == StatusCode::kUnavailable;
+      if (is_away && core_->memory->memory_bytes() <= core_->options.memory_bytes_max) break;
+      FIRN_TRY(flushed.status());
+      if (!*flushed) break;
     }
     return Status();
   }
@@ -167,7 +171,7 @@ VerifyReport verify_store(StoreCore* core, const Store::Progress& progress) {
     }
   }
   report.log_records = core->wal->stats().records;
-  for (const StrayChunk& stray : core->stray_chunks) {
+  for (const StrayChunk& stray : core->stray_chunks.all()) {
     found(stray.key.name(), corruption(stray.describe()));
   }
   const ManifestVersionPtr version = core->manifest->current();

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/limits.h"
-#include "store/leftovers.h"
 #include "store/mover.h"
 #include "store/recovery.h"
 #include "store/sequencer.h"
@@ -67,6 +66,22 @@ Status check_limits(const RecordBatch& batch) {
                      std::to_string(kLimits.event_bytes));
   }
   return Status();
+}
+
+// What names this store to a server that keeps some of its data: random, made at the first call.
+Result<std::string> load_store_id(Env* env, const std::string& data_dir) {
+  constexpr size_t kIdBytes = 32;  // hexadecimal digits
+  const std::string path = join_path(data_dir, "STORE_ID");
+  FIRN_ASSIGN(const bool exists, env->exists(path));
+  if (!exists) {
+    Id id;
+    store_le(id.bytes.data(), env->random_u64());
+    store_le(id.bytes.data() + 8, env->random_u64());
+    FIRN_TRY(replace_file(env, path, id.to_hex()));
+  }
+  FIRN_ASSIGN(std::string id, read_file(env, path, kIdBytes));
+  if (id.size() == kIdBytes && Id::parse(id).has_value()) return id;
+  return corruption(path + ": is not the id of a store: 32 hexadecimal digits");
 }
 
 NamespaceInfo info_of(const NamespaceState& state) {
@@ -143,6 +158,9 @@ Status Store::open_tiers() {
       continue;
     }
     config.work_memory_bytes = core->options.tier_work_bytes();
+    if (config.backend == "postgres") {
+      FIRN_ASSIGN(config.store_id, load_store_id(core->env, core->options.data_dir));
+    }
     FIRN_ASSIGN(std::unique_ptr<Tier> tier, make_tier(core->env, config));
     if (!tier->is_durable()) {
       return invalid_argument("tier '" + config.name + "' is not durable");
@@ -182,9 +200,13 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
   FIRN_TRY(env->create_directories(wal_options.directory));
   FIRN_ASSIGN(const auto log_files, env->list_directory(wal_options.directory));
   bool existing_data = !log_files.empty();
+  FIRN_ASSIGN(const bool has_manifest, env->exists(join_path(data_dir, "manifest.db")));
   for (const auto& tier : core->tiers) {
-    FIRN_ASSIGN(const auto chunks, tier->list());
-    existing_data = existing_data || !chunks.empty();
+    const Result<std::vector<ChunkKey>> chunks = tier->list();
+    // A server may be away, but not before it was seen once: it might hold a store's data.
+    if (has_manifest && chunks.status().code() == StatusCode::kUnavailable) continue;
+    FIRN_TRY(chunks.status());
+    existing_data = existing_data || !chunks->empty();
   }
   const auto unused = core->unused;
   FIRN_ASSIGN(
@@ -220,7 +242,7 @@ Status Store::recover(const Progress& progress) {
     core->condition.make_read_only(unavailable("the store was opened for reading only"));
   }
   FIRN_TRY(replay_log(core, parts_->mover.get(), progress));
-  FIRN_TRY(sweep_leftovers(parts_->core, core->condition.accepts_writes()));
+  FIRN_TRY(parts_->mover->sweep_leftovers(core->condition.accepts_writes()));
   if (core->options.read_only || core->find_namespace(kDefaultNamespace) != nullptr) {
     return Status();
   }
@@ -356,7 +378,7 @@ StoreHealth Store::health() const {
   health.clock_suspect = core.condition.clock_suspect();
   if (!health.accepts_writes) health.write_refusal = core.condition.refusal();
   health.mover_error = core.condition.mover_error();
-  for (const StrayChunk& stray : core.stray_chunks) {
+  for (const StrayChunk& stray : core.stray_chunks.all()) {
     health.stray_chunks.push_back(stray.describe());
   }
   health.wal = core.wal->stats();

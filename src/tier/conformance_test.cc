@@ -13,6 +13,7 @@
 #include "base/size.h"
 #include "env/posix_env.h"
 #include "env/test_directory.h"
+#include "env/test_postgres.h"
 #include "model/checksum.h"
 #include "model/test_rows.h"
 #include "tier/object/test_s3_server.h"
@@ -57,23 +58,33 @@ struct Bucket {
 
 class Conformance : public testing::TestWithParam<Backend> {
  protected:
-  void SetUp() override { open(); }
+  void SetUp() override {
+    if (on_server() && TestPostgres::shared() == nullptr) GTEST_SKIP() << "no PostgreSQL here";
+    open();
+  }
 
   bool in_memory() const { return GetParam().backend == std::string_view("memory"); }
+  bool on_server() const { return GetParam().backend == std::string_view("postgres"); }
   // How often a test repeats what costs a file in this backend.
   int repeat(int times) const {
-    const bool files = GetParam().backend == std::string_view("parquet");
+    const bool files = GetParam().backend == std::string_view("parquet") || on_server();
     return std::max(1, times / (files ? 6 : 1) / (GetParam().restart ? 3 : 1));
   }
 
   void open() {
     TierConfig config{.name = "tested", .backend = GetParam().backend, .layout = GetParam().layout};
-    if (!in_memory()) config.directory = directory_.file("tier");
+    if (!in_memory() && !on_server()) config.directory = directory_.file("tier");
+    if (on_server()) {
+      config.dsn = TestPostgres::shared()->dsn();
+      config.schema = schema_;
+    }
     if (GetParam().s3) {
       if (bucket_ == nullptr) bucket_ = std::make_unique<Bucket>();
       bucket_->configure(&config);
     }
-    if (config.backend == "sqlite") config.promoted_attributes = {"host", "http.status", "absent"};
+    if (config.backend == "sqlite" || (on_server() && config.layout == "blocks")) {
+      config.promoted_attributes = {"host", "http.status", "absent"};
+    }
     auto tier = make_tier(posix_env(), config);
     ASSERT_TRUE(tier.ok()) << tier.status().to_string();
     tier_ = std::move(tier).value();
@@ -127,6 +138,7 @@ class Conformance : public testing::TestWithParam<Backend> {
 
   TestDirectory directory_;
   std::unique_ptr<Bucket> bucket_;
+  const std::string schema_ = TestPostgres::new_schema();
   std::unique_ptr<Tier> tier_;
   std::map<ChunkKey, std::vector<BatchSlice>> expected_;
   const ChunkKey key_ = test_chunk();
@@ -216,6 +228,20 @@ TEST_P(Conformance, WatermarkMayRunAheadOfRows) {
   EXPECT_EQ(stats->rows, 10u);
   expect_intact(key_);
   EXPECT_EQ(tier_->verify(key_)->watermark, 80u);
+}
+
+TEST_P(Conformance, ChunkThatLostItsEndIsDamage) {
+  write(key_, {slice_of(random_batch(1, 20, 1))}, 30);
+  ScanSpec spec;
+  AggregateSpec aggregate;
+  spec.complete_through = aggregate.complete_through = 30;
+  EXPECT_EQ(read(key_, spec).size(), 20u);
+  EXPECT_TRUE(tier_->aggregate(key_, aggregate, nullptr).ok());
+  // The chunks of the others cannot get shorter.
+  if (GetParam().backend != std::string_view("sqlite") && !on_server()) return;
+  spec.complete_through = aggregate.complete_through = 31;
+  EXPECT_EQ(tier_->scan(key_, spec, nullptr).status().code(), StatusCode::kCorruption);
+  EXPECT_EQ(tier_->aggregate(key_, aggregate, nullptr).status().code(), StatusCode::kCorruption);
 }
 
 TEST_P(Conformance, PositionsMayHaveGaps) {
@@ -572,6 +598,10 @@ constexpr Backend kBackends[] = {
     {"parquet_restarted", "parquet", "", true},
     {"parquet_s3", "parquet", "", false, true},
     {"parquet_s3_restarted", "parquet", "", true, true},
+    {"postgres_rows", "postgres", "rows", false},
+    {"postgres_rows_restarted", "postgres", "rows", true},
+    {"postgres_blocks", "postgres", "blocks", false},
+    {"postgres_blocks_restarted", "postgres", "blocks", true},
 };
 
 INSTANTIATE_TEST_SUITE_P(Tier, Conformance, testing::ValuesIn(kBackends),

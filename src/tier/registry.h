@@ -29,7 +29,7 @@ struct S3Settings {
 // their defaults, so that a setting without effect is refused instead of ignored.
 struct TierConfig {
   std::string name = {};           // "hot"; unique in the list, names rows of `firn chunks`
-  std::string backend = {};        // "memory", "sqlite" or "parquet"
+  std::string backend = {};        // "memory", "sqlite", "parquet" or "postgres"
   DurationNs keep_ns = INT64_MAX;  // how long rows stay before they move on; applied by the store
   uint64_t max_memory_bytes = 0;   // memory: size at which the store flushes early; 0: by age only
   // parquet: for packing and reading, all calls together; the store derives it from its budget.
@@ -37,11 +37,16 @@ struct TierConfig {
   // sqlite, parquet: where chunks are; created when missing. With a url: only what is local, files
   // being written and the read cache.
   std::string directory = {};
-  std::string layout = {};  // sqlite: "blocks" (also when empty) or "rows"
-  // sqlite: attributes with an index of their own, see attribute_of() for what a key names.
+  // sqlite, postgres: "blocks" or "rows". Empty: blocks for sqlite, rows for postgres.
+  std::string layout = {};
+  // sqlite, postgres: attributes with an index of their own, see attribute_of() for what a key
+  // names.
   std::vector<std::string> promoted_attributes = {};
-  std::string url = {};  // parquet: "s3://bucket/prefix" when chunks are objects
-  S3Settings s3 = {};    // with a url
+  std::string url = {};       // parquet: "s3://bucket/prefix" when chunks are objects
+  S3Settings s3 = {};         // with a url
+  std::string dsn = {};       // postgres: connection string
+  std::string schema = {};    // postgres: where everything is; "firn" when empty
+  std::string store_id = {};  // postgres: whose data it is; set by the store, not configured
 };
 
 // Every backend name make_tier() knows.

@@ -74,5 +74,26 @@ TEST(Registry, WhatCannotBeAppliedIsRefusedByName) {
   EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
 }
 
+TEST(Registry, PostgresTakesItsOwnSettingsOnly) {
+  TierConfig postgres{.name = "warm", .backend = "postgres", .dsn = "host=/tmp dbname=firn"};
+  EXPECT_TRUE(validate_tier(postgres).ok()) << validate_tier(postgres).to_string();
+  postgres.layout = "blocks";
+  postgres.promoted_attributes = {"cluster"};
+  EXPECT_TRUE(validate_tier(postgres).ok());
+  postgres.layout = "rows";
+  EXPECT_EQ(refused(postgres), StatusCode::kInvalidArgument) << "attributes need blocks";
+  postgres.promoted_attributes.clear();
+  postgres.schema = "Firn; --";
+  EXPECT_EQ(refused(postgres), StatusCode::kInvalidArgument);
+  postgres.schema.clear();
+  postgres.dsn = "no connection string";
+  EXPECT_EQ(refused(postgres), StatusCode::kInvalidArgument);
+  postgres.dsn.clear();
+  EXPECT_EQ(refused(postgres), StatusCode::kInvalidArgument);
+  TierConfig sqlite{.name = "warm", .backend = "sqlite", .directory = "warm"};
+  sqlite.dsn = "host=/tmp";
+  EXPECT_EQ(refused(sqlite), StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace firn

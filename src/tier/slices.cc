@@ -59,6 +59,14 @@ Status check_slices(const ChunkKey& key, std::span<const BatchSlice> slices, Pos
   return Status();
 }
 
+Status check_complete_through(const ChunkKey& key, Position watermark, Position complete_through) {
+  if (watermark >= complete_through) return Status();
+  return corruption("chunk " + key.name() + " is complete up to position " +
+                    std::to_string(watermark) + ", but must be up to " +
+                    std::to_string(complete_through) +
+                    ": it lost its end, or is an older copy; restore it from a backup");
+}
+
 uint64_t slice_bytes(const BatchSlice& slice) {
   return slice.batch->size_bytes() * slice.rows() / slice.batch->rows();
 }

@@ -25,6 +25,9 @@ BatchSlice rows_after(const BatchSlice& slice, Position watermark);
 // namespace, inside its time range, ascending by position and none above `through`.
 Status check_slices(const ChunkKey& key, std::span<const BatchSlice> slices, Position through);
 
+// kCorruption when the chunk is not complete_through (ScanSpec) what the caller knows it held.
+Status check_complete_through(const ChunkKey& key, Position watermark, Position complete_through);
+
 // Bytes of the slice's rows, as their share of the batch's.
 uint64_t slice_bytes(const BatchSlice& slice);
 

@@ -1,9 +1,5 @@
 #include "tier/sqlite/chunk_file.h"
 
-#include <algorithm>
-
-#include "tier/sqlite/key_filter.h"
-
 namespace firn {
 
 ChunkFile::Session::~Session() {
@@ -59,107 +55,6 @@ Result<std::unique_ptr<ChunkFile::Session>> ChunkFile::begin_read() {
   return session;
 }
 
-Result<ChunkFile::Headers> ChunkFile::headers(Session* session) {
-  const ChunkMeta& meta = session->meta();
-  Headers known;
-  int64_t known_end = 0;
-  {
-    MutexLock lock(&mutex_);
-    if (headers_ != nullptr && headers_epoch_ == meta.epoch && headers_end_ <= meta.next_block) {
-      if (headers_end_ == meta.next_block) return headers_;
-      known = headers_;
-      known_end = headers_end_;
-    }
-  }
-  auto loaded = load_headers(session->db(), known_end, meta.next_block);
-  if (!loaded.ok()) return loaded.status().with_context(path_);
-  auto all = std::make_shared<std::vector<BlockHeader>>();
-  if (known != nullptr) *all = *known;
-  all->insert(all->end(), loaded->begin(), loaded->end());
-  uint64_t rows = 0;
-  for (const BlockHeader& header : *all) rows += header.rows;
-  if (all->size() != meta.blocks || rows != meta.stats.rows) {
-    return corruption(path_ + ": " + std::to_string(all->size()) + " blocks with " +
-                      std::to_string(rows) + " rows, but meta counts " +
-                      std::to_string(meta.blocks) + " with " + std::to_string(meta.stats.rows));
-  }
-  MutexLock lock(&mutex_);
-  // A session that began earlier must not put its older view in place of a newer one.
-  if (headers_ == nullptr || meta.epoch > headers_epoch_ ||
-      (meta.epoch == headers_epoch_ && meta.next_block > headers_end_)) {
-    headers_ = all;
-    headers_epoch_ = meta.epoch;
-    headers_end_ = meta.next_block;
-  }
-  return Headers(std::move(all));
-}
-
-Result<std::vector<ChunkFile::FilterPtr>> ChunkFile::filters(
-    Session* session, uint32_t kind, std::span<const BlockHeader* const> blocks) {
-  std::vector<FilterPtr> found(blocks.size());
-  std::vector<const BlockHeader*> missing;
-  const int64_t base = int64_t{kind} << kFilterKindShift;
-  {
-    MutexLock lock(&mutex_);
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      if (((blocks[i]->filters >> kind) & 1) == 0) continue;
-      const auto it = filters_.find(base + blocks[i]->id);
-      if (it != filters_.end()) {
-        found[i] = it->second;
-      } else {
-        missing.push_back(blocks[i]);
-      }
-    }
-  }
-  if (missing.empty()) return found;
-  std::vector<FilterPtr> loaded;
-  const Status status = load_filters(session, kind, missing, &loaded);
-  if (!status.ok()) return status.with_context(path_);
-  {
-    MutexLock lock(&mutex_);
-    for (size_t i = 0; i < missing.size(); ++i) {
-      if (filters_.emplace(base + missing[i]->id, loaded[i]).second) {
-        cache_bytes_.fetch_add(loaded[i]->size() + 96);  // with what the map and pointers take
-      }
-    }
-  }
-  size_t next = 0;
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    if (next < missing.size() && blocks[i] == missing[next]) found[i] = loaded[next++];
-  }
-  return found;
-}
-
-Status ChunkFile::load_filters(Session* session, uint32_t kind,
-                               std::span<const BlockHeader* const> blocks,
-                               std::vector<FilterPtr>* out) {
-  const int64_t base = int64_t{kind} << kFilterKindShift;
-  // One pass over the filters of the kind, from the first to the last block wanted, with steps over
-  // gaps too wide to read through.
-  constexpr int64_t kGapMax = 16;
-  FIRN_ASSIGN(SqliteStatement select,
-              session->db()->prepare("SELECT id, data FROM filters WHERE id >= ? ORDER BY id"));
-  int64_t at = -1;  // the block whose filter the statement stands on
-  for (const BlockHeader* block : blocks) {
-    if (at < 0 || block->id - at > kGapMax) {
-      select.reset();
-      FIRN_TRY(select.bind_int64(1, base + block->id));
-      at = -1;
-    }
-    while (at < block->id) {
-      FIRN_ASSIGN(const bool row, select.step());
-      if (!row) break;
-      at = select.column_int64(0) - base;
-    }
-    if (at != block->id || !key_filter_is_intact(select.column_blob(1))) {
-      return corruption(block->describe() + ": filter " + std::to_string(kind) +
-                        (at == block->id ? " does not fit its crc" : " is missing"));
-    }
-    out->push_back(std::make_shared<const std::string>(select.column_blob(1)));
-  }
-  return Status();
-}
-
 Result<SqliteDb*> ChunkFile::writer(bool create) {
   MutexLock lock(&mutex_);
   FIRN_TRY(open_writer(create));
@@ -194,16 +89,8 @@ Status ChunkFile::remove() {
   idle_.clear();
   if (is_being_read()) return unavailable("chunk " + key_.name() + " is being read; drop it later");
   writer_.reset();
-  headers_.reset();
-  filters_.clear();
-  cache_bytes_.store(0);
+  index_.clear();
   return remove_sqlite_db(env_, path_);
-}
-
-void ChunkFile::drop_caches() {
-  MutexLock lock(&mutex_);
-  filters_.clear();
-  cache_bytes_.store(0);
 }
 
 }  // namespace firn

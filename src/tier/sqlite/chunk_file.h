@@ -4,15 +4,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
 #include "env/env.h"
 #include "env/sqlite_db.h"
-#include "tier/sqlite/block.h"
+#include "tier/blocks/block_index.h"
 #include "tier/sqlite/chunk_meta.h"
 #include "tier/tier.h"
 
@@ -53,13 +51,7 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
   // kNotFound when there is no such file, or nothing in it yet.
   Result<std::unique_ptr<Session>> begin_read();
 
-  // The headers of all blocks that the session sees, ascending.
-  using Headers = std::shared_ptr<const std::vector<BlockHeader>>;
-  Result<Headers> headers(Session* session);
-  // The filters of a kind for the given blocks, in their order; null for a block that has none.
-  using FilterPtr = std::shared_ptr<const std::string>;
-  Result<std::vector<FilterPtr>> filters(Session* session, uint32_t kind,
-                                         std::span<const BlockHeader* const> blocks);
+  BlockIndex* index() { return &index_; }
 
   // The connection for writing, opened at the first call. kNotFound without a file, unless
   // `create`.
@@ -73,8 +65,7 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
   Status remove();
 
   bool is_being_read() const { return sessions_.load() > 0; }
-  uint64_t cache_bytes() const { return cache_bytes_.load(); }
-  void drop_caches();
+  uint64_t cache_bytes() const { return index_.cache_bytes(); }
 
  private:
   static constexpr size_t kIdleConnectionsMax = 2;
@@ -83,24 +74,18 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
   // Undoes a change of the journal mode that a crash interrupted.
   Status recover() REQUIRES(mutex_);
   Status open_writer(bool create) REQUIRES(mutex_);
-  Status load_filters(Session* session, uint32_t kind, std::span<const BlockHeader* const> blocks,
-                      std::vector<FilterPtr>* out);
 
   Env* const env_;
   const std::string path_;
   const ChunkKey key_;
   std::unique_ptr<SqliteDb> writer_;
   std::atomic<uint32_t> sessions_{0};
-  std::atomic<uint64_t> cache_bytes_{0};
+  BlockIndex index_;
 
   // Also held while the journal mode changes, and while finish() and remove() need the file for
   // themselves.
   Mutex mutex_;
   std::vector<std::unique_ptr<SqliteDb>> idle_ GUARDED_BY(mutex_);
-  uint64_t headers_epoch_ GUARDED_BY(mutex_) = 0;
-  int64_t headers_end_ GUARDED_BY(mutex_) = 0;
-  Headers headers_ GUARDED_BY(mutex_);
-  std::unordered_map<int64_t, FilterPtr> filters_ GUARDED_BY(mutex_);  // by filters.id
 };
 
 }  // namespace firn

@@ -7,19 +7,15 @@
 
 #include "base/status.h"
 #include "env/sqlite_db.h"
+#include "tier/blocks/block.h"
 #include "tier/sqlite/sqlite_format.h"
 #include "tier/tier.h"
 
 namespace firn {
 
 // What the table `meta` of a chunk file says (docs/formats/sqlite_chunk.md).
-struct ChunkMeta {
+struct ChunkMeta : BlockCounts {  // stats.bytes is the size of the database
   SqliteLayout layout = SqliteLayout::kBlocks;
-  std::vector<std::string> attributes;  // promoted
-  ChunkStats stats;                     // `bytes` is the size of the database
-  uint64_t blocks = 0;
-  int64_t next_block = 1;
-  uint64_t epoch = 0;  // grows when blocks are removed
 };
 
 // Nothing when the file holds no chunk yet. kCorruption when the values contradict their crc or the

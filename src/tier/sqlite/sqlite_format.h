@@ -1,9 +1,6 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-
-#include "base/size.h"
 
 // Constants of docs/formats/sqlite_chunk.md, shared by reader and writer.
 
@@ -16,17 +13,8 @@ enum class SqliteLayout : uint8_t {
 
 inline constexpr uint64_t kSqliteChunkVersion = 2;
 
-inline constexpr uint32_t kBlockRowsMax = 4096;
-inline constexpr uint64_t kBlockRawBytesMax = 16 * kMiB;
-inline constexpr int64_t kColumnSlots = 32;           // columns.id = block * kColumnSlots + column
-inline constexpr int64_t kFilterKindShift = 40;       // filters.id = (kind << shift) + block
-inline constexpr uint32_t kAttributeFilterKind = 32;  // of the first promoted attribute
-inline constexpr size_t kPromotedAttributesMax = 32;
-
-inline constexpr size_t kFilterLineBytes = 64;
-inline constexpr size_t kFilterBitsPerValue = 12;
-inline constexpr size_t kFilterProbes = 6;
-inline constexpr uint64_t kFilterMultiplier = 0x9e3779b97f4a7c15;
+inline constexpr int64_t kColumnSlots = 32;      // columns.id = block * kColumnSlots + column
+inline constexpr int64_t kFilterKindShift = 40;  // filters.id = (kind << shift) + block
 
 inline constexpr const char* kMetaSchema =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";

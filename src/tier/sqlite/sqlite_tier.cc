@@ -6,8 +6,7 @@
 
 #include "base/mutex.h"
 #include "tier/slices.h"
-#include "tier/sqlite/block_reader.h"
-#include "tier/sqlite/block_writer.h"
+#include "tier/sqlite/block_tables.h"
 #include "tier/sqlite/chunk_file.h"
 #include "tier/sqlite/row_layout.h"
 
@@ -138,10 +137,11 @@ Status SqliteTier::add_slices(SqliteDb* db, const ChunkKey& key, std::span<const
   if (meta->layout == SqliteLayout::kRows) return write_rows(db, slices, meta);
   uint64_t rows = 0;
   for (const BatchSlice& slice : slices) rows += slice.rows();
-  FIRN_ASSIGN(const auto writer, BlockWriter::open(db, meta));
-  FIRN_TRY(writer->absorb_tail(key.namespace_id, rows));
-  for (const BatchSlice& slice : slices) FIRN_TRY(writer->add(slice));
-  return writer->finish();
+  FIRN_ASSIGN(const auto sink, open_block_sink(db));
+  BlockWriter writer(sink.get(), meta);
+  FIRN_TRY(writer.absorb_tail(key.namespace_id, rows));
+  for (const BatchSlice& slice : slices) FIRN_TRY(writer.add(slice));
+  return writer.finish();
 }
 
 Result<ChunkStats> SqliteTier::seal(const ChunkKey& key) {
@@ -167,18 +167,13 @@ Result<std::unique_ptr<BatchReader>> SqliteTier::scan(const ChunkKey& key, const
   const bool is_missing = begun.status().code() == StatusCode::kNotFound;
   if (!begun.ok() && !(is_missing && spec.complete_through > 0)) return begun.status();
   const Position watermark = is_missing ? 0 : (*begun)->meta().stats.watermark;
-  if (watermark < spec.complete_through) {
-    return corruption(file->path() + ": chunk " + key.name() + " is complete up to position " +
-                      std::to_string(watermark) + ", but must be up to " +
-                      std::to_string(spec.complete_through) +
-                      ": its log was damaged, or the file is an older one; restore it from a "
-                      "backup");
-  }
+  const Status complete = check_complete_through(key, watermark, spec.complete_through);
+  if (!complete.ok()) return complete.with_context(file->path());
   std::unique_ptr<ChunkFile::Session> session = std::move(*begun);
   if (session->meta().layout == SqliteLayout::kRows) {
     return read_rows(std::move(session), spec, cost);
   }
-  return read_blocks(std::move(session), spec, cost);
+  return read_blocks(make_block_session(std::move(session)), spec, cost);
 }
 
 Result<ChunkStats> SqliteTier::verify(const ChunkKey& key) {
@@ -192,8 +187,10 @@ Result<ChunkStats> SqliteTier::verify(const ChunkKey& key) {
     return stats;
   }
   // Our own reading comes first: it can name the positions that are affected.
-  FIRN_TRY(verify_blocks(session.get()));
-  const Status integrity = session->db()->check_integrity();
+  SqliteDb* const db = session->db();
+  const auto blocks = make_block_session(std::move(session));
+  FIRN_TRY(verify_blocks(blocks.get()));
+  const Status integrity = db->check_integrity();
   if (!integrity.ok()) return integrity.with_context(file->path());
   return stats;
 }

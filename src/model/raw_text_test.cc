@@ -1,4 +1,4 @@
-#include "engine/raw_text.h"
+#include "model/raw_text.h"
 
 #include "model/test_rows.h"
 
@@ -56,6 +56,24 @@ TEST(RawTextTest, RefusesEncodingsThatDoNotHold) {
   EXPECT_FALSE(decode_raw_texts(std::string("\x05\x09\0\0\0x", 6)).has_value());
   EXPECT_FALSE(decode_raw_texts(std::string("\x7f\x01\0\0\0x", 6)).has_value());
   EXPECT_TRUE(decode_raw_texts("").has_value());
+}
+
+TEST(RawTextTest, NulIsReplacedWhereTheRuleSaysSo) {
+  const std::string text("a\0b", 3);
+  EXPECT_TRUE(is_utf8(text));
+  EXPECT_FALSE(is_utf8(text, TextRule::kUtf8WithoutNul));
+  EXPECT_EQ(to_utf8(text, TextRule::kUtf8WithoutNul),
+            "a\xEF\xBF\xBD"
+            "b");
+  std::vector<EventRow> rows(1);
+  rows[0].type = text;
+  const BatchPtr batch = make_batch(rows);
+  EXPECT_TRUE(encode_raw_texts(*batch, 0).empty());
+  const std::string raw = encode_raw_texts(*batch, 0, TextRule::kUtf8WithoutNul);
+  const auto decoded = decode_raw_texts(raw);
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_EQ((*decoded)[static_cast<size_t>(ColumnId::kType)], text);
+  EXPECT_EQ(count_raw_rows(slice_of(batch), TextRule::kUtf8WithoutNul), 1u);
 }
 
 }  // namespace

@@ -1,21 +1,22 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
-#include "env/sqlite_db.h"
 #include "model/filter.h"
 #include "model/packed.h"
 #include "model/record_batch.h"
-#include "tier/sqlite/sqlite_format.h"
+#include "tier/blocks/block_format.h"
 #include "tier/tier.h"
 
 namespace firn {
 
-// A row of the table `blocks`.
+// What is stored of a block beside its columns and filters.
 struct BlockHeader {
   int64_t id = 0;
   uint32_t rows = 0;
@@ -44,13 +45,44 @@ bool zone_may_match(const BlockHeader& header, const Filter& filter);
 // True when every row satisfies the filter.
 bool zone_is_inside(const BlockHeader& header, const Filter& filter);
 
-// The headers with from <= id < to, ascending. kCorruption names the block.
-Result<std::vector<BlockHeader>> load_headers(SqliteDb* db, int64_t from, int64_t to);
+// The header as it is stored: the members in their order, then the crc.
+using BlockNumbers = std::array<uint64_t, 14>;
+BlockNumbers block_numbers(const BlockHeader& header);
+// Adds the header that is stored like this. kCorruption, naming the block, when the crc does not
+// fit or the block does not follow the last of `headers`.
+Status append_header(const BlockNumbers& numbers, std::vector<BlockHeader>* headers);
 
-// Reads columns of blocks. Thread rule: one thread at a time. `db` must outlive it.
+// What a chunk says of all its blocks together.
+struct BlockCounts {
+  std::vector<std::string> attributes;  // promoted
+  ChunkStats stats;
+  uint64_t blocks = 0;
+  int64_t next_block = 1;
+  uint64_t epoch = 0;  // grows when blocks are removed
+};
+
+using FilterPtr = std::shared_ptr<const std::string>;
+
+// The blocks of a chunk as one transaction of a backend sees them. Thread rule: one thread at a
+// time. Everything below answers kCorruption, naming the block, when something is missing.
+class BlockSource {
+ public:
+  virtual ~BlockSource() = default;
+  // The headers with from <= id < to, ascending.
+  virtual Result<std::vector<BlockHeader>> load_headers(int64_t from, int64_t to) = 0;
+  // Adds the block's columns whose bits are set; all are among those that the block has.
+  virtual Status load_columns(const BlockHeader& header, uint64_t columns,
+                              std::vector<PackedColumn>* out) = 0;
+  // Adds the intact filters of a kind that all the blocks have, in the order of the blocks, which
+  // ascend.
+  virtual Status load_filters(uint32_t kind, std::span<const BlockHeader* const> blocks,
+                              std::vector<FilterPtr>* out) = 0;
+};
+
+// Reads columns of blocks. Thread rule: one thread at a time. `source` must outlive it.
 class ColumnReader {
  public:
-  static Result<ColumnReader> open(SqliteDb* db);
+  explicit ColumnReader(BlockSource* source) : source_(source) {}
 
   // The block with the columns of the projection that it has. Adds to `cost` (may be null) the
   // bytes that were not read by the call before for the same block. kCorruption names the block.
@@ -58,9 +90,7 @@ class ColumnReader {
                         const Projection& projection, ScanCost* cost);
 
  private:
-  explicit ColumnReader(SqliteStatement select) : select_(std::move(select)) {}
-
-  SqliteStatement select_;
+  BlockSource* source_;
   int64_t block_ = 0;                 // whose columns are in packed_
   std::vector<PackedColumn> packed_;  // so that a second load of a block reads only what is new
 };

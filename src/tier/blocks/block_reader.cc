@@ -1,11 +1,11 @@
-#include "tier/sqlite/block_reader.h"
+#include "tier/blocks/block_reader.h"
 
 #include <algorithm>
 #include <bit>
 
+#include "tier/blocks/key_filter.h"
 #include "tier/lookup.h"
 #include "tier/slices.h"
-#include "tier/sqlite/key_filter.h"
 
 namespace firn {
 
@@ -13,10 +13,10 @@ namespace {
 
 class BlockReader : public BatchReader {
  public:
-  BlockReader(std::unique_ptr<ChunkFile::Session> session, ColumnReader columns,
-              std::vector<BlockHeader> blocks, const ScanSpec& spec, ScanCost* cost)
+  BlockReader(std::unique_ptr<BlockSession> session, std::vector<BlockHeader> blocks,
+              const ScanSpec& spec, ScanCost* cost)
       : session_(std::move(session)),
-        columns_(std::move(columns)),
+        columns_(session_.get()),
         blocks_(std::move(blocks)),
         filter_(spec.filter),
         filter_columns_(Projection::none().with(spec.filter)),
@@ -28,7 +28,7 @@ class BlockReader : public BatchReader {
   Result<bool> next(BatchSlice* out) override {
     while (next_ < blocks_.size()) {
       const Status status = read_block(blocks_[next_++], out);
-      if (!status.ok()) return status.with_context(session_->file()->path());
+      if (!status.ok()) return status.with_context(session_->place());
       if (out->batch != nullptr) return true;
     }
     return false;
@@ -37,7 +37,7 @@ class BlockReader : public BatchReader {
  private:
   // Leaves a null batch when no row of the block satisfies the filter.
   Status read_block(const BlockHeader& header, BatchSlice* out) {
-    const NamespaceId id = session_->file()->key().namespace_id;
+    const NamespaceId id = session_->key().namespace_id;
     *out = {};
     if (cost_ != nullptr) {
       ++cost_->blocks_read;
@@ -56,8 +56,8 @@ class BlockReader : public BatchReader {
     return Status();
   }
 
-  const std::unique_ptr<ChunkFile::Session> session_;
-  ColumnReader columns_;  // destroyed before the session
+  const std::unique_ptr<BlockSession> session_;
+  ColumnReader columns_;
   std::vector<BlockHeader> blocks_;
   const Filter filter_;
   const Projection filter_columns_, projection_;
@@ -66,12 +66,12 @@ class BlockReader : public BatchReader {
 };
 
 // Removes the blocks of which a filter says that they hold none of the predicate's values.
-Status prune_by_key(ChunkFile::Session* session, const Predicate& predicate,
+Status prune_by_key(BlockSession* session, const Predicate& predicate,
                     std::vector<const BlockHeader*>* blocks) {
-  const auto kind = filter_kind_of(predicate, session->meta().attributes);
+  const auto kind = filter_kind_of(predicate, session->counts().attributes);
   const auto hashes = predicate_hashes(Dataset::kEvents, predicate);
   if (!kind || !hashes) return Status();
-  FIRN_ASSIGN(const auto filters, session->file()->filters(session, *kind, *blocks));
+  FIRN_ASSIGN(const auto filters, session->index()->filters(session, *kind, *blocks));
   size_t kept = 0;
   for (size_t i = 0; i < blocks->size(); ++i) {
     const bool may_match =
@@ -84,8 +84,8 @@ Status prune_by_key(ChunkFile::Session* session, const Predicate& predicate,
   return Status();
 }
 
-Status verify_block(ChunkFile::Session* session, const BlockHeader& stored, ColumnReader* columns) {
-  const ChunkKey& key = session->file()->key();
+Status verify_block(BlockSession* session, const BlockHeader& stored, ColumnReader* columns) {
+  const ChunkKey& key = session->key();
   FIRN_ASSIGN(const BatchPtr batch,
               columns->load(stored, key.namespace_id, Projection::all(), nullptr));
   const BatchSlice slice{batch, nullptr};
@@ -104,11 +104,11 @@ Status verify_block(ChunkFile::Session* session, const BlockHeader& stored, Colu
     return corruption(stored.describe() + ": its zone map does not fit its rows");
   }
   uint64_t kinds = 0;
-  for (const auto& [kind, expected] : build_block_filters(*batch, session->meta().attributes)) {
+  for (const auto& [kind, expected] : build_block_filters(*batch, session->counts().attributes)) {
     kinds |= uint64_t{1} << kind;
     const BlockHeader* block = &stored;
     if (((stored.filters >> kind) & 1) == 0) break;
-    FIRN_ASSIGN(const auto filter, session->file()->filters(session, kind, {&block, 1}));
+    FIRN_ASSIGN(const auto filter, session->index()->filters(session, kind, {&block, 1}));
     if (*filter[0] != expected) {
       return corruption(stored.describe() + ": filter " + std::to_string(kind) +
                         " does not fit the rows");
@@ -122,37 +122,40 @@ Status verify_block(ChunkFile::Session* session, const BlockHeader& stored, Colu
 
 }  // namespace
 
-Result<std::unique_ptr<BatchReader>> read_blocks(std::unique_ptr<ChunkFile::Session> session,
+Result<std::unique_ptr<BatchReader>> read_blocks(std::unique_ptr<BlockSession> session,
                                                  const ScanSpec& spec, ScanCost* cost) {
-  FIRN_ASSIGN(const ChunkFile::Headers headers, session->file()->headers(session.get()));
+  const auto found = session->index()->headers(session.get(), session->counts());
+  if (!found.ok()) return found.status().with_context(session->place());
+  const BlockIndex::Headers& headers = *found;
   std::vector<const BlockHeader*> left;
   for (const BlockHeader& header : *headers) {
     if (zone_may_match(header, spec.filter)) left.push_back(&header);
   }
   for (const Predicate& predicate : spec.filter.predicates) {
-    if (!left.empty()) FIRN_TRY(prune_by_key(session.get(), predicate, &left));
+    if (left.empty()) break;
+    const Status pruned = prune_by_key(session.get(), predicate, &left);
+    if (!pruned.ok()) return pruned.with_context(session->place());
   }
   if (cost != nullptr) cost->blocks_pruned += headers->size() - left.size();
   std::vector<BlockHeader> blocks;
   blocks.reserve(left.size());
   for (const BlockHeader* header : left) blocks.push_back(*header);
-  FIRN_ASSIGN(ColumnReader columns, ColumnReader::open(session->db()));
-  return std::unique_ptr<BatchReader>(std::make_unique<BlockReader>(
-      std::move(session), std::move(columns), std::move(blocks), spec, cost));
+  return std::unique_ptr<BatchReader>(
+      std::make_unique<BlockReader>(std::move(session), std::move(blocks), spec, cost));
 }
 
-Status verify_blocks(ChunkFile::Session* session) {
-  session->file()->drop_caches();
-  const ChunkMeta& meta = session->meta();
-  auto headers = load_headers(session->db(), 0, INT64_MAX);
-  const std::string& path = session->file()->path();
-  if (!headers.ok()) return headers.status().with_context(path);
-  FIRN_ASSIGN(ColumnReader columns, ColumnReader::open(session->db()));
+Status verify_blocks(BlockSession* session) {
+  session->index()->drop_filters();
+  const BlockCounts& counts = session->counts();
+  auto headers = session->load_headers(0, INT64_MAX);
+  const std::string& place = session->place();
+  if (!headers.ok()) return headers.status().with_context(place);
+  ColumnReader columns(session);
   ChunkStats sums;
-  size_t stored_columns = 0, stored_filters = 0;
+  uint64_t stored_columns = 0, stored_filters = 0;
   for (const BlockHeader& header : *headers) {
     const Status status = verify_block(session, header, &columns);
-    if (!status.ok()) return status.with_context(path);
+    if (!status.ok()) return status.with_context(place);
     SliceZone zone;
     zone.time_min = header.time_min;
     zone.time_max = header.time_max;
@@ -162,25 +165,18 @@ Status verify_blocks(ChunkFile::Session* session) {
     sums.rows += header.rows;
     sums.raw_bytes += header.raw_bytes;
     sums.checksum += header.checksum;
-    stored_columns += static_cast<size_t>(std::popcount(header.columns));
-    stored_filters += static_cast<size_t>(std::popcount(header.filters));
+    stored_columns += static_cast<uint64_t>(std::popcount(header.columns));
+    stored_filters += static_cast<uint64_t>(std::popcount(header.filters));
   }
-  const ChunkStats& told = meta.stats;
-  if (headers->size() != meta.blocks || sums.rows != told.rows || sums.checksum != told.checksum ||
-      sums.raw_bytes != told.raw_bytes || sums.time_min != told.time_min ||
-      sums.time_max != told.time_max || sums.position_min != told.position_min ||
-      sums.position_max != told.position_max || sums.position_max > told.watermark) {
-    return corruption(path + ": the blocks together do not fit what meta says of the chunk");
+  const ChunkStats& told = counts.stats;
+  if (headers->size() != counts.blocks || sums.rows != told.rows ||
+      sums.checksum != told.checksum || sums.raw_bytes != told.raw_bytes ||
+      sums.time_min != told.time_min || sums.time_max != told.time_max ||
+      sums.position_min != told.position_min || sums.position_max != told.position_max ||
+      sums.position_max > told.watermark) {
+    return corruption(place + ": the blocks together do not fit what meta says of the chunk");
   }
-  FIRN_ASSIGN(const int64_t columns_found,
-              query_integer(session->db(), "SELECT count(*) FROM columns"));
-  FIRN_ASSIGN(const int64_t filters_found,
-              query_integer(session->db(), "SELECT count(*) FROM filters"));
-  if (static_cast<size_t>(columns_found) != stored_columns ||
-      static_cast<size_t>(filters_found) != stored_filters) {
-    return corruption(path + ": columns or filters that belong to no block");
-  }
-  return Status();
+  return session->verify_parts(stored_columns, stored_filters).with_context(place);
 }
 
 }  // namespace firn

@@ -1,4 +1,4 @@
-#include "tier/sqlite/block.h"
+#include "tier/blocks/block.h"
 
 #include <algorithm>
 #include <bit>
@@ -12,9 +12,6 @@ namespace firn {
 namespace {
 
 constexpr uint64_t kAllKinds = ~uint64_t{0};
-constexpr const char* kHeaderColumns =
-    "id, rows, position_min, position_max, time_min, time_max, severity_max, kinds, columns, "
-    "filters, raw_bytes, packed_bytes, checksum, crc";
 
 uint64_t kind_bit(int64_t kind) { return kind < 0 || kind > 63 ? kAllKinds : uint64_t{1} << kind; }
 
@@ -34,6 +31,23 @@ bool predicate_may_match(const BlockHeader& header, const Predicate& predicate) 
 }
 
 }  // namespace
+
+BlockNumbers block_numbers(const BlockHeader& header) {
+  return {static_cast<uint64_t>(header.id),
+          header.rows,
+          header.position_min,
+          header.position_max,
+          static_cast<uint64_t>(header.time_min),
+          static_cast<uint64_t>(header.time_max),
+          header.severity_max,
+          header.kinds,
+          header.columns,
+          header.filters,
+          header.raw_bytes,
+          header.packed_bytes,
+          header.checksum,
+          header.crc()};
+}
 
 uint32_t BlockHeader::crc() const {
   std::string bytes;
@@ -90,68 +104,50 @@ bool zone_is_inside(const BlockHeader& header, const Filter& filter) {
          filter.positions.contains(header.position_max);
 }
 
-Result<std::vector<BlockHeader>> load_headers(SqliteDb* db, int64_t from, int64_t to) {
-  std::vector<BlockHeader> headers;
-  FIRN_ASSIGN(SqliteStatement select,
-              db->prepare(std::string("SELECT ") + kHeaderColumns +
-                          " FROM blocks WHERE id >= ? AND id < ? ORDER BY id"));
-  FIRN_TRY(select.bind_int64(1, from));
-  FIRN_TRY(select.bind_int64(2, to));
-  while (true) {
-    FIRN_ASSIGN(const bool row, select.step());
-    if (!row) return headers;
-    const auto number = [&](int column) {
-      return static_cast<uint64_t>(select.column_int64(column));
-    };
-    BlockHeader header;
-    header.id = select.column_int64(0);
-    header.rows = static_cast<uint32_t>(number(1));
-    header.position_min = number(2);
-    header.position_max = number(3);
-    header.time_min = select.column_int64(4);
-    header.time_max = select.column_int64(5);
-    header.severity_max = static_cast<uint8_t>(number(6));
-    header.kinds = number(7);
-    header.columns = number(8);
-    header.filters = number(9);
-    header.raw_bytes = number(10);
-    header.packed_bytes = number(11);
-    header.checksum = number(12);
-    if ((header.crc() != number(13) && !mutant(18)) || header.rows != number(1)) {
-      return corruption(header.describe() + ": its row in the table blocks does not fit its crc");
-    }
-    if (!headers.empty() && header.position_min <= headers.back().position_max) {
-      return corruption(header.describe() + ": positions do not follow " +
-                        headers.back().describe());
-    }
-    headers.push_back(header);
+Status append_header(const BlockNumbers& numbers, std::vector<BlockHeader>* headers) {
+  BlockHeader header;
+  header.id = static_cast<int64_t>(numbers[0]);
+  header.rows = static_cast<uint32_t>(numbers[1]);
+  header.position_min = numbers[2];
+  header.position_max = numbers[3];
+  header.time_min = static_cast<TimeNs>(numbers[4]);
+  header.time_max = static_cast<TimeNs>(numbers[5]);
+  header.severity_max = static_cast<uint8_t>(numbers[6]);
+  header.kinds = numbers[7];
+  header.columns = numbers[8];
+  header.filters = numbers[9];
+  header.raw_bytes = numbers[10];
+  header.packed_bytes = numbers[11];
+  header.checksum = numbers[12];
+  if ((header.crc() != numbers[13] && !mutant(18)) || header.rows != numbers[1]) {
+    return corruption(header.describe() + ": its row in the table blocks does not fit its crc");
   }
-}
-
-Result<ColumnReader> ColumnReader::open(SqliteDb* db) {
-  FIRN_ASSIGN(SqliteStatement select, db->prepare("SELECT data FROM columns WHERE id = ?"));
-  return ColumnReader(std::move(select));
+  if (!headers->empty() && header.position_min <= headers->back().position_max) {
+    return corruption(header.describe() + ": positions do not follow " +
+                      headers->back().describe());
+  }
+  headers->push_back(header);
+  return Status();
 }
 
 Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId namespace_id,
                                     const Projection& projection, ScanCost* cost) {
   if (block_ != header.id) packed_.clear();
   block_ = header.id;
+  uint64_t missing = 0;
   for (uint64_t left = header.columns; left != 0; left &= left - 1) {
     const auto column = static_cast<ColumnId>(std::countr_zero(left));
     if (column != ColumnId::kPosition && !projection.has(column)) continue;
     const bool present = std::any_of(packed_.begin(), packed_.end(),
                                      [&](const PackedColumn& p) { return p.id == column; });
-    if (present) continue;
-    FIRN_TRY(select_.bind_int64(1, header.id * kColumnSlots + static_cast<int64_t>(column)));
-    FIRN_ASSIGN(const bool row, select_.step());
-    if (!row) {
-      return corruption(header.describe() + ": column " + std::to_string(static_cast<int>(column)) +
-                        " is missing");
+    if (!present) missing |= left & -left;
+  }
+  if (missing != 0) {
+    const size_t known = packed_.size();
+    FIRN_TRY(source_->load_columns(header, missing, &packed_));
+    for (size_t i = known; cost != nullptr && i < packed_.size(); ++i) {
+      cost->bytes_read += packed_[i].bytes.size();
     }
-    packed_.push_back({column, std::string(select_.column_blob(0))});
-    select_.reset();
-    if (cost != nullptr) cost->bytes_read += packed_.back().bytes.size();
   }
   std::sort(packed_.begin(), packed_.end(),
             [](const PackedColumn& a, const PackedColumn& b) { return a.id < b.id; });

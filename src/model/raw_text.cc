@@ -1,4 +1,4 @@
-#include "engine/raw_text.h"
+#include "model/raw_text.h"
 
 #include <simdjson.h>
 
@@ -12,15 +12,16 @@ bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) == 
 
 }  // namespace
 
-bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+bool is_utf8(std::string_view text, TextRule rule) {
+  if (rule == TextRule::kUtf8WithoutNul && text.find('\0') != std::string_view::npos) return false;
+  return simdjson::validate_utf8(text.data(), text.size());
+}
 
-bool is_utf8(const StringColumn& column) {
+bool is_utf8(const StringColumn& column, TextRule rule) {
   if (column.entries() == 0) return true;
   const char* begin = column.entry(0).data();
   const std::string_view last = column.entry(column.entries() - 1);
-  if (!simdjson::validate_utf8(begin, static_cast<size_t>(last.data() + last.size() - begin))) {
-    return false;
-  }
+  if (!is_utf8({begin, static_cast<size_t>(last.data() + last.size() - begin)}, rule)) return false;
   // Valid as a whole; an entry could still begin in the middle of a sequence.
   for (uint32_t i = 1; i < column.entries(); ++i) {
     const std::string_view entry = column.entry(i);
@@ -29,7 +30,7 @@ bool is_utf8(const StringColumn& column) {
   return true;
 }
 
-std::string to_utf8(std::string_view text) {
+std::string to_utf8(std::string_view text, TextRule rule) {
   constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
   std::string out;
   out.reserve(text.size());
@@ -37,7 +38,7 @@ std::string to_utf8(std::string_view text) {
   while (at < text.size()) {
     const uint8_t lead = static_cast<uint8_t>(text[at]);
     const size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (at + length <= text.size() && is_utf8(text.substr(at, length))) {
+    if (at + length <= text.size() && is_utf8(text.substr(at, length), rule)) {
       out += text.substr(at, length);
       at += length;
     } else {
@@ -48,12 +49,12 @@ std::string to_utf8(std::string_view text) {
   return out;
 }
 
-std::string encode_raw_texts(const RecordBatch& batch, uint32_t row) {
+std::string encode_raw_texts(const RecordBatch& batch, uint32_t row, TextRule rule) {
   std::string raw;
   for (const ColumnSchema& column : dataset_columns(batch.dataset())) {
     if (column.type != ColumnType::kString || !batch.has_column(column.id)) continue;
     const std::string_view text = batch.strings(column.id)[row];
-    if (is_utf8(text)) continue;
+    if (is_utf8(text, rule)) continue;
     raw += static_cast<char>(column.id);
     append_le<uint32_t>(&raw, static_cast<uint32_t>(text.size()));
     raw += text;
@@ -61,17 +62,20 @@ std::string encode_raw_texts(const RecordBatch& batch, uint32_t row) {
   return raw;
 }
 
-uint64_t count_raw_rows(const BatchSlice& slice) {
-  const RecordBatch& batch = *slice.batch;
-  bool all_utf8 = true;
+bool has_only_utf8(const RecordBatch& batch, TextRule rule) {
   for (const ColumnSchema& column : dataset_columns(batch.dataset())) {
     if (column.type != ColumnType::kString || !batch.has_column(column.id)) continue;
-    all_utf8 = all_utf8 && is_utf8(batch.strings(column.id));
+    if (!is_utf8(batch.strings(column.id), rule)) return false;
   }
-  if (all_utf8) return 0;
+  return true;
+}
+
+uint64_t count_raw_rows(const BatchSlice& slice, TextRule rule) {
+  const RecordBatch& batch = *slice.batch;
+  if (has_only_utf8(batch, rule)) return 0;
   uint64_t count = 0;
   for (uint32_t i = 0; i < slice.rows(); ++i) {
-    if (!encode_raw_texts(batch, slice.row(i)).empty()) ++count;
+    if (!encode_raw_texts(batch, slice.row(i), rule).empty()) ++count;
   }
   return count;
 }

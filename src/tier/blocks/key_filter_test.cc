@@ -1,9 +1,9 @@
-#include "tier/sqlite/key_filter.h"
+#include "tier/blocks/key_filter.h"
 
 #include <gtest/gtest.h>
 
+#include "tier/blocks/block_format.h"
 #include "tier/lookup.h"
-#include "tier/sqlite/sqlite_format.h"
 #include "tier/tier_test_util.h"
 
 namespace firn {

@@ -1,11 +1,11 @@
-#include "tier/sqlite/key_filter.h"
+#include "tier/blocks/key_filter.h"
 
 #include <algorithm>
 #include <array>
 
 #include "base/crc32c.h"
+#include "tier/blocks/block_format.h"
 #include "tier/lookup.h"
-#include "tier/sqlite/sqlite_format.h"
 
 namespace firn {
 

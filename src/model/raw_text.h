@@ -11,21 +11,30 @@
 namespace firn {
 
 // SQL text must be UTF-8, the texts of events need not be. What is not UTF-8 is shown with U+FFFD,
-// and our files keep the bytes themselves in a column of their own, which is NULL in nearly every
-// row (docs/formats/parquet.md, "_raw").
+// and our files and tables keep the bytes themselves in a column of their own, which is NULL in
+// nearly every row (docs/formats/parquet.md, "_raw").
 
-bool is_utf8(std::string_view text);
+// What a place for texts can hold.
+enum class TextRule : uint8_t {
+  kUtf8,
+  kUtf8WithoutNul,  // PostgreSQL
+};
+
+bool is_utf8(std::string_view text, TextRule rule = TextRule::kUtf8);
 // Whether every entry of the column is UTF-8 by itself.
-bool is_utf8(const StringColumn& column);
+bool is_utf8(const StringColumn& column, TextRule rule = TextRule::kUtf8);
 // The text with each byte that does not belong to a valid sequence replaced by U+FFFD.
-std::string to_utf8(std::string_view text);
+std::string to_utf8(std::string_view text, TextRule rule = TextRule::kUtf8);
 
 // The bytes of all texts of a row that are not UTF-8: for each one u8 column id, u32 length, bytes.
 // Empty when there is none.
-std::string encode_raw_texts(const RecordBatch& batch, uint32_t row);
+std::string encode_raw_texts(const RecordBatch& batch, uint32_t row,
+                             TextRule rule = TextRule::kUtf8);
 
 // How many rows of the slice have such a text.
-uint64_t count_raw_rows(const BatchSlice& slice);
+uint64_t count_raw_rows(const BatchSlice& slice, TextRule rule = TextRule::kUtf8);
+// Whether no row of the batch has one.
+bool has_only_utf8(const RecordBatch& batch, TextRule rule = TextRule::kUtf8);
 
 // The reverse: by column id, the bytes that replace what the text column says. Nothing when the
 // encoding does not hold. The views point into `raw`.

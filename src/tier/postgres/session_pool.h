@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "env/env.h"
+#include "env/postgres_connection.h"
+#include "tier/postgres/postgres_tier.h"
+
+namespace firn {
+
+// The sessions of a tier: idle ones for the next read, and how long to leave a server alone that
+// did not answer. Any thread. Held by shared_ptr: readers keep it alive.
+class SessionPool : public std::enable_shared_from_this<SessionPool> {
+ public:
+  SessionPool(Env* env, PostgresTierOptions options)
+      : env_(env), options_(std::move(options)), schema_("\"" + options_.schema + "\"") {}
+
+  const PostgresTierOptions& options() const { return options_; }
+  // The schema as an SQL identifier.
+  const std::string& schema() const { return schema_; }
+  // The SQL with the schema for each '@'.
+  std::string sql(std::string_view text) const;
+
+  // A new session; fails at once while the server is left alone.
+  Result<std::unique_ptr<PostgresConnection>> connect();
+
+  // A session in a read transaction: everything it reads is of one moment.
+  class ReadSession {
+   public:
+    ~ReadSession();
+    ReadSession(const ReadSession&) = delete;
+    ReadSession& operator=(const ReadSession&) = delete;
+    PostgresConnection* connection() { return connection_.get(); }
+    SessionPool* pool() { return pool_.get(); }
+
+   private:
+    friend class SessionPool;
+    explicit ReadSession(std::shared_ptr<SessionPool> pool) : pool_(std::move(pool)) {}
+    std::shared_ptr<SessionPool> pool_;
+    std::unique_ptr<PostgresConnection> connection_;
+  };
+  Result<std::unique_ptr<ReadSession>> begin_read();
+
+ private:
+  static constexpr size_t kIdleMax = 4;
+  static constexpr DurationNs kRestNs = kSecondNs;  // after a failed attempt to connect
+  std::unique_ptr<PostgresConnection> take_idle();
+  void give_back(std::unique_ptr<PostgresConnection> connection);
+
+  Env* const env_;
+  const PostgresTierOptions options_;
+  const std::string schema_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<PostgresConnection>> idle_ GUARDED_BY(mutex_);
+  uint32_t reading_ GUARDED_BY(mutex_) = 0;
+  TimeNs rest_until_ GUARDED_BY(mutex_) = INT64_MIN;  // monotonic
+  Status last_failure_ GUARDED_BY(mutex_);
+};
+
+}  // namespace firn
