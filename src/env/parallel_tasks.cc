@@ -5,14 +5,14 @@
 namespace firn {
 
 void ParallelTasks::begin(std::vector<std::function<void()>> tasks) {
-  const bool worth_sharing = tasks.size() > 1;
+  const bool is_work = !tasks.empty();
   {
     MutexLock lock(&mutex_);
     FIRN_CHECK(done_ == tasks_.size());
     tasks_ = std::move(tasks);
     begun_ = done_ = 0;
   }
-  if (!worth_sharing) return;
+  if (!is_work) return;
   if (!has_worker_) {
     has_worker_ = true;
     worker_.start(env_, worker_name_, [this] {
@@ -28,6 +28,11 @@ void ParallelTasks::finish() {
   }
   MutexLock lock(&mutex_);
   while (done_ < tasks_.size()) all_done_.wait(&mutex_);
+}
+
+bool ParallelTasks::is_done() {
+  MutexLock lock(&mutex_);
+  return done_ == tasks_.size();
 }
 
 bool ParallelTasks::run_next() {

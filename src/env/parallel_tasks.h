@@ -10,23 +10,25 @@
 
 namespace firn {
 
-// Work in independent parts, done by one worker and by the thread that wants it done. That thread
-// takes whatever the worker has not begun, so it never waits for one that gets no turn, as in a
-// simulation. Thread rule: begin(), finish() and the destructor on one thread at a time.
+// Work done by one worker beside the thread that wants it done. In the end that thread takes
+// whatever the worker has not begun, so it never waits for one that gets no turn, as in a
+// simulation. Thread rule: one thread at a time.
 class ParallelTasks {
  public:
-  // `env` must outlive it. The worker, called `worker_name`, starts when it is first needed.
+  // `env` must outlive it. The worker, called `worker_name`, starts with the first task.
   ParallelTasks(Env* env, std::string worker_name)
       : env_(env), worker_name_(std::move(worker_name)) {}
-  // Tasks that nobody has begun are not run.
+  // Tasks that the worker is at are waited for; others may not be run at all.
   ~ParallelTasks() { worker_.stop(); }
   ParallelTasks(const ParallelTasks&) = delete;
   ParallelTasks& operator=(const ParallelTasks&) = delete;
 
-  // The tasks run in any order, beside each other and beside the caller. They must not touch `env`
-  // nor throw; what they refer to must live until finish() has returned. REQUIRES: finish() was
-  // called since the last begin().
+  // The tasks run in any order, beside each other and beside the caller. They must not throw; what
+  // they refer to must live until finish() has returned. REQUIRES: finish() was called since the
+  // last begin().
   void begin(std::vector<std::function<void()>> tasks) EXCLUDES(mutex_);
+  // Whether finish() would return at once.
+  bool is_done() EXCLUDES(mutex_);
   // Returns when all are done; what they wrote is visible to the caller. Without begin() a no-op.
   void finish() EXCLUDES(mutex_);
 

@@ -39,9 +39,23 @@ TEST(ParallelTasks, TheWorkerRunsBesideTheCaller) {
   EXPECT_EQ(begun, 2);
 }
 
-TEST(ParallelTasks, FinishWithoutBeginReturns) {
+TEST(ParallelTasks, NothingBegunIsDone) {
   ParallelTasks parallel(posix_env(), "test");
+  EXPECT_TRUE(parallel.is_done());
   parallel.finish();
+}
+
+TEST(ParallelTasks, IsNotDoneBeforeTheLastTaskIs) {
+  ParallelTasks parallel(posix_env(), "test");
+  std::atomic<bool> may_end = false;
+  parallel.begin({[&] {
+    while (!may_end) {
+    }
+  }});
+  EXPECT_FALSE(parallel.is_done());
+  may_end = true;
+  parallel.finish();
+  EXPECT_TRUE(parallel.is_done());
 }
 
 TEST(ParallelTasks, WithoutATurnForTheWorkerTheCallerDoesAll) {

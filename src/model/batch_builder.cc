@@ -15,6 +15,7 @@ namespace firn {
 
 struct BatchBuilder::State {
   uint32_t rows = 0;
+  std::vector<BatchBuffer> spares;
 
   // Of stamped rows; all 0 otherwise.
   NamespaceId namespace_id = 0;
@@ -58,6 +59,7 @@ struct BatchBuilder::State {
   void add_position(NamespaceId row_namespace, Position position);
   void list_positions();
   uint64_t size_bytes();
+  BatchBuffer take_spare();
   std::unique_ptr<RecordBatch> finish();
   void clear();
 };
@@ -195,7 +197,7 @@ std::unique_ptr<RecordBatch> BatchBuilder::State::finish() {
     layout.add_column(column_id, column.kType, column.encoding(), column.entries(rows),
                       column.size_bytes(rows));
   });
-  layout.allocate();
+  layout.allocate(take_spare());
   size_t number = 0;
   if (has_gaps) {
     std::memcpy(layout.data(number++), positions.data(), size_t{rows} * sizeof(int64_t));
@@ -204,6 +206,13 @@ std::unique_ptr<RecordBatch> BatchBuilder::State::finish() {
     if (!column.is_default()) column.write(layout.data(number++), rows);
   });
   return layout.finish(namespace_id, first_position);
+}
+
+BatchBuffer BatchBuilder::State::take_spare() {
+  if (spares.empty()) return {};
+  BatchBuffer spare = std::move(spares.back());
+  spares.pop_back();
+  return spare;
 }
 
 void BatchBuilder::State::clear() {
@@ -238,6 +247,10 @@ void BatchBuilder::add_rows(const BatchSlice& slice, uint32_t begin, uint32_t en
 
 uint32_t BatchBuilder::rows() const { return state_->rows; }
 size_t BatchBuilder::size_bytes() const { return state_->size_bytes(); }
+
+void BatchBuilder::reuse(std::unique_ptr<RecordBatch> batch) {
+  state_->spares.push_back(std::move(batch->buffer_));
+}
 
 std::unique_ptr<RecordBatch> BatchBuilder::finish() {
   auto batch = state_->finish();

@@ -258,5 +258,42 @@ TEST(TakeRows, OfAStampedBatchForgetsTheStamp) {
   EXPECT_TRUE(taken->is_stampable());
 }
 
+TEST(BatchBuilder, MemoryOfAnOldBatchServesTheNextOneThatFits) {
+  BatchBuilder builder(Dataset::kEvents);
+  EventRow row;
+  row.type = "first";
+  row.data = std::string(1000, 'x');
+  builder.add(row);
+  std::unique_ptr<RecordBatch> old = builder.finish();
+  const char* const memory = old->encoded().data();
+  builder.reuse(std::move(old));
+  row.type = "second";
+  row.data = "short";
+  builder.add(row);
+  std::unique_ptr<RecordBatch> next = builder.finish();
+  EXPECT_EQ(next->encoded().data(), memory);
+  EXPECT_EQ(event_row(*next, 0).data, "short");
+  // What is shorter than the memory it lies in still has its own size, and the memory all of it.
+  EXPECT_LT(next->size_bytes(), 1000u);
+  builder.reuse(std::move(next));
+  row.data = std::string(1000, 'y');
+  builder.add(row);
+  next = builder.finish();
+  EXPECT_EQ(next->encoded().data(), memory);
+  EXPECT_TRUE(RecordBatch::parse(next->encoded()).ok());
+}
+
+TEST(BatchBuilder, ABatchThatDoesNotFitGetsMemoryOfItsOwn) {
+  BatchBuilder builder(Dataset::kEvents);
+  EventRow row;
+  row.type = "t";
+  builder.add(row);
+  builder.reuse(builder.finish());
+  row.data = std::string(5000, 'z');
+  builder.add(row);
+  const std::unique_ptr<RecordBatch> batch = builder.finish();
+  EXPECT_EQ(event_row(*batch, 0).data, row.data);
+}
+
 }  // namespace
 }  // namespace firn

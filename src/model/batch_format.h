@@ -75,8 +75,9 @@ class BatchLayout {
                     uint64_t size_bytes);
   // What the batch would take. May exceed kBatchBytesMax; then allocate() must not be called.
   uint64_t total_bytes() const;
-  // Writes header and directory and zeroes the padding. Column bytes are left for the caller.
-  void allocate();
+  // Writes header and directory and zeroes the padding. Column bytes are left for the caller. Takes
+  // `reused` when it is large enough.
+  void allocate(BatchBuffer reused = {});
   // Where the column's payload goes. REQUIRES: allocate().
   char* data(size_t column) const;
   // The batch, its columns indexed but not checked. `first_position` 0: not stamped. The times are
@@ -84,13 +85,13 @@ class BatchLayout {
   std::unique_ptr<RecordBatch> finish(NamespaceId namespace_id, Position first_position);
 
  private:
-  BatchHeader* header() const { return reinterpret_cast<BatchHeader*>(buffer_.get()); }
+  BatchHeader* header() const { return reinterpret_cast<BatchHeader*>(buffer_.words.get()); }
 
   Dataset dataset_;
   uint32_t rows_;
   std::vector<BatchColumnEntry> columns_;
   uint64_t payload_bytes_ = 0;
-  std::unique_ptr<uint64_t[]> buffer_;
+  BatchBuffer buffer_;
 };
 
 // Proves all rules of docs/formats/batch.md over the bytes at `buffer`. kCorruption with the

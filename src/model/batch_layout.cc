@@ -29,11 +29,14 @@ uint64_t BatchLayout::total_bytes() const {
   return sizeof(BatchHeader) + columns_.size() * sizeof(BatchColumnEntry) + payload_bytes_;
 }
 
-void BatchLayout::allocate() {
+void BatchLayout::allocate(BatchBuffer reused) {
   const uint64_t total = total_bytes();
   FIRN_CHECK(rows_ > 0 && rows_ <= kBatchRowsMax);
   FIRN_CHECK(total <= kBatchBytesMax);
-  buffer_ = std::make_unique_for_overwrite<uint64_t[]>(total / 8);
+  buffer_ = std::move(reused);
+  if (buffer_.capacity_bytes < total) {
+    buffer_ = {std::make_unique_for_overwrite<uint64_t[]>(total / 8), total};
+  }
 
   const uint64_t payload_begin = total - payload_bytes_;
   const BatchHeader header = {.magic = kBatchMagic,
@@ -48,19 +51,19 @@ void BatchLayout::allocate() {
                               .time_min = kAbsentInt64,
                               .time_max = kAbsentInt64,
                               .reserved_2 = {0, 0}};
-  std::memcpy(buffer_.get(), &header, sizeof(header));
-  char* const bytes = reinterpret_cast<char*>(buffer_.get());
+  std::memcpy(buffer_.words.get(), &header, sizeof(header));
+  char* const bytes = reinterpret_cast<char*>(buffer_.words.get());
   for (size_t i = 0; i < columns_.size(); ++i) {
     BatchColumnEntry& column = columns_[i];
     column.offset = static_cast<uint32_t>(column.offset + payload_begin);
     std::memcpy(bytes + sizeof(BatchHeader) + i * sizeof(column), &column, sizeof(column));
     // The last word of a payload holds its padding; the caller then fills the rest of the word.
-    if (column.size % 8 != 0) buffer_[(column.offset + column.size) / 8] = 0;
+    if (column.size % 8 != 0) buffer_.words[(column.offset + column.size) / 8] = 0;
   }
 }
 
 char* BatchLayout::data(size_t column) const {
-  return reinterpret_cast<char*>(buffer_.get()) + columns_[column].offset;
+  return reinterpret_cast<char*>(buffer_.words.get()) + columns_[column].offset;
 }
 
 std::unique_ptr<RecordBatch> BatchLayout::finish(NamespaceId namespace_id,
@@ -71,7 +74,7 @@ std::unique_ptr<RecordBatch> BatchLayout::finish(NamespaceId namespace_id,
   for (const BatchColumnEntry& column : columns_) {
     if (column.id != static_cast<uint8_t>(ColumnId::kTime)) continue;
     const auto* times = reinterpret_cast<const int64_t*>(
-        reinterpret_cast<const char*>(buffer_.get()) + column.offset);
+        reinterpret_cast<const char*>(buffer_.words.get()) + column.offset);
     const auto [least, greatest] = std::minmax_element(times, times + column.entries);
     to->time_min = *least;
     to->time_max = *greatest;

@@ -36,16 +36,16 @@ Result<std::unique_ptr<RecordBatch>> RecordBatch::parse(ByteView encoded) {
     return corruption("batch: " + std::to_string(encoded.size()) + " bytes cannot be one");
   }
   const size_t words = (encoded.size() + 7) / 8;
-  auto buffer = std::make_unique_for_overwrite<uint64_t[]>(words);
-  buffer[words - 1] = 0;
-  std::memcpy(buffer.get(), encoded.data(), encoded.size());
-  FIRN_TRY(validate_batch(buffer.get(), encoded.size()));
+  BatchBuffer buffer{std::make_unique_for_overwrite<uint64_t[]>(words), words * 8};
+  buffer.words[words - 1] = 0;
+  std::memcpy(buffer.words.get(), encoded.data(), encoded.size());
+  FIRN_TRY(validate_batch(buffer.words.get(), encoded.size()));
   return std::unique_ptr<RecordBatch>(new RecordBatch(std::move(buffer), encoded.size()));
 }
 
-RecordBatch::RecordBatch(std::unique_ptr<uint64_t[]> buffer, size_t size_bytes)
+RecordBatch::RecordBatch(BatchBuffer buffer, size_t size_bytes)
     : buffer_(std::move(buffer)), size_bytes_(size_bytes) {
-  const BatchHeader& header = header_of(buffer_.get());
+  const BatchHeader& header = header_of(buffer_.words.get());
   rows_ = header.rows;
   first_position_ = header.first_position;
   const auto* entries = reinterpret_cast<const BatchColumnEntry*>(&header + 1);
@@ -53,16 +53,16 @@ RecordBatch::RecordBatch(std::unique_ptr<uint64_t[]> buffer, size_t size_bytes)
     if (entries[i].id < kColumnIdCount) directory_[entries[i].id] = &entries[i];
   }
   if (const BatchColumnEntry* positions = directory_[static_cast<size_t>(ColumnId::kPosition)]) {
-    positions_ = reinterpret_cast<const int64_t*>(payload(buffer_.get(), *positions));
+    positions_ = reinterpret_cast<const int64_t*>(payload(buffer_.words.get(), *positions));
   }
 }
 
 Dataset RecordBatch::dataset() const {
-  return static_cast<Dataset>(header_of(buffer_.get()).dataset);
+  return static_cast<Dataset>(header_of(buffer_.words.get()).dataset);
 }
-TimeNs RecordBatch::time_min() const { return header_of(buffer_.get()).time_min; }
-TimeNs RecordBatch::time_max() const { return header_of(buffer_.get()).time_max; }
-NamespaceId RecordBatch::namespace_id() const { return header_of(buffer_.get()).namespace_id; }
+TimeNs RecordBatch::time_min() const { return header_of(buffer_.words.get()).time_min; }
+TimeNs RecordBatch::time_max() const { return header_of(buffer_.words.get()).time_max; }
+NamespaceId RecordBatch::namespace_id() const { return header_of(buffer_.words.get()).namespace_id; }
 Position RecordBatch::first_position() const { return first_position_; }
 
 bool RecordBatch::is_stampable() const {
@@ -78,13 +78,13 @@ void RecordBatch::stamp(NamespaceId namespace_id, Position first_position,
   FIRN_CHECK(namespace_id != 0 && first_position != 0);
   FIRN_CHECK(first_position <= static_cast<Position>(INT64_MAX) - rows_);
   FIRN_CHECK(stream_positions.size() == (has_column(ColumnId::kStream) ? rows_ : 0));
-  auto* header = reinterpret_cast<BatchHeader*>(buffer_.get());
+  auto* header = reinterpret_cast<BatchHeader*>(buffer_.words.get());
   header->namespace_id = namespace_id;
   header->first_position = first_position;
   first_position_ = first_position;
   if (!stream_positions.empty()) {
     const BatchColumnEntry& entry = *directory_[static_cast<size_t>(ColumnId::kStreamPosition)];
-    std::memcpy(reinterpret_cast<char*>(buffer_.get()) + entry.offset, stream_positions.data(),
+    std::memcpy(reinterpret_cast<char*>(buffer_.words.get()) + entry.offset, stream_positions.data(),
                 stream_positions.size_bytes());
   }
 }
@@ -98,7 +98,7 @@ FixedColumn<T> RecordBatch::fixed(ColumnId id, ColumnType type, const T& absent)
     return FixedColumn<T>(&absent, 0);
   }
   FIRN_CHECK(entry->type == static_cast<uint8_t>(type));
-  return FixedColumn<T>(reinterpret_cast<const T*>(payload(buffer_.get(), *entry)),
+  return FixedColumn<T>(reinterpret_cast<const T*>(payload(buffer_.words.get(), *entry)),
                         encoding_of(*entry) == ColumnEncoding::kConstant ? 0 : 1);
 }
 
@@ -123,7 +123,7 @@ StringColumn RecordBatch::strings(ColumnId id) const {
     return StringColumn(&kZeroIndex, 0, kEmptyOffsets, "", 1);
   }
   FIRN_CHECK(entry->type == static_cast<uint8_t>(ColumnType::kString));
-  const auto* numbers = reinterpret_cast<const uint32_t*>(payload(buffer_.get(), *entry));
+  const auto* numbers = reinterpret_cast<const uint32_t*>(payload(buffer_.words.get(), *entry));
   const uint32_t* indexes = nullptr;
   uint32_t index_stride = 1;
   const uint32_t* offsets = numbers;

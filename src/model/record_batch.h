@@ -64,6 +64,12 @@ class StringColumn {
   uint32_t index_stride_ = 1;
 };
 
+// Memory for the bytes of a batch.
+struct BatchBuffer {
+  std::unique_ptr<uint64_t[]> words;  // uint64_t for 8-byte alignment
+  size_t capacity_bytes = 0;
+};
+
 // Rows of one dataset as columns, in one contiguous buffer whose bytes are what the log stores
 // (docs/formats/batch.md). Built once at the edge by BatchBuilder, stamped once by the commit
 // thread, immutable from then on and shared.
@@ -78,7 +84,7 @@ class RecordBatch {
   // on: bounds, offsets that ascend, dictionary indexes. kCorruption with the reason otherwise.
   static Result<std::unique_ptr<RecordBatch>> parse(ByteView encoded);
 
-  ByteView encoded() const { return {reinterpret_cast<const char*>(buffer_.get()), size_bytes_}; }
+  ByteView encoded() const { return {reinterpret_cast<const char*>(buffer_.words.get()), size_bytes_}; }
   size_t size_bytes() const { return size_bytes_; }
   Dataset dataset() const;
   uint32_t rows() const { return rows_; }
@@ -121,12 +127,13 @@ class RecordBatch {
 
  private:
   friend class BatchLayout;  // batch_format.h: what builds a batch
+  friend class BatchBuilder;
   // Reads header and directory, which must hold.
-  RecordBatch(std::unique_ptr<uint64_t[]> buffer, size_t size_bytes);
+  RecordBatch(BatchBuffer buffer, size_t size_bytes);
   template <typename T>
   FixedColumn<T> fixed(ColumnId id, ColumnType type, const T& absent) const;
 
-  std::unique_ptr<uint64_t[]> buffer_;  // uint64_t for 8-byte alignment
+  BatchBuffer buffer_;
   size_t size_bytes_ = 0;
   uint32_t rows_ = 0;
   Position first_position_ = 0;
@@ -199,6 +206,9 @@ class BatchBuilder {
   uint32_t rows() const;
   // What finish() would take, within a few percent.
   size_t size_bytes() const;
+  // Gives the memory of a batch that nobody needs any more to later ones of this builder: fresh
+  // pages cost as much as copying the rows.
+  void reuse(std::unique_ptr<RecordBatch> batch);
   // The batch of all rows added; the builder is empty afterwards. REQUIRES: rows() > 0 and at most
   // 2^31 bytes.
   std::unique_ptr<RecordBatch> finish();

@@ -13,7 +13,6 @@ namespace {
 constexpr DurationNs kRetryNs = 1 * kSecondNs;
 constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
 constexpr DurationNs kUnavailableRetryNs = 5 * kSecondNs;  // nothing is wrong with the chunk
-constexpr int kFlushesPerStep = 16;
 
 bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age) {
   if (age == kForever) return false;
@@ -130,137 +129,6 @@ void Mover::settle_chunk(const ChunkKey& key, const Status& status, Status* firs
   if (first->ok()) *first = status;
 }
 
-// Leaves some of the work to the next step when there is much of it, so that commands and the other
-// policies get their turn.
-Status Mover::relieve_pressure() {
-  for (int flushes = 0; core_->memory->memory_bytes() > core_->options.flush_bytes(); ++flushes) {
-    if (core_->stopping.load()) return Status();
-    if (flushes == kFlushesPerStep) {
-      worker_.notify();
-      return Status();
-    }
-    FIRN_ASSIGN(const bool flushed, flush_largest());
-    if (!flushed) break;
-    FIRN_TRY(trim_log());
-  }
-  return Status();
-}
-
-Result<bool> Mover::flush_largest() {
-  if (core_->tiers.size() < 2) return false;
-  struct Candidate {
-    uint64_t bytes;
-    NamespacePtr ns;
-    ChunkKey key;
-  };
-  std::vector<Candidate> candidates;
-  for (const NamespacePtr& ns : core_->all_namespaces()) {
-    const Position published = ns->published.load();
-    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
-      if (chunk.stats.position_min > published) continue;
-      candidates.push_back({chunk.stats.bytes, ns, chunk.key});
-    }
-  }
-  std::sort(candidates.begin(), candidates.end(),
-            [](const Candidate& a, const Candidate& b) { return a.bytes > b.bytes; });
-  Status first;
-  for (const Candidate& candidate : candidates) {
-    const uint64_t before = core_->memory->memory_bytes();
-    const Status status = flush_chunk(candidate.ns, candidate.key);
-    if (status.ok() && core_->memory->memory_bytes() < before) return true;
-    // One chunk that cannot be flushed must not keep the others in memory.
-    if (first.ok()) first = status;
-  }
-  if (!first.ok()) return first;
-  return false;
-}
-
-Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
-                      PositionRange positions, Collected* found) {
-  ScanSpec spec;
-  spec.filter.positions = positions;
-  spec.order = ScanOrder::kPositionAscending;
-  Result<std::unique_ptr<BatchReader>> scanned = memory.scan(interval, spec, nullptr);
-  if (scanned.status().code() == StatusCode::kNotFound) return Status();  // nothing is there
-  FIRN_ASSIGN(const auto reader, std::move(scanned));
-  std::map<std::string, int64_t, std::less<>> heads;
-  while (true) {
-    BatchSlice slice;
-    FIRN_ASSIGN(const bool more, reader->next(&slice));
-    if (!more) break;
-    if (slice.batch->has_column(ColumnId::kStreamPosition)) {
-      const StringColumn streams = slice.batch->strings(ColumnId::kStream);
-      const auto stream_positions = slice.batch->int64s(ColumnId::kStreamPosition);
-      for (uint32_t i = 0; i < slice.rows(); ++i) {
-        const uint32_t row = slice.row(i);
-        if (stream_positions[row] == kAbsentInt64) continue;
-        auto head = heads.find(streams[row]);
-        if (head == heads.end()) head = heads.emplace(std::string(streams[row]), 0).first;
-        head->second = std::max(head->second, stream_positions[row] + 1);
-      }
-    }
-    found->slices.push_back(std::move(slice));
-  }
-  found->extras.stream_heads.assign(heads.begin(), heads.end());
-  return Status();
-}
-
-ChunkRecord Mover::new_generation(const ChunkKey& interval, const Tier& target) const {
-  ChunkRecord record;
-  record.key = interval;
-  record.key.generation = core_->manifest->next_generation();
-  record.tier = target.name();
-  record.created_at = core_->env->now();
-  return record;
-}
-
-Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
-  const Position through = ns->published.load();
-  const MemorySnapshot memory = core_->memory->snapshot();
-  const ManifestVersionPtr version = core_->manifest->current();
-  const Position watermark = version->watermark(interval);
-  Collected rows;
-  FIRN_TRY(collect(memory, interval, {watermark + 1, through + 1}, &rows));
-  if (rows.slices.empty()) {
-    core_->memory->release(interval, std::min(watermark, through));
-    return Status();
-  }
-  Tier* target = core_->tiers[1].get();
-  FIRN_TRY(leftovers_.check_swept(target));
-  const ChunkRecordPtr open = version->open_generation(interval);
-  const bool goes_on = open != nullptr && open->tier == target->name();
-  ChunkRecord record = goes_on ? *open : new_generation(interval, *target);
-  if (!goes_on) unfinished_.insert(record.key);
-  // More rows must not hide that earlier ones are gone.
-  const Status complete = goes_on ? check_complete(target, record) : Status();
-  Result<ChunkStats> written =
-      complete.ok() ? target->write(record.key, rows.slices, through) : complete;
-  if (goes_on && written.status().code() == StatusCode::kCorruption) {
-    // The damaged generation stays as it is, for reading what can be read and for verify to name;
-    // what arrives from now on must not wait for it.
-    record = new_generation(interval, *target);
-    unfinished_.insert(record.key);
-    written = target->write(record.key, rows.slices, through);
-  }
-  FIRN_ASSIGN(record.stats, std::move(written));
-  record.changed_at = core_->env->now();
-  if (record.stats.watermark > through) {
-    // A flush that was interrupted before its manifest commit came further than the replay has: its
-    // rows' ids and stream positions are not known yet.
-    return unavailable("chunk " + record.key.name() + " waits for the rest of the log");
-  }
-  rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
-  if (mutant(17)) rows.extras.ids = nullptr;
-  if (mutant(10)) core_->memory->release(interval, through);
-  const ChunkKey key = record.key;
-  FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));
-  unfinished_.erase(key);
-  core_->memory->release(interval, through);
-  log_may_shrink_ = true;
-  update_flushed_through();
-  return Status();
-}
-
 // The flush that is tried again may get another generation, and then nobody names the first.
 Status Mover::remove_unfinished() {
   FIRN_TRY(core_->manifest->settle());  // a commit without known outcome may name it
@@ -277,17 +145,6 @@ Status Mover::remove_unfinished() {
     }
   }
   return Status();
-}
-
-void Mover::update_flushed_through() {
-  for (const NamespacePtr& ns : core_->all_namespaces()) {
-    // Published first: what arrives meanwhile is above it.
-    Position through = ns->published.load();
-    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
-      if (chunk.stats.rows > 0) through = std::min(through, chunk.stats.position_min - 1);
-    }
-    ns->flushed_through.store(std::max(through, ns->flushed_through.load()));
-  }
 }
 
 Status Mover::seal_chunk(ChunkRecordPtr* record) {
@@ -390,7 +247,7 @@ Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval)
   const ManifestVersionPtr version = core_->manifest->current();
   if (version->watermark(interval) < through) {
     Collected rows;  // the streams go on counting behind what is dropped
-    FIRN_TRY(collect(core_->memory->snapshot(), interval, {0, through + 1}, &rows));
+    FIRN_TRY(collect(core_->memory->snapshot(), interval, {0, through + 1}, UINT64_MAX, &rows));
     ChunkRecord tombstone;
     tombstone.key = interval;
     tombstone.key.generation = core_->manifest->next_generation();

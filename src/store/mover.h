@@ -37,7 +37,8 @@ class Mover {
 
   // See Leftovers::sweep(). Before start(); what could not be looked at then, the worker looks at.
   Status sweep_leftovers(bool may_remove) { return leftovers_.sweep(may_remove); }
-  // Flushes the memory chunk with the most bytes. False when there is nothing to flush.
+  // Flushes of the memory chunk with the most bytes as much as gives memory back. False when there
+  // is nothing to flush.
   Result<bool> flush_largest();
   // Gives up log segments that no tier needs any more.
   Status trim_log();
@@ -51,6 +52,7 @@ class Mover {
   // Rows of a chunk in memory and what their flush commits besides.
   struct Collected {
     std::vector<BatchSlice> slices;
+    Position through = 0;  // every row of the chunk from the first to here is among them
     FlushExtras extras;
   };
 
@@ -70,13 +72,16 @@ class Mover {
   // Whether the command can be begun.
   Status check_command(const ChunkCommand& command);
   ChunkCommandResult execute(const ChunkCommand& command);
+  // Slices from the first on, until they have `bytes_max` or more.
   Status collect(const MemorySnapshot& memory, const ChunkKey& interval, PositionRange positions,
-                 Collected* found);
+                 uint64_t bytes_max, Collected* found);
   // The record of a chunk that is still to be written.
   ChunkRecord new_generation(const ChunkKey& interval, const Tier& target) const;
   // Writes the interval's published rows of memory to its open generation in the second tier; to a
   // new one when there is none, or when the open one is damaged.
   Status flush_chunk(const NamespacePtr& ns, const ChunkKey& interval);
+  // Of the rows up to `through`, the first ones, of about flush_piece_bytes. Whether more are left.
+  Result<bool> flush_piece(const NamespacePtr& ns, const ChunkKey& interval, Position through);
   Result<std::vector<ChunkKey>> needless_tombstones(const ManifestVersion& version,
                                                     uint64_t segment);
   Status move_chunk(const ChunkRecordPtr& record, size_t target_index);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
+#include "env/parallel_tasks.h"
 #include "wal/open_wal.h"
 
 namespace firn {
@@ -26,7 +27,12 @@ BatchSlice rows_above(const BatchSlice& slice, Position watermark) {
 class Replay {
  public:
   Replay(StoreCore* core, Mover* mover)
-      : core_(core), mover_(mover), tagger_(core->manifest->id_secret()) {}
+      : core_(core),
+        mover_(mover),
+        tagger_(core->manifest->id_secret()),
+        flush_above_(core->options.memory_bytes_max / 4 * 3),
+        wait_above_(core->options.memory_bytes_max / 8 * 7),
+        flushing_(core->env, "flush") {}
 
   Status apply(Lsn lsn, ByteView payload) {
     FIRN_ASSIGN(std::unique_ptr<RecordBatch> parsed, RecordBatch::parse(payload));
@@ -47,12 +53,18 @@ class Replay {
       core_->wal_needs.add(lsn.segment, key, last);
       FIRN_TRY(core_->memory->write(key, {&slice, 1}, last).status());
     }
-    if (any) FIRN_TRY(remember(ns.get(), *batch));
+    if (any) {
+      FIRN_TRY(remember(ns.get(), *batch));
+      core_->count_index(ns.get());
+    }
     ns->next_position = std::max(ns->next_position, last + 1);
     // Not further: a flush during the replay must not claim rows that are still to come.
     ns->published.store(last);
     return relieve();
   }
+
+  // After the last record.
+  Status finish() { return is_flushing_ ? end_flush() : Status(); }
 
  private:
   // The log holds a contiguous run of each namespace's positions.
@@ -91,17 +103,39 @@ class Replay {
     return Status();
   }
 
-  // Keeps memory within its budget although the log may be larger.
+  // Keeps memory within its budget although the log may be larger: flushes beside the reading from
+  // three quarters of the budget on, and lets the reading wait from seven eighths on.
   Status relieve() {
     if (core_->options.read_only) return Status();
-    while (core_->memory->memory_bytes() > core_->options.memory_bytes_max / 4 * 3) {
-      const Result<bool> flushed = mover_->flush_largest();
-      // A tier that is away: what was in memory before fits into it again.
-      const bool is_away = flushed.status().code() == StatusCode::kUnavailable;
-      if (is_away && core_->memory->memory_bytes() <= core_->options.memory_bytes_max) break;
-      FIRN_TRY(flushed.status());
-      if (!*flushed) break;
+    if (is_flushing_ && flushing_.is_done()) FIRN_TRY(end_flush());
+    while (core_->memory_in_use() > wait_above_) {
+      if (!is_flushing_) begin_flush();
+      FIRN_TRY(end_flush());
+      if (!flushed_) return Status();
     }
+    if (!is_flushing_ && core_->memory_in_use() > flush_above_) begin_flush();
+    return Status();
+  }
+
+  void begin_flush() {
+    is_flushing_ = true;
+    flushing_.begin({[this] { flush_result_ = mover_->flush_largest(); }});
+  }
+
+  Status end_flush() {
+    flushing_.finish();
+    is_flushing_ = false;
+    const uint64_t budget = core_->options.memory_bytes_max;
+    const StatusCode code = flush_result_.status().code();
+    flushed_ = flush_result_.ok() && *flush_result_;
+    // The tier cannot take rows now, or holds some already that are still to be replayed. To serve
+    // what is there matters more than the budget.
+    const bool may_go_on = code == StatusCode::kUnavailable || code == StatusCode::kNoSpace;
+    if (!flush_result_.ok() && !may_go_on) return flush_result_.status();
+    const uint64_t in_use = flushed_ ? 0 : core_->memory_in_use() + budget / 16;
+    flush_above_ = std::max(budget / 4 * 3, in_use);
+    wait_above_ = std::max(budget / 8 * 7, in_use);
+    for (const NamespacePtr& ns : core_->all_namespaces()) core_->prune_index(ns.get());
     return Status();
   }
 
@@ -109,6 +143,11 @@ class Replay {
   Mover* mover_;
   IdTagger tagger_;
   std::map<NamespaceId, Position> expected_;
+  uint64_t flush_above_, wait_above_;  // bytes of memory in use
+  bool is_flushing_ = false;
+  bool flushed_ = false;              // by the last flush
+  Result<bool> flush_result_ = false;
+  ParallelTasks flushing_;  // last: its task uses the rest
 };
 
 }  // namespace
@@ -140,6 +179,8 @@ Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress
   Status status = core->wal->replay(
       core->manifest->wal_begin(),
       [&](Lsn lsn, ByteView payload) { return replay.apply(lsn, payload); }, progress);
+  const Status flushed = replay.finish();
+  if (status.ok()) status = flushed;
   for (const NamespacePtr& ns : core->all_namespaces()) {
     ns->published.store(ns->next_position - 1);
     core->count_index(ns.get());

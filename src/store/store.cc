@@ -382,7 +382,7 @@ StoreHealth Store::health() const {
     health.stray_chunks.push_back(stray.describe());
   }
   health.wal = core.wal->stats();
-  health.memory_bytes = core.memory->memory_bytes();
+  health.memory_bytes = core.memory_in_use();
   health.memory_bytes_max = core.options.memory_bytes_max;
   health.queued_bytes = core.queued_bytes.load();
   health.tiers = core.tier_infos();

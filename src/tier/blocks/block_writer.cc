@@ -1,7 +1,10 @@
 #include "tier/blocks/block_writer.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
+#include "base/size.h"
 #include "model/packed.h"
 #include "tier/blocks/key_filter.h"
 #include "tier/slices.h"
@@ -11,6 +14,9 @@ namespace firn {
 namespace {
 
 constexpr int kZstdLevel = 1;
+// What is packed at a time: enough for two threads to share, little enough to have in memory.
+constexpr size_t kGroupBlocksMax = 4;
+constexpr uint64_t kGroupRawBytes = 4 * kMiB;
 constexpr size_t kTailBlocksMax = 64;  // looked at for absorption; the tail is about a dozen
 
 }  // namespace
@@ -66,26 +72,62 @@ Status BlockWriter::pack_rows(const BatchSlice& slice) {
     }
     if (end > begin) builder_.add_rows(slice, begin, end);
     const bool by_size = end < rows && builder_.rows() < kBlockRowsMax;
-    if (builder_.rows() == kBlockRowsMax || by_size) FIRN_TRY(write_block());
+    if (builder_.rows() == kBlockRowsMax || by_size) FIRN_TRY(end_block());
     begin = end;
   }
   return Status();
 }
 
-Status BlockWriter::finish() { return builder_.rows() > 0 ? write_block() : Status(); }
+Status BlockWriter::finish() {
+  if (builder_.rows() > 0) FIRN_TRY(end_block());
+  FIRN_TRY(next_group());
+  return next_group();
+}
 
-Status BlockWriter::write_block() {
-  const std::unique_ptr<RecordBatch> batch = builder_.finish();
-  BlockHeader header = summarize_block(*batch);
-  header.id = counts_->next_block++;
-  std::vector<PackedColumn> columns = pack_columns(*batch, kZstdLevel);
-  for (const PackedColumn& column : columns) {
-    header.columns |= uint64_t{1} << static_cast<unsigned>(column.id);
-    header.packed_bytes += column.bytes.size();
+Status BlockWriter::end_block() {
+  gathered_.emplace_back();
+  gathered_.back().batch = builder_.finish();
+  gathered_bytes_ += gathered_.back().batch->size_bytes();
+  const bool is_group = gathered_.size() == kGroupBlocksMax || gathered_bytes_ >= kGroupRawBytes;
+  return is_group ? next_group() : Status();
+}
+
+Status BlockWriter::next_group() {
+  packing_->finish();
+  std::vector<Block> packed = std::exchange(in_work_, std::exchange(gathered_, {}));
+  gathered_bytes_ = 0;
+  std::vector<std::function<void()>> tasks;
+  for (Block& block : in_work_) {
+    tasks.emplace_back([&attributes = counts_->attributes, &block] {
+      pack_block(attributes, &block);
+    });
   }
-  auto filters = build_block_filters(*batch, counts_->attributes);
-  for (const auto& [kind, filter] : filters) header.filters |= uint64_t{1} << kind;
-  FIRN_TRY(sink_->insert(header, std::move(columns), std::move(filters)));
+  // A single block is done sooner than anybody else would begin.
+  if (in_work_.size() == 1 && packed.empty()) {
+    pack_block(counts_->attributes, in_work_.data());
+    tasks.clear();
+  }
+  packing_->begin(std::move(tasks));
+  for (Block& block : packed) FIRN_TRY(insert_block(std::move(block)));
+  return Status();
+}
+
+void BlockWriter::pack_block(const std::vector<std::string>& attributes, Block* block) {
+  block->header = summarize_block(*block->batch);
+  block->columns = pack_columns(*block->batch, kZstdLevel);
+  block->filters = build_block_filters(*block->batch, attributes);
+  for (const PackedColumn& column : block->columns) {
+    block->header.columns |= uint64_t{1} << static_cast<unsigned>(column.id);
+    block->header.packed_bytes += column.bytes.size();
+  }
+  for (const auto& [kind, filter] : block->filters) block->header.filters |= uint64_t{1} << kind;
+}
+
+Status BlockWriter::insert_block(Block block) {
+  BlockHeader& header = block.header;
+  header.id = counts_->next_block++;
+  builder_.reuse(std::move(block.batch));
+  FIRN_TRY(sink_->insert(header, std::move(block.columns), std::move(block.filters)));
   ++counts_->blocks;
   counts_->stats.rows += header.rows;
   counts_->stats.raw_bytes += header.raw_bytes;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "env/parallel_tasks.h"
 #include "model/record_batch.h"
 #include "tier/blocks/block.h"
 
@@ -24,12 +25,16 @@ class BlockSink : public BlockSource {
   virtual Status remove(const BlockHeader& header) = 0;
 };
 
-// Adds rows to a chunk in blocks of the right size, and counts them. Inside a transaction. `sink`
-// and `counts` must outlive it.
+// Adds rows to a chunk in blocks of the right size, and counts them. Inside a transaction. What it
+// is made with must outlive it. Blocks are packed by `packing`, which nobody else may use meanwhile,
+// while those before are inserted.
 class BlockWriter {
  public:
-  BlockWriter(BlockSink* sink, BlockCounts* counts)
-      : sink_(sink), counts_(counts), builder_(Dataset::kEvents) {}
+  BlockWriter(BlockSink* sink, BlockCounts* counts, ParallelTasks* packing)
+      : sink_(sink), counts_(counts), packing_(packing), builder_(Dataset::kEvents) {}
+  ~BlockWriter() { packing_->finish(); }
+  BlockWriter(const BlockWriter&) = delete;
+  BlockWriter& operator=(const BlockWriter&) = delete;
 
   // Rows that are not in the chunk yet, above all added before.
   Status add(const BatchSlice& slice);
@@ -40,14 +45,28 @@ class BlockWriter {
   Status finish();
 
  private:
-  // Gathers rows, and writes each block that is complete.
+  struct Block {
+    std::unique_ptr<RecordBatch> batch;
+    BlockHeader header;                  // without id
+    std::vector<PackedColumn> columns;
+    std::vector<std::pair<uint32_t, std::string>> filters;
+  };
+  // Gathers rows, and hands each group of complete blocks on.
   Status pack_rows(const BatchSlice& slice);
-  Status write_block();
+  Status end_block();
+  // Begins to pack the blocks that are gathered and inserts those that were being packed.
+  Status next_group();
+  static void pack_block(const std::vector<std::string>& attributes, Block* block);
+  Status insert_block(Block block);
   Status remove_block(const BlockHeader& header);
 
   BlockSink* const sink_;
   BlockCounts* const counts_;
+  ParallelTasks* const packing_;
   BatchBuilder builder_;
+  std::vector<Block> gathered_;
+  uint64_t gathered_bytes_ = 0;
+  std::vector<Block> in_work_;  // being packed
 };
 
 }  // namespace firn

@@ -274,13 +274,13 @@ std::unique_ptr<BlockSession> make_block_session(std::unique_ptr<SessionPool::Re
                                                 std::move(index));
 }
 
-Status write_blocks(PostgresConnection* connection, const SessionPool& pool,
+Status write_blocks(PostgresConnection* connection, const SessionPool& pool, ParallelTasks* packing,
                     std::span<const BatchSlice> slices, PostgresChunk* chunk) {
   if (slices.empty()) return Status();
   uint64_t rows = 0;
   for (const BatchSlice& slice : slices) rows += slice.rows();
   PostgresBlockSink sink(connection, pool, *chunk);
-  BlockWriter writer(&sink, &chunk->counts);
+  BlockWriter writer(&sink, &chunk->counts, packing);
   FIRN_TRY(writer.absorb_tail(chunk->key.namespace_id, rows));
   for (const BatchSlice& slice : slices) FIRN_TRY(writer.add(slice));
   FIRN_TRY(writer.finish());

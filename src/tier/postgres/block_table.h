@@ -15,7 +15,7 @@ std::unique_ptr<BlockSession> make_block_session(std::unique_ptr<SessionPool::Re
                                                  std::shared_ptr<BlockIndex> index);
 
 // Adds rows that are not there yet and counts them in `chunk`. Inside a transaction.
-Status write_blocks(PostgresConnection* connection, const SessionPool& pool,
+Status write_blocks(PostgresConnection* connection, const SessionPool& pool, ParallelTasks* packing,
                     std::span<const BatchSlice> slices, PostgresChunk* chunk);
 
 }  // namespace firn

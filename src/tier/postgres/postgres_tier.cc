@@ -55,7 +55,7 @@ class BlockIndexes {
 class PostgresTier : public Tier {
  public:
   PostgresTier(Env* env, const PostgresTierOptions& options)
-      : pool_(std::make_shared<SessionPool>(env, options)) {}
+      : pool_(std::make_shared<SessionPool>(env, options)), packing_(env, "pack") {}
 
   // Ok also when the server is away.
   Status open() {
@@ -113,6 +113,7 @@ class PostgresTier : public Tier {
 
   const std::shared_ptr<SessionPool> pool_;
   BlockIndexes indexes_;
+  ParallelTasks packing_;
   Mutex writer_mutex_;  // one transaction at a time; taken before mutex_
   std::unique_ptr<PostgresConnection> writer_ GUARDED_BY(writer_mutex_);
   mutable Mutex mutex_;
@@ -213,7 +214,7 @@ Status PostgresTier::write_chunk(PostgresConnection* connection, std::span<const
     }
     FIRN_TRY(chunk->layout == PostgresLayout::kRows
                  ? write_rows(connection, *pool_, fresh, chunk)
-                 : write_blocks(connection, *pool_, fresh, chunk));
+                 : write_blocks(connection, *pool_, &packing_, fresh, chunk));
     chunk->counts.stats.watermark = through;
     FIRN_TRY(store_chunk(connection, *pool_, *chunk));
   }

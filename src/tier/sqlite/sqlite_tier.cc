@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/mutex.h"
+#include "env/parallel_tasks.h"
 #include "tier/slices.h"
 #include "tier/sqlite/block_tables.h"
 #include "tier/sqlite/chunk_file.h"
@@ -54,6 +55,7 @@ class SqliteTier : public Tier {
 
   Env* const env_;
   const SqliteTierOptions options_;
+  ParallelTasks packing_{env_, "pack"};  // of write()
   mutable Mutex mutex_;
   mutable std::map<ChunkKey, OpenFile> open_ GUARDED_BY(mutex_);
   mutable uint64_t uses_ GUARDED_BY(mutex_) = 0;
@@ -138,7 +140,7 @@ Status SqliteTier::add_slices(SqliteDb* db, const ChunkKey& key, std::span<const
   uint64_t rows = 0;
   for (const BatchSlice& slice : slices) rows += slice.rows();
   FIRN_ASSIGN(const auto sink, open_block_sink(db));
-  BlockWriter writer(sink.get(), meta);
+  BlockWriter writer(sink.get(), meta, &packing_);
   FIRN_TRY(writer.absorb_tail(key.namespace_id, rows));
   for (const BatchSlice& slice : slices) FIRN_TRY(writer.add(slice));
   return writer.finish();

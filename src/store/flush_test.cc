@@ -1,0 +1,110 @@
+// What goes from memory to the second tier when memory is short.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "env/fault_env.h"
+#include "store/test_store.h"
+
+namespace firn {
+namespace {
+
+constexpr size_t kFiller = 100 * 1000;
+
+class FlushTest : public StoreTest {
+ protected:
+  // Of each tier, by name.
+  uint64_t rows_in(std::string_view tier) {
+    for (const TierInfo& info : store_->health().tiers) {
+      if (info.name == tier) return info.stats.rows;
+    }
+    return 0;
+  }
+  Result<AppendResult> append_filler(int number, const std::string& stream = "") {
+    return append({{std::string(kFiller, static_cast<char>('a' + number % 26)), kDay, {}, stream}});
+  }
+  // The least budget, of which flushing begins at so much.
+  void set_flush_bytes(uint64_t bytes) {
+    change_options_ = [bytes](StoreOptions* options) {
+      options->memory_bytes_max = 64 * kMiB;
+      options->tiers[0].max_memory_bytes = bytes;
+    };
+  }
+};
+
+TEST_F(FlushTest, PressureFlushesTheOldestRowsAndKeepsTheRest) {
+  set_flush_bytes(8 * kMiB);
+  restart();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(append_filler(i).ok());
+  for (int wait = 0; wait < 1000 && rows_in("warm") == 0; ++wait) pause();
+  EXPECT_GT(rows_in("warm"), 0u);
+  EXPECT_GT(rows_in("hot"), 0u);
+  EXPECT_EQ(contents().size(), 100u);
+}
+
+TEST_F(FlushTest, AFlushOnDemandTakesEverythingInPieces) {
+  set_flush_bytes(16 * kMiB);
+  restart();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(append_filler(i).ok());
+  ASSERT_TRUE(flush().ok());
+  EXPECT_EQ(rows_in("warm"), 100u);
+  EXPECT_EQ(rows_in("hot"), 0u);
+  EXPECT_EQ(contents().size(), 100u);
+}
+
+TEST_F(FlushTest, AnInterruptedFlushOfMoreThanAPieceIsTakenUpAfterARestart) {
+  FaultEnv faults(posix_env());
+  env_ = &faults;
+  restart();
+  for (int i = 0; i < 550; ++i) ASSERT_TRUE(append_filler(i, "s").ok());
+  // The rows reach the tier, the manifest never hears of it.
+  faults.fail_matching(IoKind::kWrite, "manifest", UINT64_MAX, io_error("injected"));
+  EXPECT_FALSE(command(ChunkAction::kFlush).status.ok());
+  faults.heal();
+  EXPECT_EQ(rows_in("warm"), 550u);
+  // So small that the replay has to flush before it has come as far as that flush.
+  set_flush_bytes(8 * kMiB);
+  restart();
+  EXPECT_EQ(contents().size(), 550u);
+  ASSERT_TRUE(flush().ok());
+  EXPECT_EQ(rows_in("warm"), 550u);
+  EXPECT_EQ(rows_in("hot"), 0u);
+  EXPECT_EQ(contents().size(), 550u);
+  restart();
+  EXPECT_EQ(append_filler(0, "s")->first_position, 551u);
+  EXPECT_EQ(contents().size(), 551u);
+  store_.reset();
+}
+
+TEST_F(FlushTest, HeadsOfManyStreamsCostMemoryOnlyUntilTheyAreFlushed) {
+  set_flush_bytes(8 * kMiB);
+  restart();
+  constexpr int kStreams = 100'000;
+  const std::string name(120, 'n');
+  for (int from = 0; from < kStreams; from += 2000) {
+    std::vector<Spec> events;
+    for (int i = from; i < from + 2000; ++i) {
+      events.push_back({"e", kDay, {}, name + std::to_string(i)});
+    }
+    ASSERT_TRUE(append(events).ok());
+  }
+  ASSERT_TRUE(flush().ok());
+  for (int wait = 0; wait < 1000 && store_->health().memory_bytes > 4 * kMiB; ++wait) pause();
+  EXPECT_LE(store_->health().memory_bytes, 4 * kMiB);
+  // The next positions are right although their heads were forgotten meanwhile.
+  ASSERT_TRUE(append({{"again", kDay, {}, name + "0"}}).ok());
+  const SnapshotPtr snapshot = *store_->snapshot(space_);
+  int64_t position = -1;
+  for (const SnapshotChunk& chunk : snapshot->chunks(Dataset::kEvents, Filter{})) {
+    ScanSpec last;
+    last.filter.positions = {kStreams + 1, kStreams + 2};
+    const auto reader = snapshot->scan(chunk, last, nullptr);
+    ASSERT_TRUE(reader.ok()) << reader.status().to_string();
+    BatchSlice slice;
+    if (*(*reader)->next(&slice)) position = event_row(*slice.batch, slice.row(0)).stream_position;
+  }
+  EXPECT_EQ(position, 1);
+}
+
+}  // namespace
+}  // namespace firn

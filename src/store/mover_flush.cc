@@ -1,0 +1,192 @@
+#include <algorithm>
+
+#include "base/mutant.h"
+#include "store/mover.h"
+#include "tier/slices.h"
+
+// The mover's way from memory to the second tier.
+
+namespace firn {
+
+namespace {
+
+constexpr int kFlushesPerStep = 16;
+
+}  // namespace
+
+// Leaves some of the work to the next step when there is much of it, so that commands and the other
+// policies get their turn.
+Status Mover::relieve_pressure() {
+  // What indexes occupy, rows cannot. They shrink behind a flush, when the commit worker gets to it.
+  const uint64_t flush_bytes = core_->options.flush_bytes();
+  const uint64_t rows_bytes_max = flush_bytes - std::min(flush_bytes, core_->index_bytes.load());
+  for (int flushes = 0; core_->memory->memory_bytes() > rows_bytes_max; ++flushes) {
+    if (core_->stopping.load()) return Status();
+    if (flushes == kFlushesPerStep) {
+      worker_.notify();
+      return Status();
+    }
+    FIRN_ASSIGN(const bool flushed, flush_largest());
+    if (!flushed) break;
+    FIRN_TRY(trim_log());
+  }
+  return Status();
+}
+
+Result<bool> Mover::flush_largest() {
+  if (core_->tiers.size() < 2) return false;
+  struct Candidate {
+    uint64_t bytes;
+    NamespacePtr ns;
+    ChunkKey key;
+  };
+  std::vector<Candidate> candidates;
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    const Position published = ns->published.load();
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      if (chunk.stats.position_min > published) continue;
+      candidates.push_back({chunk.stats.bytes, ns, chunk.key});
+    }
+  }
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.bytes > b.bytes; });
+  Status first;
+  for (const Candidate& candidate : candidates) {
+    const uint64_t before = core_->memory->memory_bytes();
+    const Position through = candidate.ns->published.load();
+    // A piece that ends within a run of memory frees nothing yet.
+    Result<bool> more = true;
+    while (more.ok() && *more && core_->memory->memory_bytes() >= before) {
+      more = flush_piece(candidate.ns, candidate.key, through);
+    }
+    if (more.ok() && core_->memory->memory_bytes() < before) return true;
+    // One chunk that cannot be flushed must not keep the others in memory.
+    if (first.ok()) first = more.status();
+  }
+  if (!first.ok()) return first;
+  return false;
+}
+
+Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
+  const Position through = ns->published.load();
+  while (true) {
+    FIRN_ASSIGN(const bool more, flush_piece(ns, interval, through));
+    if (!more) return Status();
+    if (core_->stopping.load()) return cancelled("the store is closing");
+  }
+}
+
+Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
+                      PositionRange positions, uint64_t bytes_max, Collected* found) {
+  found->through = positions.to - 1;
+  ScanSpec spec;
+  spec.filter.positions = positions;
+  spec.order = ScanOrder::kPositionAscending;
+  Result<std::unique_ptr<BatchReader>> scanned = memory.scan(interval, spec, nullptr);
+  if (scanned.status().code() == StatusCode::kNotFound) return Status();  // nothing is there
+  FIRN_ASSIGN(const auto reader, std::move(scanned));
+  std::map<std::string, int64_t, std::less<>> heads;
+  uint64_t bytes = 0;
+  while (true) {
+    BatchSlice slice;
+    FIRN_ASSIGN(const bool more, reader->next(&slice));
+    if (!more) break;
+    if (bytes >= bytes_max) {
+      const BatchSlice& last = found->slices.back();
+      found->through = last.batch->position(last.row(last.rows() - 1));
+      break;
+    }
+    bytes += slice_bytes(slice);
+    if (slice.batch->has_column(ColumnId::kStreamPosition)) {
+      const StringColumn streams = slice.batch->strings(ColumnId::kStream);
+      const auto stream_positions = slice.batch->int64s(ColumnId::kStreamPosition);
+      for (uint32_t i = 0; i < slice.rows(); ++i) {
+        const uint32_t row = slice.row(i);
+        if (stream_positions[row] == kAbsentInt64) continue;
+        auto head = heads.find(streams[row]);
+        if (head == heads.end()) head = heads.emplace(std::string(streams[row]), 0).first;
+        head->second = std::max(head->second, stream_positions[row] + 1);
+      }
+    }
+    found->slices.push_back(std::move(slice));
+  }
+  found->extras.stream_heads.assign(heads.begin(), heads.end());
+  return Status();
+}
+
+ChunkRecord Mover::new_generation(const ChunkKey& interval, const Tier& target) const {
+  ChunkRecord record;
+  record.key = interval;
+  record.key.generation = core_->manifest->next_generation();
+  record.tier = target.name();
+  record.created_at = core_->env->now();
+  return record;
+}
+
+Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval,
+                                Position through) {
+  const MemorySnapshot memory = core_->memory->snapshot();
+  const ManifestVersionPtr version = core_->manifest->current();
+  const Position watermark = version->watermark(interval);
+  Collected rows;
+  FIRN_TRY(collect(memory, interval, {watermark + 1, through + 1},
+                   core_->options.flush_piece_bytes(), &rows));
+  if (rows.slices.empty()) {
+    core_->memory->release(interval, std::min(watermark, through));
+    return false;
+  }
+  Tier* target = core_->tiers[1].get();
+  FIRN_TRY(leftovers_.check_swept(target));
+  const ChunkRecordPtr open = version->open_generation(interval);
+  const bool goes_on = open != nullptr && open->tier == target->name();
+  ChunkRecord record = goes_on ? *open : new_generation(interval, *target);
+  if (!goes_on) unfinished_.insert(record.key);
+  // More rows must not hide that earlier ones are gone.
+  const Status complete = goes_on ? check_complete(target, record) : Status();
+  Result<ChunkStats> written =
+      complete.ok() ? target->write(record.key, rows.slices, rows.through) : complete;
+  if (goes_on && written.status().code() == StatusCode::kCorruption) {
+    // The damaged generation stays as it is, for reading what can be read and for verify to name;
+    // what arrives from now on must not wait for it.
+    record = new_generation(interval, *target);
+    unfinished_.insert(record.key);
+    written = target->write(record.key, rows.slices, rows.through);
+  }
+  FIRN_ASSIGN(record.stats, std::move(written));
+  record.changed_at = core_->env->now();
+  if (record.stats.watermark > ns->published.load()) {
+    // A flush that was interrupted before its manifest commit came further than the replay has: its
+    // rows' ids and stream positions are not known yet.
+    return unavailable("chunk " + record.key.name() + " waits for the rest of the log");
+  }
+  if (record.stats.watermark > rows.through) {
+    // Such a flush again, but all its rows are here: they are committed now.
+    rows = Collected();
+    FIRN_TRY(collect(memory, interval, {watermark + 1, record.stats.watermark + 1}, UINT64_MAX,
+                     &rows));
+  }
+  rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
+  if (mutant(17)) rows.extras.ids = nullptr;
+  if (mutant(10)) core_->memory->release(interval, rows.through);
+  const ChunkKey key = record.key;
+  FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));
+  unfinished_.erase(key);
+  core_->memory->release(interval, rows.through);
+  log_may_shrink_ = true;
+  update_flushed_through();
+  return rows.through < through;
+}
+
+void Mover::update_flushed_through() {
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    // Published first: what arrives meanwhile is above it.
+    Position through = ns->published.load();
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      if (chunk.stats.rows > 0) through = std::min(through, chunk.stats.position_min - 1);
+    }
+    ns->flushed_through.store(std::max(through, ns->flushed_through.load()));
+  }
+  core_->prune_indexes();
+}
+
+}  // namespace firn
