@@ -33,6 +33,11 @@ CREATE TABLE stream_heads (
   PRIMARY KEY (namespace, stream)) WITHOUT ROWID;
 )";
 
+// Since it came later, older manifests lack it.
+constexpr const char* kProfileSchema =
+    "CREATE TABLE IF NOT EXISTS namespace_profiles (namespace INTEGER PRIMARY KEY, "
+    "description TEXT NOT NULL, token_sha256 BLOB NOT NULL)";
+
 Status bind_key(SqliteStatement* statement, const ChunkKey& key) {
   FIRN_TRY(statement->bind_int64(1, key.namespace_id));
   FIRN_TRY(statement->bind_int64(2, static_cast<int64_t>(key.dataset)));
@@ -140,7 +145,7 @@ Status Manifest::create_schema(Env* env, bool existing_data, DurationNs chunk_in
   FIRN_CHECK(row);
   const bool present = tables.column_int64(0) != 0;
   tables.reset();
-  if (present) return Status();
+  if (present) return db_->exec(kProfileSchema);
   if (existing_data) {
     return corruption(
         "is empty although the data directory holds chunks or log segments; restore it "
@@ -150,6 +155,7 @@ Status Manifest::create_schema(Env* env, bool existing_data, DurationNs chunk_in
   SqliteTransaction transaction(db_.get());
   FIRN_TRY(transaction.begin());
   FIRN_TRY(db_->exec(kSchema));
+  FIRN_TRY(db_->exec(kProfileSchema));
   FIRN_TRY(set_meta("format_version", std::to_string(kFormatVersion)));
   FIRN_TRY(set_meta("chunk_interval_ns", std::to_string(chunk_interval_ns)));
   FIRN_TRY(set_meta("next_generation", "0"));
@@ -209,15 +215,20 @@ Status Manifest::load(DurationNs chunk_interval_ns) {
   {
     MutexLock lock(&read_mutex_);
     FIRN_ASSIGN(SqliteStatement statement,
-                read_db_->prepare("SELECT id, name, created_at, next_position, retention_ns "
-                                  "FROM namespaces ORDER BY id"));
+                read_db_->prepare("SELECT id, name, created_at, next_position, retention_ns, "
+                                  "coalesce(description, ''), coalesce(token_sha256, x'') "
+                                  "FROM namespaces LEFT JOIN namespace_profiles ON namespace = id "
+                                  "ORDER BY id"));
     while (true) {
       FIRN_ASSIGN(const bool row, statement.step());
       if (!row) break;
-      namespaces.push_back({static_cast<NamespaceId>(statement.column_int64(0)),
-                            std::string(statement.column_text(1)), statement.column_int64(2),
-                            static_cast<Position>(statement.column_int64(3)),
-                            statement.column_int64(4)});
+      namespaces.push_back(
+          {static_cast<NamespaceId>(statement.column_int64(0)),
+           std::string(statement.column_text(1)),
+           statement.column_int64(2),
+           static_cast<Position>(statement.column_int64(3)),
+           statement.column_int64(4),
+           {std::string(statement.column_text(5)), std::string(statement.column_blob(6))}});
     }
   }
   {
@@ -298,7 +309,7 @@ std::vector<NamespaceRecord> Manifest::namespaces() const {
 }
 
 Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, DurationNs retention,
-                                                   TimeNs now) {
+                                                   TimeNs now, const NamespaceProfile& profile) {
   MutexLock write_lock(&write_mutex_);
   for (const NamespaceRecord& existing : namespaces()) {
     if (existing.name == name) return conflict("namespace '" + name + "' exists");
@@ -312,12 +323,33 @@ Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, Dura
   FIRN_TRY(statement.bind_int64(2, now));
   FIRN_TRY(statement.bind_int64(3, retention));
   FIRN_TRY(statement.run());
-  NamespaceRecord record{static_cast<NamespaceId>(db_->last_insert_rowid()), name, now, 1,
-                         retention};
+  NamespaceRecord record{
+      static_cast<NamespaceId>(db_->last_insert_rowid()), name, now, 1, retention, profile};
+  FIRN_TRY(write_profile(record.id, profile));
   FIRN_TRY(transaction.commit());
   MutexLock lock(&version_mutex_);
   namespaces_.push_back(record);
   return record;
+}
+
+Status Manifest::write_profile(NamespaceId id, const NamespaceProfile& profile) {
+  FIRN_ASSIGN(SqliteStatement statement,
+              db_->prepare("INSERT OR REPLACE INTO namespace_profiles (namespace, description, "
+                           "token_sha256) VALUES (?, ?, ?)"));
+  FIRN_TRY(statement.bind_int64(1, id));
+  FIRN_TRY(statement.bind_text(2, profile.description));
+  FIRN_TRY(statement.bind_blob(3, profile.token_sha256));
+  return statement.run();
+}
+
+Status Manifest::set_profile(NamespaceId id, const NamespaceProfile& profile) {
+  MutexLock write_lock(&write_mutex_);
+  FIRN_TRY(write_profile(id, profile));
+  MutexLock lock(&version_mutex_);
+  for (NamespaceRecord& record : namespaces_) {
+    if (record.id == id) record.profile = profile;
+  }
+  return Status();
 }
 
 Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
@@ -338,6 +370,7 @@ Status Manifest::delete_namespace(NamespaceId id) {
   for (const char* sql :
        {"DELETE FROM namespaces WHERE id = ?", "DELETE FROM stream_heads WHERE namespace = ?",
         "DELETE FROM id_lists WHERE namespace = ?",
+        "DELETE FROM namespace_profiles WHERE namespace = ?",
         "UPDATE chunks SET state = 2 WHERE namespace = ?"}) {
     FIRN_TRY(run_integers(db_.get(), sql, {id}));
   }
@@ -539,6 +572,29 @@ Result<int64_t> Manifest::stream_head(NamespaceId id, std::string_view stream) {
   FIRN_TRY(statement.bind_blob(2, stream));
   FIRN_ASSIGN(const bool row, statement.step());
   return row ? statement.column_int64(0) : 0;
+}
+
+Result<std::vector<std::pair<std::string, int64_t>>> Manifest::stream_heads(NamespaceId id,
+                                                                            std::string_view prefix,
+                                                                            std::string_view after,
+                                                                            uint32_t limit) {
+  MutexLock lock(&read_mutex_);
+  FIRN_ASSIGN(
+      SqliteStatement statement,
+      read_db_->prepare("SELECT stream, next_position FROM stream_heads WHERE namespace = ? "
+                        "AND stream >= ? AND stream > ? ORDER BY stream LIMIT ?"));
+  FIRN_TRY(statement.bind_int64(1, id));
+  FIRN_TRY(statement.bind_blob(2, prefix));
+  FIRN_TRY(statement.bind_blob(3, after));
+  FIRN_TRY(statement.bind_int64(4, limit));
+  std::vector<std::pair<std::string, int64_t>> heads;
+  while (true) {
+    FIRN_ASSIGN(const bool row, statement.step());
+    if (!row) return heads;
+    std::string stream(statement.column_blob(0));
+    if (!stream.starts_with(prefix)) return heads;
+    heads.emplace_back(std::move(stream), statement.column_int64(1));
+  }
 }
 
 Result<std::vector<std::shared_ptr<const IdList>>> Manifest::id_lists(const ChunkKey& key) {

@@ -69,12 +69,19 @@ struct ManifestVersion {
 };
 using ManifestVersionPtr = std::shared_ptr<const ManifestVersion>;
 
+// What belongs to a namespace besides its data.
+struct NamespaceProfile {
+  std::string description;
+  std::string token_sha256;  // 32 bytes; empty: it has no token
+};
+
 struct NamespaceRecord {
   NamespaceId id = 0;
   std::string name;
   TimeNs created_at = 0;
   Position next_position = 1;           // as of the last trim of the log
   DurationNs retention_ns = INT64_MAX;  // rows older than this are dropped; INT64_MAX: tiers decide
+  NamespaceProfile profile;
 };
 
 // What a flush commits besides the chunk: heads of streams (next stream position) and client ids.
@@ -115,7 +122,8 @@ class Manifest {
   std::vector<NamespaceRecord> namespaces() const;
   // kConflict when the name exists.
   Result<NamespaceRecord> create_namespace(const std::string& name, DurationNs retention,
-                                           TimeNs now);
+                                           TimeNs now, const NamespaceProfile& profile = {});
+  Status set_profile(NamespaceId id, const NamespaceProfile& profile);
   Status set_retention(NamespaceId id, DurationNs retention);
   // Forgets the namespace and marks its chunks dropped; ids are never used again.
   Status delete_namespace(NamespaceId id);
@@ -136,6 +144,12 @@ class Manifest {
 
   // Next stream position as of the last flush; 0 when the stream is unknown.
   Result<int64_t> stream_head(NamespaceId id, std::string_view stream);
+  // The same for streams of the namespace behind `after` whose names begin with `prefix`, ascending
+  // by bytes.
+  Result<std::vector<std::pair<std::string, int64_t>>> stream_heads(NamespaceId id,
+                                                                    std::string_view prefix,
+                                                                    std::string_view after,
+                                                                    uint32_t limit);
   // The stored id lists of a chunk. Cached within a budget of 64 MiB.
   Result<std::vector<std::shared_ptr<const IdList>>> id_lists(const ChunkKey& key);
   // SQLite's own check plus ours: kCorruption with the findings.
@@ -149,6 +163,7 @@ class Manifest {
   Status load(DurationNs chunk_interval_ns);
   Status load_chunks();
   Result<std::string> meta(const std::string& key);
+  Status write_profile(NamespaceId id, const NamespaceProfile& profile) REQUIRES(write_mutex_);
   Status set_clock(const ClockRecord& clock) REQUIRES(write_mutex_);
   Status set_meta(const std::string& key, const std::string& value) REQUIRES(write_mutex_);
   Status write_chunk(const ChunkRecord& record) REQUIRES(write_mutex_);
