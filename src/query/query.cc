@@ -54,6 +54,7 @@ class Best {
   bool wants(const SortKey& key) const { return !is_full() || key < heap_.front().key; }
   void add(Candidate candidate) {
     if (is_full()) {
+      if (!wants(candidate.key)) return;
       std::pop_heap(heap_.begin(), heap_.end());
       heap_.pop_back();
     }
@@ -206,7 +207,7 @@ Result<EventPage> query_events(const Snapshot& snapshot, const EventQuery& query
     return best_key(query.order, a) < best_key(query.order, b);
   });
   // One more than asked for tells whether there is a next page.
-  Best best(size_t{query.limit} + 1);
+  Best best(size_t{query.limit} + (query.wants_next ? 1 : 0));
   for (const SnapshotChunk& chunk : chunks) {
     FIRN_ASSIGN(const bool may_match, may_hold_ids(snapshot, chunk, filter));
     if (!may_match || !best.wants(best_key(query.order, chunk))) {

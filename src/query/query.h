@@ -50,6 +50,9 @@ struct EventQuery {
   EventOrder order = EventOrder::kPosition;
   uint32_t limit = 100;               // at most Limits::page_rows
   std::optional<EventCursor> cursor;  // only rows behind it in the order
+  // Whether the page tells if there are more. Without, nothing is read for an answer to that, so
+  // that whoever knows how many rows there are does not search for another one.
+  bool wants_next = true;
 };
 
 struct EventRef {

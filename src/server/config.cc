@@ -102,6 +102,19 @@ Setting unsafe_open_setting() {
           [](const ServerConfig& config) { return config.unsafe_open ? "true" : "false"; }};
 }
 
+// Shown as stars, which stand for "as it is" when they are given back.
+Setting secret_setting(const char* name, const char* help, std::string EventodbConfig::*secret) {
+  constexpr std::string_view kHidden = "***";
+  return {name, help,
+          [secret, kHidden](const std::string& text, ServerConfig* config) {
+            if (text != kHidden) config->eventodb.*secret = text;
+            return Status();
+          },
+          [secret, kHidden](const ServerConfig& config) {
+            return std::string((config.eventodb.*secret).empty() ? "" : kHidden);
+          }};
+}
+
 Setting optional_address_setting(std::string name, std::string help,
                                  OptionalAddress ServerConfig::*address) {
   return {std::move(name), std::move(help),
@@ -173,10 +186,14 @@ std::vector<Setting> make_settings() {
       text_setting("listen", "address of the API", [](auto* c) { return &c->listen; }),
       optional_address_setting("otlp.grpc", "the address for OTLP over gRPC; off for none",
                                &ServerConfig::otlp_grpc),
-      optional_address_setting("otlp.http", "a second address for OTLP over HTTP only; off for none",
+      optional_address_setting("otlp.http",
+                               "a second address for OTLP over HTTP only; off for none",
                                &ServerConfig::otlp_http),
       text_setting("otlp.namespace", "where OTLP data goes that names no namespace",
                    [](auto* c) { return &c->otlp_namespace; }),
+      secret_setting("eventodb.token",
+                     "the token of namespace default at /rpc; empty for the one it has",
+                     &EventodbConfig::token),
       unsafe_open_setting(),
       number_setting("io_threads", "threads that read requests and write answers", 1, 64,
                      [](auto* c) { return &c->http.threads; }),

@@ -49,12 +49,11 @@ int64_t stream_position_of(const EventRef& event) {
 }
 
 // How many stream positions from `from` on a page that holds `events` skips.
-Result<uint64_t> count_dropped(const Snapshot& snapshot, const StreamRead& read,
-                               const std::vector<EventRef>& events) {
+uint64_t count_dropped(const StreamRead& read, int64_t version,
+                       const std::vector<EventRef>& events) {
   const bool is_full = events.size() >= read.limit;
   int64_t first = std::max<int64_t>(read.from, 0), end = 0;
   if (read.backward) {
-    FIRN_ASSIGN(const int64_t version, stream_version(snapshot, read.stream));
     end = std::min(read.from, version) + 1;
     first = is_full && !events.empty() ? stream_position_of(events.back()) : 0;
   } else if (is_full) {
@@ -62,7 +61,6 @@ Result<uint64_t> count_dropped(const Snapshot& snapshot, const StreamRead& read,
   } else if (!events.empty()) {
     end = stream_position_of(events.back()) + 1;
   } else {
-    FIRN_ASSIGN(const int64_t version, stream_version(snapshot, read.stream));
     end = version + 1;
   }
   const int64_t expected = std::max<int64_t>(end - first, 0);
@@ -104,10 +102,18 @@ Result<StreamPage> read_stream(const Snapshot& snapshot, const StreamRead& read,
     query.filter.positions.from = static_cast<Position>(read.from) + 1;
   }
   query.filter.positions.from = std::max(query.filter.positions.from, read.from_position);
-  FIRN_ASSIGN(page.events, read_pieces(snapshot, std::move(query), read.limit, true, guard,
+  uint64_t limit = read.limit;
+  FIRN_ASSIGN(const int64_t version, stream_version(snapshot, read.stream));
+  const int64_t most = read.backward ? std::min(read.from, version) + 1
+                                     : version + 1 - std::max<int64_t>(read.from, 0);
+  if (most <= 0) return page;
+  // Having found them all, it looks no further.
+  limit = std::min(limit, static_cast<uint64_t>(most));
+  query.wants_next = limit > kLimits.page_rows;
+  FIRN_ASSIGN(page.events, read_pieces(snapshot, std::move(query), limit, true, guard,
                                        [](const EventRef&) { return true; }));
   if (read.from_position > 0) return page;
-  FIRN_ASSIGN(page.dropped, count_dropped(snapshot, read, page.events));
+  page.dropped = count_dropped(read, version, page.events);
   return page;
 }
 
@@ -159,6 +165,7 @@ Result<EventRef> last_of_stream(const Snapshot& snapshot, const std::string& str
   EventQuery query;
   query.order = EventOrder::kPositionDescending;
   query.limit = 1;
+  query.wants_next = false;
   query.filter.predicates = {stream_predicate(stream)};
   if (!type.empty()) {
     Predicate of_type;
@@ -166,7 +173,7 @@ Result<EventRef> last_of_stream(const Snapshot& snapshot, const std::string& str
     of_type.texts = {type};
     query.filter.predicates.push_back(std::move(of_type));
   } else {
-    // One row and no search for a second one: the last is known by its number.
+    // The last is known by its number, and every event before it has a smaller position.
     FIRN_ASSIGN(const int64_t version, stream_version(snapshot, stream));
     if (version < 0) return EventRef{};
     query.filter.positions.from = static_cast<Position>(version) + 1;
