@@ -573,7 +573,7 @@ TEST_F(StoreTest, ANamespaceKeepsItsProfile) {
 
 TEST_F(StoreTest, AClearedNamespaceBeginsAgain) {
   ASSERT_TRUE(store_->set_namespace_profile("default", {"ours", "x"}).ok());
-  append({{.data = "a", .stream = "s"}});
+  ASSERT_TRUE(append({{.data = "a", .stream = "s"}}).ok());
   ASSERT_TRUE(store_->clear_namespace("default").ok());
   const NamespaceInfo info = *store_->find_namespace("default");
   EXPECT_EQ(info.last_position, 0u);
