@@ -81,6 +81,7 @@ Status append_messages(const RpcCallPtr& call, const std::vector<SentMessage>& s
   Services* services = call->services;
   Store* store = call->caller.open->store.get();
   std::vector<NewMessage> messages;
+  messages.reserve(sent.size());
   const TimeNs now = services->env->now();
   for (const SentMessage& message : sent) {
     messages.push_back(

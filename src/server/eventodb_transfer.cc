@@ -92,6 +92,7 @@ class Import : public std::enable_shared_from_this<Import> {
     if (!take_part(&part, piece)) return;
     if (part.records.empty()) return finish(piece);
     std::vector<NewMessage> messages;
+    messages.reserve(part.records.size());
     for (const ImportRecord& record : part.records) {
       messages.push_back(
           {record.stream, record.type, record.data, record.metadata, record.id, *record.time});
