@@ -253,7 +253,7 @@ Result<EventPage> query_events(const Snapshot& snapshot, const EventQuery& query
     return best_key(query.order, a) < best_key(query.order, b);
   });
   // One more than asked for tells whether there is a next page.
-  Best best(size_t{query.limit} + 1, query.bytes_max);
+  Best best(size_t{query.limit} + (query.wants_next ? 1 : 0), query.bytes_max);
   for (const SnapshotChunk& chunk : chunks) {
     FIRN_ASSIGN(const bool may_match, may_hold_ids(snapshot, chunk, filter));
     if (!may_match || !best.wants(best_key(query.order, chunk))) {

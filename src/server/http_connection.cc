@@ -164,6 +164,9 @@ class RequestReader {
       case http::field::origin:
         request->origin = value;
         return;
+      case http::field::authorization:
+        request->authorization = value;
+        return;
       case http::field::content_type:
         request->content_type = value;
         return;

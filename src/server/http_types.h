@@ -47,7 +47,8 @@ struct HttpRequest {
   std::string path;                      // decoded segment by segment by the router, raw here
   std::string query;                     // raw, behind the '?'
   // Header fields that something looks at; empty when absent.
-  std::string host, origin, content_type, content_encoding, accept, last_event_id, firn_namespace;
+  std::string authorization, host, origin, content_type, content_encoding, accept, last_event_id,
+      firn_namespace;
   std::string body;
   std::vector<std::string> path_arguments;  // of the route's {placeholders}, decoded
   Cancellation cancellation;

@@ -10,7 +10,7 @@ namespace firn {
 
 namespace {
 
-constexpr int64_t kFormatVersion = 2;
+constexpr int64_t kFormatVersion = 3;
 // After each commit the truth is in the file, whose pages are checked: a damaged log would read
 // like a shorter one, and what it had committed would be gone without a word.
 constexpr SqliteJournal kJournal = SqliteJournal::kRollback;
@@ -241,21 +241,7 @@ Status Manifest::load(DurationNs chunk_interval_ns) {
   Lsn begin;
   FIRN_ASSIGN(begin.segment, number("wal_begin_segment"));
   FIRN_ASSIGN(begin.offset, number("wal_begin_offset"));
-  std::vector<NamespaceRecord> namespaces;
-  {
-    MutexLock lock(&read_mutex_);
-    FIRN_ASSIGN(SqliteStatement statement,
-                read_db_->prepare("SELECT id, name, created_at, next_position, retention_ns "
-                                  "FROM namespaces ORDER BY id"));
-    while (true) {
-      FIRN_ASSIGN(const bool row, statement.step());
-      if (!row) break;
-      namespaces.push_back({static_cast<NamespaceId>(statement.column_int64(0)),
-                            std::string(statement.column_text(1)), statement.column_int64(2),
-                            static_cast<Position>(statement.column_int64(3)),
-                            statement.column_int64(4)});
-    }
-  }
+  FIRN_ASSIGN(std::vector<NamespaceRecord> namespaces, load_namespaces());
   {
     MutexLock lock(&version_mutex_);
     wal_begin_ = begin;
@@ -327,83 +313,6 @@ void Manifest::publish(std::shared_ptr<ManifestVersion> next) {
 Lsn Manifest::wal_begin() const {
   MutexLock lock(&version_mutex_);
   return wal_begin_;
-}
-
-std::vector<NamespaceRecord> Manifest::namespaces() const {
-  MutexLock lock(&version_mutex_);
-  return namespaces_;
-}
-
-Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, DurationNs retention,
-                                                   TimeNs now) {
-  MutexLock write_lock(&write_mutex_);
-  for (const NamespaceRecord& existing : namespaces()) {
-    if (existing.name == name) return conflict("namespace '" + name + "' exists");
-  }
-  NamespaceRecord record{0, name, now, 1, retention};
-  {
-    MutexLock lock(&version_mutex_);
-    record.id = next_namespace_;
-  }
-  ManifestChange change(db_.get(), &content_sum_);
-  FIRN_TRY(change.begin());
-  const ManifestValue key[] = {int64_t{record.id}};
-  const ManifestValue values[] = {std::string_view(name), now, retention};
-  FIRN_TRY(change.run(kAddNamespace, key, values));
-  FIRN_TRY(change.set_meta("next_namespace", std::to_string(record.id + 1)));
-  FIRN_TRY(commit(&change));
-  MutexLock lock(&version_mutex_);
-  namespaces_.push_back(record);
-  next_namespace_ = record.id + 1;
-  return record;
-}
-
-bool Manifest::was_deleted(NamespaceId id) const {
-  MutexLock lock(&version_mutex_);
-  return id != 0 && id < next_namespace_ &&
-         std::none_of(namespaces_.begin(), namespaces_.end(),
-                      [&](const NamespaceRecord& record) { return record.id == id; });
-}
-
-Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
-  MutexLock write_lock(&write_mutex_);
-  ManifestChange change(db_.get(), &content_sum_);
-  FIRN_TRY(change.begin());
-  const ManifestValue key[] = {int64_t{id}}, values[] = {retention};
-  FIRN_TRY(change.run(kSetRetention, key, values));
-  FIRN_TRY(commit(&change));
-  MutexLock lock(&version_mutex_);
-  for (NamespaceRecord& record : namespaces_) {
-    if (record.id == id) record.retention_ns = retention;
-  }
-  return Status();
-}
-
-Status Manifest::delete_namespace(NamespaceId id) {
-  MutexLock write_lock(&write_mutex_);
-  ManifestChange change(db_.get(), &content_sum_);
-  FIRN_TRY(change.begin());
-  const ManifestValue of_namespace[] = {int64_t{id}};
-  for (const ManifestStatement& statement : kDeleteNamespace) {
-    FIRN_TRY(change.run(statement, of_namespace, {}));
-  }
-  FIRN_TRY(commit(&change));
-  auto next = std::make_shared<ManifestVersion>(*current());
-  for (auto& [key, record] : next->chunks) {
-    if (key.namespace_id != id || record->state == ChunkState::kDropped) continue;
-    auto dropped = std::make_shared<ChunkRecord>(*record);
-    dropped->state = ChunkState::kDropped;
-    dropped->id_lists = 0;
-    dropped->lease->doomed.store(true);
-    dropped->lease = nullptr;
-    record = std::move(dropped);
-  }
-  {
-    MutexLock lock(&version_mutex_);
-    std::erase_if(namespaces_, [&](const NamespaceRecord& record) { return record.id == id; });
-  }
-  publish(std::move(next));
-  return Status();
 }
 
 // SQLite's file layer refuses everything from now on, because a second sync would prove nothing.
@@ -534,6 +443,29 @@ Result<int64_t> Manifest::stream_head(NamespaceId id, std::string_view stream) {
   FIRN_TRY(statement.bind_blob(2, stream));
   FIRN_ASSIGN(const bool row, statement.step());
   return row ? statement.column_int64(0) : 0;
+}
+
+Result<std::vector<std::pair<std::string, int64_t>>> Manifest::stream_heads(NamespaceId id,
+                                                                            std::string_view prefix,
+                                                                            std::string_view after,
+                                                                            uint32_t limit) {
+  MutexLock lock(&read_mutex_);
+  FIRN_ASSIGN(
+      SqliteStatement statement,
+      read_db_->prepare("SELECT stream, next_position FROM stream_heads WHERE namespace = ? "
+                        "AND stream >= ? AND stream > ? ORDER BY stream LIMIT ?"));
+  FIRN_TRY(statement.bind_int64(1, id));
+  FIRN_TRY(statement.bind_blob(2, prefix));
+  FIRN_TRY(statement.bind_blob(3, after));
+  FIRN_TRY(statement.bind_int64(4, limit));
+  std::vector<std::pair<std::string, int64_t>> heads;
+  while (true) {
+    FIRN_ASSIGN(const bool row, statement.step());
+    if (!row) return heads;
+    std::string stream(statement.column_blob(0));
+    if (!stream.starts_with(prefix)) return heads;
+    heads.emplace_back(std::move(stream), statement.column_int64(1));
+  }
 }
 
 Result<std::vector<std::shared_ptr<const IdList>>> Manifest::id_lists(const ChunkKey& key) {

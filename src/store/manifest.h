@@ -69,12 +69,19 @@ struct ManifestVersion {
 };
 using ManifestVersionPtr = std::shared_ptr<const ManifestVersion>;
 
+// What belongs to a namespace besides its data.
+struct NamespaceProfile {
+  std::string description;
+  std::string token_sha256;  // 32 bytes; empty: it has no token
+};
+
 struct NamespaceRecord {
   NamespaceId id = 0;
   std::string name;
   TimeNs created_at = 0;
   Position next_position = 1;           // as of the last trim of the log
   DurationNs retention_ns = INT64_MAX;  // rows older than this are dropped; INT64_MAX: tiers decide
+  NamespaceProfile profile;
 };
 
 // What a flush commits besides the chunk: heads of streams (next stream position) and client ids.
@@ -123,7 +130,9 @@ class Manifest {
   std::vector<NamespaceRecord> namespaces() const;
   // kConflict when the name exists.
   Result<NamespaceRecord> create_namespace(const std::string& name, DurationNs retention,
-                                           TimeNs now);
+                                           TimeNs now, const NamespaceProfile& profile = {});
+  // Replaces what is known of it besides its data.
+  Status set_profile(NamespaceId id, const NamespaceProfile& profile);
   Status set_retention(NamespaceId id, DurationNs retention);
   // Whether the id was once that of a namespace, and is of none now.
   bool was_deleted(NamespaceId id) const;
@@ -146,6 +155,12 @@ class Manifest {
 
   // Next stream position as of the last flush; 0 when the stream is unknown.
   Result<int64_t> stream_head(NamespaceId id, std::string_view stream);
+  // The same for streams of the namespace behind `after` whose names begin with `prefix`, ascending
+  // by bytes.
+  Result<std::vector<std::pair<std::string, int64_t>>> stream_heads(NamespaceId id,
+                                                                    std::string_view prefix,
+                                                                    std::string_view after,
+                                                                    uint32_t limit);
   // The stored id lists of a chunk. Cached within a budget of 64 MiB.
   Result<std::vector<std::shared_ptr<const IdList>>> id_lists(const ChunkKey& key);
   // SQLite's own check plus ours, as at each opening: kCorruption with the findings. Reads
@@ -158,12 +173,15 @@ class Manifest {
   Status write_record(const ChunkRecord& record, const FlushExtras& extras, bool is_new)
       REQUIRES(write_mutex_);
   Status load(DurationNs chunk_interval_ns);
+  Result<std::vector<NamespaceRecord>> load_namespaces();
   Status load_chunks();
   Result<std::string> meta(const std::string& key);
   // Reads everything and compares it with its sum.
   Status check_content() REQUIRES(write_mutex_);
   Status commit(ManifestChange* change) REQUIRES(write_mutex_);
   void publish(std::shared_ptr<ManifestVersion> next);
+  // Publishes the namespace's chunks as dropped.
+  void doom_chunks(NamespaceId id) REQUIRES(write_mutex_);
   std::shared_ptr<ChunkLease> make_lease(const std::string& tier, const ChunkKey& key);
 
   Mutex write_mutex_;

@@ -2,7 +2,7 @@
 
 #include "store/manifest_change.h"
 
-// Tables and changes of docs/formats/manifest.md. Internal to manifest.cc.
+// Tables and changes of docs/formats/manifest.md. Internal to manifest*.cc.
 
 namespace firn {
 
@@ -10,7 +10,8 @@ inline constexpr const char* kSchema = R"(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE namespaces (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
-  next_position INTEGER NOT NULL, retention_ns INTEGER NOT NULL);
+  next_position INTEGER NOT NULL, retention_ns INTEGER NOT NULL, description TEXT NOT NULL,
+  token_sha256 BLOB NOT NULL);
 CREATE TABLE chunks (
   namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
   end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, tier TEXT NOT NULL, state INTEGER NOT NULL,
@@ -34,8 +35,11 @@ CREATE TABLE stream_heads (
 
 inline constexpr ManifestStatement kAddNamespace{
     "namespaces", "id = ?1",
-    "INSERT INTO namespaces (id, name, created_at, next_position, retention_ns) "
-    "VALUES (?1, ?2, ?3, 1, ?4)"};
+    "INSERT INTO namespaces (id, name, created_at, next_position, retention_ns, description, "
+    "token_sha256) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)"};
+inline constexpr ManifestStatement kSetProfile{
+    "namespaces", "id = ?1",
+    "UPDATE namespaces SET description = ?2, token_sha256 = ?3 WHERE id = ?1"};
 inline constexpr ManifestStatement kSetRetention{
     "namespaces", "id = ?1", "UPDATE namespaces SET retention_ns = ?2 WHERE id = ?1"};
 inline constexpr ManifestStatement kSetNextPosition{

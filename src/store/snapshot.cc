@@ -124,6 +124,15 @@ Env* Snapshot::file_env(const SnapshotChunk& chunk) const {
   return chunk.in_memory ? nullptr : core_->find_tier(chunk.tier)->file_env();
 }
 
+Result<int64_t> Snapshot::flushed_stream_head(std::string_view stream) const {
+  return core_->manifest->stream_head(namespace_->id, stream);
+}
+
+Result<std::vector<std::pair<std::string, int64_t>>> Snapshot::flushed_stream_heads(
+    std::string_view prefix, std::string_view after, uint32_t limit) const {
+  return core_->manifest->stream_heads(namespace_->id, prefix, after, limit);
+}
+
 Result<bool> Snapshot::may_contain_id(const SnapshotChunk& chunk, const Id& id) const {
   // Ids made here are not listed (store/id_index.h).
   if (chunk.in_memory || IdTagger(core_->manifest->id_secret()).has_tag(id)) return true;

@@ -49,6 +49,14 @@ class Snapshot {
   Env* file_env(const SnapshotChunk& chunk) const;
   // False when a row with this id certainly is not in the chunk.
   Result<bool> may_contain_id(const SnapshotChunk& chunk, const Id& id) const;
+  // Heads of streams (the next stream position) as of the last flush: not fixed, they may be newer
+  // than the snapshot, but never count what was not published. Rows in memory go beyond them. 0
+  // when the stream is unknown.
+  Result<int64_t> flushed_stream_head(std::string_view stream) const;
+  // As Manifest::stream_heads().
+  Result<std::vector<std::pair<std::string, int64_t>>> flushed_stream_heads(std::string_view prefix,
+                                                                            std::string_view after,
+                                                                            uint32_t limit) const;
 
  private:
   std::shared_ptr<StoreCore> core_;

@@ -70,7 +70,12 @@ Status check_limits(const RecordBatch& batch) {
 }
 
 NamespaceInfo info_of(const NamespaceState& state) {
-  return {state.id, state.name, state.published.load(), state.retention_ns.load()};
+  return {state.id,
+          state.name,
+          state.published.load(),
+          state.retention_ns.load(),
+          state.created_at.load(),
+          state.profile()};
 }
 
 // Lets a thread wait for a callback. Shared with the callback, which may outlive the wait.
@@ -286,29 +291,72 @@ Result<NamespaceInfo> Store::put_namespace(const std::string& name, DurationNs r
     existing->retention_ns.store(retention_ns);
     return info_of(*existing);
   }
+  return add_namespace(name, retention_ns, {});
+}
+
+Result<NamespaceInfo> Store::create_namespace(const std::string& name, NamespaceProfile profile) {
+  FIRN_TRY(check_namespace_name(name));
+  if (!parts_->core->condition.accepts_writes()) return parts_->core->condition.refusal();
+  MutexLock admin_lock(&parts_->admin_mutex);
+  if (parts_->core->find_namespace(name) != nullptr) {
+    return conflict("namespace '" + name + "' exists");
+  }
+  return add_namespace(name, kForever, profile);
+}
+
+Result<NamespaceInfo> Store::add_namespace(const std::string& name, DurationNs retention_ns,
+                                           const NamespaceProfile& profile) {
+  StoreCore* core = parts_->core.get();
   if (core->all_namespaces().size() >= kLimits.namespaces) {
     return too_large("there are " + std::to_string(kLimits.namespaces) +
                      " namespaces, the limit; delete one first");
   }
   FIRN_ASSIGN(const NamespaceRecord record,
-              core->manifest->create_namespace(name, retention_ns, core->env->now()));
+              core->manifest->create_namespace(name, retention_ns, core->env->now(), profile));
   auto state = std::make_shared<NamespaceState>(record.id, name);
   state->retention_ns.store(retention_ns);
+  state->created_at.store(record.created_at);
+  state->set_profile(profile);
   MutexLock lock(&core->namespaces_mutex);
   core->namespaces_by_name.emplace(name, state);
   core->namespaces_by_id.emplace(record.id, state);
   return info_of(*state);
 }
 
-Status Store::delete_namespace(const std::string& name) {
+Status Store::set_namespace_profile(const std::string& name, NamespaceProfile profile) {
   StoreCore* core = parts_->core.get();
   if (!core->condition.accepts_writes()) return core->condition.refusal();
   MutexLock admin_lock(&parts_->admin_mutex);
   const NamespacePtr ns = core->find_namespace(name);
   if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
+  FIRN_TRY(core->manifest->set_profile(ns->id, profile));
+  ns->set_profile(std::move(profile));
+  return Status();
+}
+
+Status Store::clear_namespace(const std::string& name) {
+  StoreCore* core = parts_->core.get();
+  if (!core->condition.accepts_writes()) return core->condition.refusal();
+  MutexLock admin_lock(&parts_->admin_mutex);
+  const NamespacePtr ns = core->find_namespace(name);
+  if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
+  FIRN_TRY(remove_namespace(name));
+  return add_namespace(name, ns->retention_ns.load(), *ns->profile()).status();
+}
+
+Status Store::delete_namespace(const std::string& name) {
+  if (!parts_->core->condition.accepts_writes()) return parts_->core->condition.refusal();
+  MutexLock admin_lock(&parts_->admin_mutex);
   if (name == kDefaultNamespace) {
     return invalid_argument("namespace 'default' cannot be deleted; drop its chunks instead");
   }
+  return remove_namespace(name);
+}
+
+Status Store::remove_namespace(const std::string& name) {
+  StoreCore* core = parts_->core.get();
+  const NamespacePtr ns = core->find_namespace(name);
+  if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
   FIRN_TRY(core->manifest->delete_namespace(ns->id));
   ns->deleted.store(true);
   {

@@ -1,0 +1,422 @@
+#include "server/eventodb_face.h"
+
+#include <gmock/gmock.h>
+
+#include "server/eventodb_token.h"
+#include "server/test_faces.h"
+
+namespace firn {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
+
+// The contract over a real store, in test mode unless a test says otherwise.
+class EventodbTest : public FaceTest {
+ protected:
+  void SetUp() override {
+    FaceTest::SetUp();
+    services_.eventodb_test_mode = true;
+    router_ = std::make_unique<Router>(std::vector<Face>{eventodb_face(&services_)}, &metrics_);
+  }
+
+  HttpResponse rpc(std::string body, const std::string& token = {}) {
+    const HttpRequestPtr request = make_request(HttpMethod::kPost, "/rpc", std::move(body));
+    if (!token.empty()) request->authorization = "Bearer " + token;
+    return ask(request);
+  }
+  // The body of an answer that must be 200.
+  std::string call(std::string body, const std::string& token = {}) {
+    const HttpResponse response = rpc(std::move(body), token);
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_TRUE(response.body.ends_with('\n'));
+    return response.body.substr(0, response.body.size() - 1);
+  }
+  void write(const std::string& stream, const std::string& message = R"({"type":"T","data":{}})") {
+    call("[\"stream.write\",\"" + stream + "\"," + message + "]");
+  }
+  // "409 STREAM_VERSION_CONFLICT"
+  static std::string error_of(const HttpResponse& response) {
+    const size_t at = response.body.find("\"code\":\"");
+    if (at == std::string::npos) return std::to_string(response.status) + " " + response.body;
+    const size_t begin = at + 8;
+    return std::to_string(response.status) + " " +
+           response.body.substr(begin, response.body.find('"', begin) - begin);
+  }
+  std::string error(std::string body) { return error_of(rpc(std::move(body))); }
+
+  void serve_tokens(const std::string& token) {
+    services_.eventodb_test_mode = false;
+    const auto open = services_.gate->get();
+    const Status status = prepare_eventodb(posix_env(), open->store.get(), {.token = token});
+    ASSERT_TRUE(status.ok()) << status.to_string();
+  }
+
+  static std::string read_all(BodyStream* stream) {
+    std::string text;
+    while (true) {
+      const auto piece = next(stream);
+      if (!piece.has_value() || piece->empty()) return text;
+      text += *piece;
+    }
+  }
+  static std::optional<std::string> next(BodyStream* stream) {
+    auto piece = std::make_shared<Awaited<std::string>>();
+    stream->next([piece](std::string text) { piece->set(std::move(text)); });
+    return piece->get();
+  }
+  // What arrives until the text holds `end`.
+  static std::string read_until(BodyStream* stream, std::string_view end) {
+    std::string text;
+    while (text.find(end) == std::string::npos) {
+      const auto piece = next(stream);
+      if (!piece.has_value() || piece->empty()) break;
+      text += *piece;
+    }
+    return text;
+  }
+  // The "stream/position" of each poke.
+  static std::string pokes(std::string_view text) {
+    std::string found;
+    constexpr std::string_view kStart = "data: {\"stream\":\"";
+    for (size_t at = text.find(kStart); at != std::string_view::npos; at = text.find(kStart, at)) {
+      at += kStart.size();
+      const size_t name_end = text.find('"', at);
+      const size_t number = text.find_first_of("0123456789", name_end);
+      found += std::string(text.substr(at, name_end - at)) + "/" +
+               std::string(text.substr(number, text.find(',', number) - number)) + " ";
+    }
+    return found;
+  }
+};
+
+TEST_F(EventodbTest, WritesAndReadsAStream) {
+  EXPECT_EQ(call(R"(["stream.write","cart-7",{"type":"Added","data":{"sku":"A1"}}])"),
+            R"({"position":0,"globalPosition":1})");
+  EXPECT_EQ(call(R"(["stream.write","cart-7",{"type":"Paid","data":{},"metadata":{"a":1}},{}])"),
+            R"({"position":1,"globalPosition":2})");
+  EXPECT_THAT(call(R"(["stream.get","cart-7"])"),
+              MatchesRegex("\\[\\[\"[0-9a-f-]{36}\",\"Added\",0,1,\\{\"sku\":\"A1\"\\},null,"
+                           "\"20[0-9-]{8}T[0-9:]{8}(\\.[0-9]+)?Z\"\\],\\[.*,\"Paid\",1,2,\\{\\},"
+                           "\\{\"a\":1\\},.*\\]\\]"));
+  EXPECT_THAT(call(R"(["category.get","cart",{"position":2}])"),
+              MatchesRegex("\\[\\[\"[0-9a-f-]{36}\",\"cart-7\",\"Paid\",1,2,.*\\]\\]"));
+  EXPECT_EQ(call(R"(["stream.version","cart-7"])"), "1");
+  EXPECT_THAT(call(R"(["stream.last","cart-7"])"), HasSubstr("\"Paid\",1,2"));
+  EXPECT_THAT(call(R"(["stream.last","cart-7",{"type":"Added"}])"), HasSubstr("\"Added\",0,1"));
+}
+
+TEST_F(EventodbTest, WhatDoesNotExistIsEmptyOrNull) {
+  EXPECT_EQ(call(R"(["stream.get","nope"])"), "[]");
+  EXPECT_EQ(call(R"(["stream.last","nope"])"), "null");
+  EXPECT_EQ(call(R"(["stream.version","nope"])"), "null");
+  EXPECT_EQ(call(R"(["category.get","a-b"])"), "[]");
+  EXPECT_EQ(call(R"(["ns.streams"])"), "[]");
+  EXPECT_EQ(call(R"(["ns.categories"])"), "[]");
+}
+
+TEST_F(EventodbTest, DocumentsKeepTheirBytes) {
+  const std::string data = R"({ "z":1,"a":12345678901234567890, "s":"\u0000\u00e9日本","n":1.0e0})";
+  write("s-1", R"({"type":"T","data":)" + data + R"(,"metadata":{"b" : 1}})");
+  EXPECT_THAT(call(R"(["stream.get","s-1"])"), HasSubstr("," + data + R"(,{"b" : 1},)"));
+}
+
+TEST_F(EventodbTest, AWrongVersionIsAConflictWithDetails) {
+  const std::string first =
+      R"(["stream.write","s-1",{"type":"T","data":{}},{"expectedVersion":-1}])";
+  call(first);
+  const HttpResponse response = rpc(first);
+  EXPECT_EQ(error_of(response), "409 STREAM_VERSION_CONFLICT");
+  EXPECT_THAT(response.body, HasSubstr(R"("details":{"stream":"s-1","expected":-1,"actual":0})"));
+  call(R"(["stream.write","s-1",{"type":"T","data":{}},{"expectedVersion":0}])");
+}
+
+TEST_F(EventodbTest, ARepeatedIdIsStoredOnce) {
+  const std::string id = "01900000-0000-7000-8000-000000000001";
+  const auto message = [&](const char* data) {
+    return std::string(R"(["stream.write","s-1",{"type":"T","data":)") + data + R"(},{"id":")" +
+           id + R"(","expectedVersion":-1}])";
+  };
+  EXPECT_EQ(call(message("{}")), R"({"position":0,"globalPosition":1})");
+  EXPECT_EQ(call(message("{}")), R"({"position":0,"globalPosition":1})");
+  EXPECT_EQ(error(message(R"({"other":1})")), "409 MESSAGE_ID_EXISTS");
+  EXPECT_THAT(call(R"(["stream.get","s-1"])"), StartsWith("[[\"" + id));
+  EXPECT_EQ(error(R"(["stream.write","s-1",{"type":"T","data":{}},{"id":"abc"}])"),
+            "500 BACKEND_ERROR");
+}
+
+TEST_F(EventodbTest, SeveralStreamsAreWrittenTogether) {
+  EXPECT_EQ(call(R"(["stream.append",[{"stream":"a-1","type":"T","data":{}},)"
+                 R"({"stream":"b-1","type":"T","data":{}},{"stream":"a-1","type":"T","data":{}}],)"
+                 R"({"expectedVersions":{"a-1":-1,"b-1":-1}}])"),
+            R"([{"position":0,"globalPosition":1},{"position":0,"globalPosition":2},)"
+            R"({"position":1,"globalPosition":3}])");
+  EXPECT_EQ(error(R"(["stream.append",[{"stream":"a-1","type":"T","data":{}}],)"
+                  R"({"expectedVersions":{"a-1":1,"b-1":5}}])"),
+            "409 STREAM_VERSION_CONFLICT");
+  EXPECT_EQ(call(R"(["stream.version","a-1"])"), "1");
+}
+
+TEST_F(EventodbTest, RequestsOfAnotherFormAreRefused) {
+  for (const char* body : {"",
+                           "{}",
+                           "[",
+                           "[]",
+                           "[1]",
+                           "\"stream.get\"",
+                           R"(["stream.get"])",
+                           R"(["stream.get",1])",
+                           R"(["stream.get",""])",
+                           R"(["stream.get","s",[]])",
+                           R"(["stream.get","s",{"position":"1"}])",
+                           R"(["stream.get","s",{"batchSize":-2}])",
+                           R"(["stream.write"])",
+                           R"(["stream.write","s"])",
+                           R"(["stream.write","",{"type":"T","data":{}}])",
+                           R"(["stream.write","s",[]])",
+                           R"(["stream.write","s",{"type":"","data":{}}])",
+                           R"(["stream.write","s",{"data":{}}])",
+                           R"(["stream.write","s",{"type":1,"data":{}}])",
+                           R"(["stream.write","s",{"type":"T"}])",
+                           R"(["stream.write","s",{"type":"T","data":[]}])",
+                           R"(["stream.write","s",{"type":"T","data":null}])",
+                           R"(["stream.write","s",{"type":"T","data":{},"metadata":1}])",
+                           R"(["stream.write","s",{"type":"T","data":{}},{"expectedVersion":"1"}])",
+                           R"(["stream.write","s",{"type":"T","data":{}},{"id":7}])",
+                           R"(["category.get","c",{"consumerGroup":{"member":0}}])",
+                           R"(["category.get","c",{"consumerGroup":{"member":2,"size":2}}])",
+                           R"(["category.get","c",{"consumerGroup":{"member":-1,"size":2}}])",
+                           R"(["category.get","c",{"consumerGroup":{"member":0,"size":0}}])",
+                           R"(["ns.streams",{"limit":0}])",
+                           R"(["ns.streams",{"limit":1001}])",
+                           R"(["ns.create"])",
+                           R"(["ns.create","A B"])"}) {
+    EXPECT_EQ(error(body), "400 INVALID_REQUEST") << body;
+  }
+  EXPECT_THAT(rpc(R"(["stream.get","s",{"batchSize":10001}])").body, HasSubstr("batchSize"));
+  EXPECT_EQ(error(R"(["no.method"])"), "404 METHOD_NOT_FOUND");
+  EXPECT_EQ(error_of(get("/rpc")), "405 INVALID_REQUEST");
+}
+
+TEST_F(EventodbTest, IsLenientWhereSdksAreLoose) {
+  call(R"(["stream.write","s-1",{"type":"T","data":{},"metadata":null},null])");
+  EXPECT_NE(call(R"(["stream.get","s-1",{"batchSize":-1,"position":-5,"unknown":1}])"), "[]");
+  EXPECT_EQ(call(R"(["stream.get","s-1",{"batchSize":0}])"), "[]");
+}
+
+TEST_F(EventodbTest, CategoriesFilterBeforeTheLimit) {
+  for (int i = 1; i <= 4; ++i) write("acc-" + std::to_string(i));
+  write("acc-9", R"({"type":"T","data":{},"metadata":{"correlationStreamName":"order-1"}})");
+  const auto streams = [this](const std::string& options) {
+    std::string found;
+    const std::string body = call("[\"category.get\",\"acc\"," + options + "]");
+    for (size_t at = body.find("\"acc-"); at != std::string::npos;
+         at = body.find("\"acc-", at + 1)) {
+      found.push_back(body[at + 5]);
+    }
+    return found;
+  };
+  EXPECT_EQ(streams(R"({"batchSize":4,"consumerGroup":{"member":0,"size":2}})").substr(0, 2), "13");
+  EXPECT_EQ(streams(R"({"batchSize":2,"consumerGroup":{"member":1,"size":2}})"), "24");
+  EXPECT_EQ(streams(R"({"batchSize":1,"correlation":"order"})"), "9");
+  EXPECT_EQ(streams(R"({"correlation":"orde"})"), "");
+}
+
+TEST_F(EventodbTest, NamespacesHaveTheirOwnStreams) {
+  const std::string created = call(R"(["ns.create","shop",{"description":"ours"}])");
+  const size_t at = created.find("ns_");
+  const std::string token = created.substr(at, created.find('"', at) - at);
+  EXPECT_EQ(*namespace_of_token(token), "shop");
+  EXPECT_EQ(error(R"(["ns.create","shop"])"), "409 NAMESPACE_EXISTS");
+  call(R"(["stream.write","s-1",{"type":"T","data":{}}])", token);
+  EXPECT_EQ(call(R"(["stream.version","s-1"])"), "null");
+  EXPECT_EQ(call(R"(["stream.version","s-1"])", token), "0");
+  EXPECT_THAT(call(R"(["ns.info","shop"])"),
+              HasSubstr(R"("messageCount":1,"streamCount":1,"lastActivity":"20)"));
+  EXPECT_THAT(call(R"(["ns.list"])"), StartsWith(R"([{"namespace":"shop","description":"ours",)"));
+  EXPECT_THAT(call(R"(["ns.streams",{"prefix":"s"}])", token),
+              MatchesRegex(R"(\[\{"stream":"s-1","version":0,"lastActivity":"[0-9T:-]+Z"\}\])"));
+  EXPECT_EQ(call(R"(["ns.categories"])", token),
+            R"([{"category":"s","streamCount":1,"messageCount":1}])");
+  EXPECT_THAT(call(R"(["ns.delete","shop"])"), HasSubstr("\"messagesDeleted\":1"));
+  EXPECT_EQ(error(R"(["ns.delete","shop"])"), "404 NAMESPACE_NOT_FOUND");
+  EXPECT_EQ(error(R"(["ns.info","shop"])"), "404 NAMESPACE_NOT_FOUND");
+  EXPECT_EQ(error_of(rpc(R"(["stream.get","s-1"])", token)), "500 BACKEND_ERROR");
+  call(R"(["ns.create","shop"])");
+  EXPECT_EQ(call(R"(["stream.version","s-1"])", token), "null");
+}
+
+TEST_F(EventodbTest, AChosenTokenMustNameTheNamespace) {
+  const std::string token = make_token(posix_env(), "other");
+  EXPECT_EQ(error(R"(["ns.create","shop",{"token":")" + token + "\"}]"), "400 INVALID_REQUEST");
+  EXPECT_THAT(call(R"(["ns.create","other",{"token":")" + token + "\"}]"), HasSubstr(token));
+}
+
+TEST_F(EventodbTest, TokensAreEnforcedOutsideTestMode) {
+  const std::string token = make_token(posix_env(), "default");
+  serve_tokens(token);
+  EXPECT_EQ(error(R"(["sys.version"])"), "401 AUTH_REQUIRED");
+  EXPECT_EQ(error_of(rpc(R"(["sys.version"])", "ns_x")), "401 AUTH_INVALID_TOKEN");
+  EXPECT_EQ(error_of(rpc(R"(["sys.version"])", make_token(posix_env(), "default"))),
+            "403 AUTH_UNAUTHORIZED");
+  EXPECT_EQ(error_of(rpc(R"(["sys.version"])", make_token(posix_env(), "nobody"))),
+            "403 AUTH_UNAUTHORIZED");
+  EXPECT_EQ(call(R"(["sys.version"])", token), "\"0.7.0\"");
+  // The parameter wins over the header.
+  EXPECT_EQ(error_of(ask(make_request(HttpMethod::kPost, "/rpc?token=" + token, "[]"))),
+            "400 INVALID_REQUEST");
+  EXPECT_EQ(error_of(get("/subscribe?category=a")), "401 AUTH_REQUIRED");
+  EXPECT_EQ(error_of(post("/import", "")), "401 AUTH_REQUIRED");
+  EXPECT_EQ(error_of(get("/export")), "401 AUTH_REQUIRED");
+}
+
+TEST_F(EventodbTest, ASubscriptionIsReadyThenTellsBacklogThenLive) {
+  write("acc-1");
+  write("other-1");
+  write("acc-2");
+  HttpResponse response = get("/subscribe?category=acc");
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(response.content_type, "text/event-stream");
+  EXPECT_EQ(*next(response.stream.get()), ": ready\n\n");
+  write("acc-3");
+  const std::string text = read_until(response.stream.get(), "acc-3");
+  EXPECT_EQ(pokes(text), "acc-1/0 acc-2/0 acc-3/0 ");
+  EXPECT_THAT(text, HasSubstr("event: poke\ndata: {\"stream\":\"acc-3\",\"position\":0,"
+                              "\"globalPosition\":4}\n\n"));
+}
+
+TEST_F(EventodbTest, AStreamIsSubscribedToByItsPositions) {
+  for (int i = 0; i < 3; ++i) write("acc-1");
+  HttpResponse response = get("/subscribe?stream=acc-1&position=1");
+  EXPECT_EQ(pokes(read_until(response.stream.get(), "\"position\":2")), "acc-1/1 acc-1/2 ");
+}
+
+TEST_F(EventodbTest, AllTellsOnlyWhatComes) {
+  write("acc-1");
+  HttpResponse response = get("/subscribe?all=true&position=0");
+  EXPECT_EQ(*next(response.stream.get()), ": ready\n\n");
+  write("acc-2");
+  EXPECT_EQ(pokes(read_until(response.stream.get(), "acc-2")), "acc-2/0 ");
+}
+
+TEST_F(EventodbTest, GroupsSplitSubscriptionsAsTheySplitReads) {
+  for (int i = 1; i <= 4; ++i) write("acc-" + std::to_string(i));
+  HttpResponse first = get("/subscribe?category=acc&consumer=0&size=2");
+  EXPECT_EQ(pokes(read_until(first.stream.get(), "acc-3")), "acc-1/0 acc-3/0 ");
+  HttpResponse second = get("/subscribe?category=acc&consumerGroupMember=1&consumerGroupSize=2");
+  EXPECT_EQ(pokes(read_until(second.stream.get(), "acc-4")), "acc-2/0 acc-4/0 ");
+}
+
+TEST_F(EventodbTest, AMemberHearsOfItsStreamBehindManyOthers) {
+  std::string messages;
+  for (int i = 0; i < 1500; ++i) {
+    messages += std::string(i == 0 ? "" : ",") + R"({"stream":"acc-1","type":"T","data":{}})";
+  }
+  call("[\"stream.append\",[" + messages + "]]");
+  write("acc-2");
+  HttpResponse response = get("/subscribe?category=acc&consumer=1&size=2");
+  EXPECT_EQ(pokes(read_until(response.stream.get(), "acc-2")), "acc-2/0 ");
+}
+
+TEST_F(EventodbTest, ASubscriptionGoesOnBehindTheLastPoke) {
+  for (int i = 0; i < 3; ++i) write("acc-1");
+  HttpResponse response = get("/subscribe?category=acc", {.last_event_id = "2"});
+  EXPECT_EQ(pokes(read_until(response.stream.get(), "\"position\":2")), "acc-1/2 ");
+}
+
+TEST_F(EventodbTest, SubscriptionsOfAnotherFormAreRefused) {
+  for (const char* query :
+       {"", "?stream=a&category=b", "?category=a&all=true", "?category=a&position=x",
+        "?category=a&consumer=2&size=2", "?category=a&consumer=0", "?category=a&size=2"}) {
+    const HttpResponse response = get(std::string("/subscribe") + query);
+    EXPECT_EQ(response.status, 400) << query;
+    EXPECT_THAT(std::string(response.content_type), StartsWith("text/plain"));
+  }
+}
+
+std::string record(const std::string& stream, int position, const std::string& data = "{}") {
+  return R"({"stream":")" + stream + R"(","type":"T","pos":)" + std::to_string(position) +
+         R"(,"gpos":1,"data":)" + data + R"(,"meta":null,"time":"2026-01-02T03:04:05.678Z"})" +
+         "\n";
+}
+
+TEST_F(EventodbTest, AnImportTellsItsProgress) {
+  std::string body = "\n";
+  for (int i = 0; i < 2500; ++i) body += record("acc-1", i);
+  HttpResponse response = post("/import", body);
+  ASSERT_EQ(response.status, 200);
+  const std::string text = read_all(response.stream.get());
+  EXPECT_THAT(
+      text, MatchesRegex(
+                "data: \\{\"imported\":1000,\"gpos\":1000\\}\n\n"
+                "data: \\{\"imported\":2000,\"gpos\":2000\\}\n\n"
+                "data: \\{\"done\":true,\"imported\":2500,\"elapsed\":\"[0-9]+\\.[0-9]s\"\\}\n\n"));
+  EXPECT_THAT(call(R"(["stream.last","acc-1"])"),
+              HasSubstr("2499,2500,{},null,\"2026-01-02T03:04:05.678Z\""));
+  write("acc-1");
+  EXPECT_EQ(call(R"(["stream.version","acc-1"])"), "2500");
+}
+
+TEST_F(EventodbTest, AnImportNamesTheLineThatIsWrong) {
+  const auto import_lines = [this](const std::string& body) {
+    HttpResponse response = post("/import", body);
+    EXPECT_EQ(response.status, 200);
+    return read_all(response.stream.get());
+  };
+  EXPECT_THAT(import_lines(""), HasSubstr("{\"done\":true,\"imported\":0,"));
+  EXPECT_THAT(import_lines(record("s", 0) + "{\n"),
+              MatchesRegex(".*INVALID_JSON.*\"line\":2.*\n\n"));
+  EXPECT_THAT(import_lines("{\"stream\":\"s\"}"), HasSubstr("INVALID_RECORD"));
+  import_lines(record("s", 0));
+  EXPECT_THAT(import_lines(record("s", 0, R"({"a":1})")), HasSubstr("POSITION_EXISTS"));
+  EXPECT_THAT(import_lines(record("s", 2)), HasSubstr("POSITION_GAP"));
+  EXPECT_EQ(call(R"(["stream.version","s"])"), "0");
+}
+
+TEST_F(EventodbTest, AForcedImportBeginsAnew) {
+  for (int i = 0; i < 3; ++i) write("acc-1");
+  HttpResponse response = post("/import?force=true", record("acc-1", 0));
+  EXPECT_THAT(read_all(response.stream.get()), HasSubstr("\"imported\":1"));
+  EXPECT_EQ(call(R"(["stream.version","acc-1"])"), "0");
+  EXPECT_THAT(call(R"(["stream.last","acc-1"])"), HasSubstr("\"T\",0,1,"));
+}
+
+TEST_F(EventodbTest, AnExportGoesBackIn) {
+  for (int i = 0; i < 3; ++i)
+    write("acc-" + std::to_string(i), R"({"type":"T","data":{"n":12345678901234567890}})");
+  write("other-1", "{\"type\":\"T\",\"data\":{\n\"a\":1}}");
+  HttpResponse all = get("/export");
+  const std::string lines = read_all(all.stream.get());
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
+  EXPECT_THAT(lines,
+              HasSubstr(R"("pos":0,"gpos":3,"data":{"n":12345678901234567890},"meta":null)"));
+  HttpResponse some = get("/export?categories=other,none");
+  EXPECT_THAT(read_all(some.stream.get()), HasSubstr("\"stream\":\"other-1\""));
+  HttpResponse imported = post("/import?force=true", lines);
+  EXPECT_THAT(read_all(imported.stream.get()), HasSubstr("\"imported\":4"));
+  HttpResponse again = get("/export");
+  EXPECT_EQ(read_all(again.stream.get()), lines);
+}
+
+TEST_F(EventodbTest, ReadsSayWhatWasDropped) {
+  for (int i = 0; i < 3; ++i) write("acc-1");
+  const auto open = services_.gate->get();
+  ChunkCommand drop;
+  drop.action = ChunkAction::kDrop;
+  drop.namespace_id = open->store->find_namespace("default")->id;
+  ASSERT_TRUE(open->store->command_and_wait(drop).status.ok());
+  write("acc-1");
+  const HttpResponse response = rpc(R"(["stream.get","acc-1"])");
+  EXPECT_THAT(response.body, HasSubstr("\"T\",3,4,"));
+  ASSERT_EQ(response.headers.size(), 1u);
+  EXPECT_EQ(response.headers[0], (std::pair<std::string, std::string>("Firn-Dropped", "3")));
+}
+
+TEST_F(EventodbTest, TellsTheVersionOfTheContract) {
+  EXPECT_EQ(get("/version").body, "{\"version\":\"0.7.0\"}\n");
+  EXPECT_THAT(call(R"(["sys.health"])"), HasSubstr("\"status\":\"ok\""));
+}
+
+}  // namespace
+}  // namespace firn
