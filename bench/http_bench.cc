@@ -3,7 +3,9 @@
 // libraries, with one thread a connection and synced writes. Client, server and peers share the
 // machine's cores.
 //
-// usage: bench_http [--seconds S] [--connections N] [--directory D]
+// usage: bench_http [--seconds S] [--connections N] [--directory D] [--face events|streams]
+//
+// `streams` writes by EventoDB's stream.write, each connection to a stream of its own.
 
 #include <boost/asio.hpp>
 #include <string_view>
@@ -25,6 +27,7 @@ struct Settings {
   DurationNs run_ns = 5 * firn::kSecondNs;
   size_t connections = 64;
   std::string directory;
+  bool streams = false;
 };
 
 // A connection that keeps one request under way. One thread drives all of them.
@@ -68,6 +71,17 @@ class Client {
   std::vector<DurationNs> latencies_;
 };
 
+// A message of about kEventBytes bytes as JSON.
+std::string make_stream_request(size_t connection) {
+  std::string body =
+      fmt::format(R"(["stream.write","cart-{}",{{"type":"ItemAdded","data":{{"order":{},"note":")",
+                  connection, 100'000 + connection);
+  body.append(firn::bench::kEventBytes - std::min(firn::bench::kEventBytes, body.size() + 3), 'x');
+  body += "\"}}]";
+  return fmt::format("POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{}",
+                     body.size(), body);
+}
+
 // An event of about kEventBytes bytes as JSON.
 std::string make_request(size_t connection) {
   std::string body = fmt::format(
@@ -88,8 +102,9 @@ Rate run_clients(uint16_t port, const Settings& settings) {
   std::vector<std::unique_ptr<Client>> clients;
   clients.reserve(settings.connections);
   for (size_t i = 0; i < settings.connections; ++i) {
-    clients.push_back(
-        std::make_unique<Client>(&context, server, make_request(i), begin + settings.run_ns));
+    clients.push_back(std::make_unique<Client>(
+        &context, server, settings.streams ? make_stream_request(i) : make_request(i),
+        begin + settings.run_ns));
   }
   for (const auto& client : clients) client->start();
   context.run();
@@ -111,8 +126,12 @@ Settings read_settings(int argc, char** argv) {
       settings.connections = std::strtoul(value.c_str(), nullptr, 10);
     } else if (option == "--directory") {
       settings.directory = value + "/firn_bench_http";
+    } else if (option == "--face") {
+      settings.streams = value == "streams";
     } else {
-      fail("usage: bench_http [--seconds S] [--connections N] [--directory D]");
+      fail(
+          "usage: bench_http [--seconds S] [--connections N] [--directory D] [--face "
+          "events|streams]");
     }
   }
   return settings;
@@ -129,6 +148,7 @@ void run(const Settings& settings) {
   firn::ServerConfig config;
   config.store = firn::default_store_options(settings.directory + "/firn");
   config.listen = "127.0.0.1:0";
+  config.eventodb.test_mode = true;  // no token
   config.otlp_http.text = config.otlp_grpc.text = "off";
   auto server = firn::Server::start(firn::posix_env(), config);
   must(server.status());
@@ -142,7 +162,7 @@ void run(const Settings& settings) {
   fmt::print("Single events of {} bytes, each synced before its answer, {} at a time\n",
              firn::bench::kEventBytes, settings.connections);
   fmt::print("{:<28} {:>10} {:>8} {:>8} {:>8}\n", "", "events/s", "p50 ms", "p99 ms", "firn is");
-  print_row("firn over HTTP", own, own);
+  print_row(settings.streams ? "firn, stream.write" : "firn over HTTP", own, own);
   print_row("RocksDB, in process", b, own);
   print_row("SQLite FULL, in process", c, own);
 }

@@ -4,7 +4,9 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "cli/connection.h"
@@ -47,6 +49,10 @@ void add_tiers_command(CLI::App* app, Action* chosen);
 void add_namespace_command(CLI::App* app, Action* chosen);
 void add_verify_command(CLI::App* app, Action* chosen);
 void add_config_command(CLI::App* app, Action* chosen);
+
+// Serves in EventoDB's place when the arguments begin with one of its flags, and gives the exit
+// code; nothing for any other command line.
+std::optional<int> run_as_eventodb(const std::vector<std::string>& arguments);
 
 // Prints "firn: <message>" to standard error unless the status is ok, and gives the exit code.
 int report(const Status& status);

@@ -14,6 +14,9 @@ int main(int argc, char** argv) {
       "firn");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "help of all commands");
+  if (const auto code = firn::run_as_eventodb({argv + 1, argv + argc}); code.has_value()) {
+    return *code;
+  }
   firn::Action chosen;
   firn::add_serve_command(&app, &chosen);
   firn::add_import_command(&app, &chosen);

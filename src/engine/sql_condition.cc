@@ -128,11 +128,33 @@ std::optional<std::string> contains_any(const std::vector<std::string>& texts) {
   return out.empty() ? "FALSE" : "(" + out + ")";
 }
 
+// As ranges, so that statistics of row groups can tell: what begins with "a-" lies from "a-" to
+// "a.".
+std::optional<std::string> category_any(const ColumnSchema& column,
+                                        const std::vector<std::string>& texts) {
+  if (column.type != ColumnType::kString) return "FALSE";
+  std::string out = "FALSE";
+  for (const std::string& text : texts) {
+    if (text.empty()) return std::nullopt;
+    if (text.find('-') != std::string::npos) continue;
+    const auto whole = text_literal(text);
+    const auto from = text_literal(text + "-");
+    const auto to = text_literal(text + ".");
+    if (!whole || !from || !to) return std::nullopt;
+    out += fmt::format(" OR {0} = {1} OR ({0} >= {2} AND {0} < {3})", sql_identifier(column.name),
+                       *whole, *from, *to);
+  }
+  return "(" + out + ")";
+}
+
 std::optional<std::string> predicate_sql(const Predicate& predicate) {
   if (predicate.kind == PredicateKind::kAttribute) return std::nullopt;
   if (predicate.kind == PredicateKind::kContains) return contains_any(predicate.texts);
   const ColumnSchema* column = find_column(Dataset::kEvents, predicate.column);
   if (column == nullptr) return std::nullopt;
+  if (predicate.kind == PredicateKind::kCategory) {
+    return category_any(*column, predicate.texts);
+  }
   if (predicate.kind == PredicateKind::kEqual) {
     const auto values = literals(*column, predicate);
     if (!values) return std::nullopt;

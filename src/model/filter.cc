@@ -114,6 +114,7 @@ void apply_number(const Predicate& predicate, bool is_constant, NumberOf&& numbe
     case PredicateKind::kLess:
       return keep([&](int64_t n) { return n < bound && n != kAbsentInt64; });
     case PredicateKind::kAttribute:
+    case PredicateKind::kCategory:
     case PredicateKind::kContains:
       break;
   }
@@ -136,14 +137,19 @@ void apply_span_ids(const Predicate& predicate, Candidates* rows) {
 }
 
 void apply_strings(const StringColumn& column, const Predicate& predicate, Candidates* rows) {
-  const AnyOf<std::string_view> wanted(predicate.texts);
+  const AnyOf<std::string_view> values(predicate.texts);
+  const bool by_category = predicate.kind == PredicateKind::kCategory;
+  const auto matches = [&](std::string_view text) {
+    return by_category ? !text.empty() && values.contains(category_of(text))
+                       : values.contains(text);
+  };
   // Once per distinct value, unless so few rows are left that this would be more work.
   if (!column.is_dictionary() || column.entries() > rows->count()) {
-    return rows->keep_if([&](uint32_t row) { return wanted.contains(column[row]); });
+    return rows->keep_if([&](uint32_t row) { return matches(column[row]); });
   }
   std::vector<uint8_t> matching(column.entries());
   for (uint32_t entry = 0; entry < column.entries(); ++entry) {
-    matching[entry] = wanted.contains(column.entry(entry));
+    matching[entry] = matches(column.entry(entry));
   }
   if (column.entries() == 1) return rows->keep_all_or_none(matching[0] != 0);
   rows->keep_if([&](uint32_t row) { return matching[column.entry_of(row)] != 0; });
@@ -176,8 +182,9 @@ void apply_column(const Predicate& predicate, Candidates* rows) {
     case ColumnType::kId8:
       return is_equal ? apply_span_ids(predicate, rows) : rows->drop_all();
     case ColumnType::kString:
-      return is_equal ? apply_strings(batch.strings(schema->id), predicate, rows)
-                      : rows->drop_all();
+      return is_equal || predicate.kind == PredicateKind::kCategory
+                 ? apply_strings(batch.strings(schema->id), predicate, rows)
+                 : rows->drop_all();
   }
 }
 

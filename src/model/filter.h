@@ -17,6 +17,7 @@ enum class PredicateKind : uint8_t {
   kAtLeast,    // number >= value (severity_min)
   kLess,       // number < value
   kAttribute,  // attribute `key` (see attribute_of) has one of the text values
+  kCategory,   // text up to its first '-' equal to one of the texts; absent values have none
   kContains,   // data or metadata contains the text, byte by byte
 };
 
@@ -59,6 +60,11 @@ class Projection {
 // The rows of the slice that satisfy the filter: the slice itself when all do, a null batch when
 // none does. Evaluates dictionary columns once per distinct value.
 BatchSlice apply_filter(const BatchSlice& slice, const Filter& filter);
+
+// "order" of "order-17-a"; the whole text when it has no '-'.
+inline std::string_view category_of(std::string_view text) {
+  return text.substr(0, text.find('-'));
+}
 
 // The text of attribute `key` of an event: looked for in this order, first found wins: metadata
 // "attributes" object, metadata top level, data top level, context "resource"."attributes",

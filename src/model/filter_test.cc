@@ -43,6 +43,11 @@ class Reference {
         break;
     }
     if (const auto text = text_of(predicate.column, event)) {
+      if (predicate.kind == PredicateKind::kCategory) {
+        return !text->empty() && any_text(predicate, [&](const std::string& wanted) {
+          return wanted == text->substr(0, text->find('-'));
+        });
+      }
       return predicate.kind == PredicateKind::kEqual &&
              any_text(predicate, [&](const std::string& wanted) { return wanted == *text; });
     }
@@ -220,6 +225,22 @@ TEST(ApplyFilter, AbsentNumbersAreNeitherLessNorAtLeast) {
       .kind = PredicateKind::kAtLeast, .column = ColumnId::kDuration, .numbers = {INT64_MIN}};
   EXPECT_EQ(rows_of(apply_filter(slice_of(batch), {.predicates = {at_least}})),
             std::vector<uint32_t>{1});
+}
+
+TEST(ApplyFilter, ACategoryIsTheTextUpToTheFirstDash) {
+  std::vector<EventRow> rows;
+  for (const char* stream : {"a-1", "a", "a-b-c", "ab-1", "", "-a", "A-1"}) {
+    rows.push_back({.stream = stream});
+  }
+  const BatchPtr batch = make_batch(rows);
+  const auto rows_with = [&](const char* category) {
+    Predicate predicate{
+        .kind = PredicateKind::kCategory, .column = ColumnId::kStream, .texts = {category}};
+    return rows_of(apply_filter(slice_of(batch), {.predicates = {predicate}}));
+  };
+  EXPECT_EQ(rows_with("a"), (std::vector<uint32_t>{0, 1, 2}));
+  EXPECT_EQ(rows_with("a-b"), std::vector<uint32_t>{});
+  EXPECT_EQ(rows_with(""), std::vector<uint32_t>{5});
 }
 
 TEST(ApplyFilter, ContainsDoesNotMatchAcrossRows) {

@@ -53,6 +53,9 @@ struct EventQuery {
   // The page ends before its rows have more bytes together, but not before its first row. While it
   // is made, about twice as much is held.
   uint64_t bytes_max = UINT64_MAX;
+  // Whether the page tells if there are more. Without, nothing is read for an answer to that, so
+  // that whoever knows how many rows there are does not search for another one.
+  bool wants_next = true;
 };
 
 struct EventRef {

@@ -31,7 +31,8 @@ class Tail : public std::enable_shared_from_this<Tail> {
 
   void next(BodyStream::Piece piece) EXCLUDES(mutex_) {
     if (!std::exchange(greeted_, true)) {
-      return piece(": tail after " + std::to_string(sent_) + "\n\n");
+      return piece(options_.greeting.empty() ? ": tail after " + std::to_string(sent_) + "\n\n"
+                                             : options_.greeting);
     }
     {
       MutexLock lock(&mutex_);
@@ -71,14 +72,15 @@ class Tail : public std::enable_shared_from_this<Tail> {
     if (failed_) return deliver("");
     while (!stopped_.load()) {
       std::string text;
-      const Result<Position> seen = read_piece(&text);
-      if (!seen.ok()) {
+      const Result<Position> end = read_piece(&text);
+      if (!end.ok()) {
         failed_ = true;
-        return deliver(error_text(seen.status()));
+        return deliver(error_text(end.status()));
       }
       if (!text.empty()) return deliver(std::move(text));
+      if (sent_ < *end) continue;  // nothing of that piece passed
       MutexLock lock(&mutex_);
-      if (published_ <= *seen) {
+      if (published_ <= *end) {
         waiting_ = true;
         return;
       }
@@ -100,7 +102,7 @@ class Tail : public std::enable_shared_from_this<Tail> {
     return "event: error\ndata: " + body + "\n\n";
   }
 
-  // Appends the next events and moves `sent_`. Returns up to where it has looked.
+  // Appends the next events and moves `sent_`. Returns up to where there is something to look at.
   Result<Position> read_piece(std::string* text) {
     const OpenStorePtr open = open_.lock();
     if (open == nullptr) return unavailable("the server is stopping");
@@ -112,14 +114,20 @@ class Tail : public std::enable_shared_from_this<Tail> {
     query.filter.positions = {sent_ + 1, end + 1};
     query.limit = kPieceEvents;
     query.bytes_max = services_->limits.tail_buffer_bytes;
+    query.projection = options_.projection;
     FIRN_ASSIGN(const EventPage page, query_events(*snapshot, query, [this] {
                   return stopped_.load() ? cancelled("the client is gone") : Status();
                 }));
     for (const EventRef& event : page.events) {
       sent_ = event.batch->position(event.row);
-      *text += "id: " + std::to_string(sent_) + "\ndata: ";
-      append_event_json(*event.batch, event.row, text);
-      *text += "\n\n";
+      if (options_.passes && !options_.passes(*event.batch, event.row)) continue;
+      if (options_.write) {
+        options_.write(*event.batch, event.row, text);
+      } else {
+        *text += "id: " + std::to_string(sent_) + "\ndata: ";
+        append_event_json(*event.batch, event.row, text);
+        *text += "\n\n";
+      }
       if (text->size() > services_->limits.tail_buffer_bytes) return sent_;
     }
     if (!page.next.has_value()) sent_ = end;

@@ -108,6 +108,19 @@ Setting unsafe_open_setting() {
           [](const ServerConfig& config) { return config.unsafe_open ? "true" : "false"; }};
 }
 
+// Shown as stars, which stand for "as it is" when they are given back.
+Setting secret_setting(const char* name, const char* help, std::string EventodbConfig::*secret) {
+  constexpr std::string_view kHidden = "***";
+  return {name, help,
+          [secret, kHidden](const std::string& text, ServerConfig* config) {
+            if (text != kHidden) config->eventodb.*secret = text;
+            return Status();
+          },
+          [secret, kHidden](const ServerConfig& config) {
+            return std::string((config.eventodb.*secret).empty() ? "" : kHidden);
+          }};
+}
+
 Setting optional_address_setting(std::string name, std::string help,
                                  OptionalAddress ServerConfig::*address) {
   return {std::move(name), std::move(help),
@@ -183,6 +196,9 @@ std::vector<Setting> make_settings() {
                                &ServerConfig::otlp_http),
       text_setting("otlp.namespace", "where OTLP data goes that names no namespace",
                    [](auto* c) { return &c->otlp_namespace; }),
+      secret_setting("eventodb.token",
+                     "the token of namespace default at /rpc; empty for the one it has",
+                     &EventodbConfig::token),
       unsafe_open_setting(),
       size_setting("memory", "of the whole process; the other budgets follow from it", kMemoryMin,
                    [](auto* c) { return &c->memory_bytes; }),

@@ -23,15 +23,27 @@ struct OptionalAddress {
   bool is_off() const { return text == "off"; }
 };
 
+// The eventodb face (docs/eventodb.md).
+struct EventodbConfig {
+  std::string token;       // of the namespace "default"; empty: what it had before
+  bool drop_in = false;    // the process is in EventoDB's place: only this face and health
+  bool test_mode = false;  // tokens are not compared
+  // Where a token can be shown to whoever starts the process: when "default" has none, one is made
+  // and given here once, after it was stored. Null: none is made. Never the log.
+  std::function<void(const std::string& token)> show_token{};
+};
+
 // Everything that can be set about a server (docs/operating.md). A default-constructed one is what
 // `firn serve` runs without any configuration.
 struct ServerConfig {
   ServerConfig();
 
   std::string listen = "127.0.0.1:7311";
+  std::string also_listen;  // a second address for the same; when it cannot be opened, only warn
   OptionalAddress otlp_grpc{"127.0.0.1:4317"};
   OptionalAddress otlp_http{"127.0.0.1:4318"};
   std::string otlp_namespace = "default";
+  EventodbConfig eventodb;
   bool unsafe_open = false;  // allow addresses that other machines can reach
   uint32_t query_threads = 4;
   // Of the whole process. What is not set otherwise follows from it: see apply_memory().

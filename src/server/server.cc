@@ -8,6 +8,7 @@
 
 #include "base/mutex.h"
 #include "server/api_face.h"
+#include "server/eventodb_face.h"
 #include "server/grpc_server.h"
 #include "server/ops_face.h"
 #include "server/otlp_face.h"
@@ -75,6 +76,11 @@ Status Server::Parts::listen() {
   FIRN_ASSIGN(const ListenAddress api, parse_listen_address(config.listen));
   FIRN_ASSIGN(ListenAddress bound, http->listen(api, api_router.get()));
   addresses.push_back(std::move(bound));
+  if (!config.also_listen.empty()) {
+    FIRN_ASSIGN(const ListenAddress other, parse_listen_address(config.also_listen));
+    const auto opened = http->listen(other, api_router.get());
+    if (!opened.ok()) spdlog::warn("{}", opened.status().message());
+  }
   FIRN_TRY(listen_for_otlp(config.otlp_http, [this](const ListenAddress& address) -> Status {
     FIRN_ASSIGN(ListenAddress otlp, http->listen(address, otlp_router.get()));
     addresses.push_back(std::move(otlp));
@@ -120,6 +126,7 @@ Result<OpenStorePtr> Server::Parts::open_store() {
   FIRN_ASSIGN(open->store, Store::open(env, config.store, [this](uint64_t done, uint64_t total) {
                 services.gate->set_progress(done, total);
               }));
+  FIRN_TRY(prepare_eventodb(env, open->store.get(), config.eventodb));
   EngineOptions engine_options;
   engine_options.threads = kEngineThreads;
   engine_options.memory_bytes = services.statement_memory->bytes_max();
@@ -162,9 +169,14 @@ Result<std::unique_ptr<Server>> Server::start(Env* env, const ServerConfig& conf
   services->statement_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
   services->answer_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
   services->otlp_namespace = config.otlp_namespace;
+  services->eventodb_test_mode = config.eventodb.test_mode;
+  std::vector<Face> faces{eventodb_face(services), ops_face(services)};
+  if (!config.eventodb.drop_in) {
+    faces.push_back(api_face(services));
+    faces.push_back(otlp_face(services));
+  }
   parts->api_router = std::make_unique<Router>(
-      std::vector<Face>{api_face(services), otlp_face(services), ops_face(services)},
-      &parts->metrics);
+      faces, &parts->metrics, config.eventodb.drop_in ? eventodb_route_error : nullptr);
   parts->otlp_router =
       std::make_unique<Router>(std::vector<Face>{otlp_face(services)}, &parts->metrics);
   FIRN_TRY(parts->listen());

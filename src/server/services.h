@@ -64,6 +64,7 @@ struct Services {
   Executor tail_executor;    // reads for tails, which must not wait behind slow queries
   Executor health_executor;  // health and metrics, which must not wait behind either
   std::string otlp_namespace = "default";
+  bool eventodb_test_mode = false;  // the eventodb face believes every token (docs/eventodb.md)
 };
 
 }  // namespace firn

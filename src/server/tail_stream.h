@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,12 @@ struct TailOptions {
   NamespaceId namespace_id = 0;
   Position after = 0;  // only events behind it
   Filter filter;       // its positions are ignored
+  Projection projection = Projection::all();
+  // What no predicate says; null: every row passes.
+  std::function<bool(const RecordBatch&, uint32_t row)> passes;
+  // Appends what is sent for a row; null: "id:" and "data:" with the event as the API shows it.
+  std::function<void(const RecordBatch&, uint32_t row, std::string*)> write;
+  std::string greeting;  // sent at once; empty: a comment that names the position
 };
 
 // Every matching event behind a position, in order and once each, as server-sent events: first what

@@ -45,6 +45,19 @@ struct NamespaceState {
   std::atomic<Position> flushed_through{0};
   std::atomic<bool> deleted{false};
   std::atomic<DurationNs> retention_ns{kForever};
+  std::atomic<TimeNs> created_at{0};
+  std::shared_ptr<const NamespaceProfile> profile() const EXCLUDES(profile_mutex) {
+    MutexLock lock(&profile_mutex);
+    return current_profile;
+  }
+  void set_profile(NamespaceProfile changed) EXCLUDES(profile_mutex) {
+    auto next = std::make_shared<const NamespaceProfile>(std::move(changed));
+    MutexLock lock(&profile_mutex);
+    current_profile = std::move(next);
+  }
+  mutable Mutex profile_mutex;
+  std::shared_ptr<const NamespaceProfile> current_profile GUARDED_BY(profile_mutex) =
+      std::make_shared<const NamespaceProfile>();
 
   // The rest belongs to the commit worker (and to recovery, before there is one).
   Position next_position = 1;

@@ -14,7 +14,9 @@
 #include "env/env.h"
 #include "env/sqlite_db.h"
 #include "model/schema.h"
-#include "store/id_index.h"
+#include "store/hash_list.h"
+#include "store/list_cache.h"
+#include "store/stream_index.h"
 #include "tier/tier.h"
 #include "wal/wal.h"
 
@@ -51,7 +53,8 @@ struct ChunkRecord {
   ChunkStats stats;
   TimeNs created_at = 0;
   TimeNs changed_at = 0;
-  uint64_t id_lists = 0;  // how many lists of client ids are stored for it
+  uint64_t id_lists = 0;      // how many lists of client ids are stored for it
+  uint64_t stream_lists = 0;  // how many lists of its streams; one per flush
   std::shared_ptr<ChunkLease> lease;
 };
 using ChunkRecordPtr = std::shared_ptr<const ChunkRecord>;
@@ -69,18 +72,27 @@ struct ManifestVersion {
 };
 using ManifestVersionPtr = std::shared_ptr<const ManifestVersion>;
 
+// What belongs to a namespace besides its data.
+struct NamespaceProfile {
+  std::string description;
+  std::string token_sha256;  // 32 bytes; empty: it has no token
+};
+
 struct NamespaceRecord {
   NamespaceId id = 0;
   std::string name;
   TimeNs created_at = 0;
   Position next_position = 1;           // as of the last trim of the log
   DurationNs retention_ns = INT64_MAX;  // rows older than this are dropped; INT64_MAX: tiers decide
+  NamespaceProfile profile;
 };
 
-// What a flush commits besides the chunk: heads of streams (next stream position) and client ids.
+// What a flush commits besides the chunk: heads of streams (next stream position), client ids, and
+// which streams the rows belong to.
 struct FlushExtras {
   std::vector<std::pair<std::string, int64_t>> stream_heads;
-  std::shared_ptr<const IdList> ids;  // may be null
+  std::shared_ptr<const HashList> ids;        // may be null
+  std::shared_ptr<const StreamList> streams;  // null: no flush
 };
 
 // The last wall time that was trusted, and whether the one after it was not (clock_guard.h).
@@ -123,10 +135,15 @@ class Manifest {
   std::vector<NamespaceRecord> namespaces() const;
   // kConflict when the name exists.
   Result<NamespaceRecord> create_namespace(const std::string& name, DurationNs retention,
-                                           TimeNs now);
+                                           TimeNs now, const NamespaceProfile& profile = {});
+  // Replaces what is known of it besides its data.
+  Status set_profile(NamespaceId id, const NamespaceProfile& profile);
   Status set_retention(NamespaceId id, DurationNs retention);
   // Whether the id was once that of a namespace, and is of none now.
   bool was_deleted(NamespaceId id) const;
+  // Forgets the namespace, marks its chunks dropped, and creates an empty one with a new id and the
+  // same name, retention and profile, in one change. kNotFound when there is no such id.
+  Result<NamespaceRecord> replace_namespace(NamespaceId id, TimeNs now);
   // Forgets the namespace and marks its chunks dropped; ids are never used again.
   Status delete_namespace(NamespaceId id);
 
@@ -146,8 +163,16 @@ class Manifest {
 
   // Next stream position as of the last flush; 0 when the stream is unknown.
   Result<int64_t> stream_head(NamespaceId id, std::string_view stream);
-  // The stored id lists of a chunk. Cached within a budget of 64 MiB.
-  Result<std::vector<std::shared_ptr<const IdList>>> id_lists(const ChunkKey& key);
+  // The same for streams of the namespace behind `after` whose names begin with `prefix`, ascending
+  // by bytes.
+  Result<std::vector<std::pair<std::string, int64_t>>> stream_heads(NamespaceId id,
+                                                                    std::string_view prefix,
+                                                                    std::string_view after,
+                                                                    uint32_t limit);
+  // The stored lists of a chunk; fewer than its record counts when it was dropped meanwhile. Cached
+  // within a budget of 64 MiB for ids and 32 MiB for streams.
+  Result<ListCache<HashList>::Lists> id_lists(const ChunkKey& key);
+  Result<ListCache<StreamList>::Lists> stream_lists(const ChunkKey& key);
   // SQLite's own check plus ours, as at each opening: kCorruption with the findings. Reads
   // everything; changes wait meanwhile.
   Status verify();
@@ -158,12 +183,15 @@ class Manifest {
   Status write_record(const ChunkRecord& record, const FlushExtras& extras, bool is_new)
       REQUIRES(write_mutex_);
   Status load(DurationNs chunk_interval_ns);
+  Result<std::vector<NamespaceRecord>> load_namespaces();
   Status load_chunks();
   Result<std::string> meta(const std::string& key);
   // Reads everything and compares it with its sum.
   Status check_content() REQUIRES(write_mutex_);
   Status commit(ManifestChange* change) REQUIRES(write_mutex_);
   void publish(std::shared_ptr<ManifestVersion> next);
+  // Publishes the namespace's chunks as dropped.
+  void doom_chunks(NamespaceId id) REQUIRES(write_mutex_);
   std::shared_ptr<ChunkLease> make_lease(const std::string& tier, const ChunkKey& key);
 
   Mutex write_mutex_;
@@ -183,15 +211,8 @@ class Manifest {
   std::function<void(const std::string&, const ChunkKey&)> on_unused_;
   std::function<void(const Status&)> on_failed_sync_;
 
-  struct CachedIds {
-    std::vector<std::shared_ptr<const IdList>> lists;
-    size_t bytes = 0;
-    uint64_t used = 0;
-  };
-  Mutex ids_mutex_;
-  std::map<ChunkKey, CachedIds> ids_cache_ GUARDED_BY(ids_mutex_);
-  size_t ids_cache_bytes_ GUARDED_BY(ids_mutex_) = 0;
-  uint64_t ids_clock_ GUARDED_BY(ids_mutex_) = 0;
+  ListCache<HashList> ids_cache_{size_t{64} << 20};
+  ListCache<StreamList> streams_cache_{size_t{32} << 20};
 };
 
 }  // namespace firn

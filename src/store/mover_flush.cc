@@ -165,7 +165,8 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
     FIRN_TRY(collect(memory, interval, {watermark + 1, record.stats.watermark + 1}, UINT64_MAX,
                      &rows));
   }
-  rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
+  rows.extras.ids = list_ids(rows.slices, IdTagger(core_->manifest->id_secret()));
+  rows.extras.streams = StreamList::build(rows.slices);
   if (mutant(17)) rows.extras.ids = nullptr;
   if (mutant(10)) core_->memory->release(interval, rows.through);
   const ChunkKey key = record.key;

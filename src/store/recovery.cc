@@ -157,6 +157,8 @@ Status load_namespaces(StoreCore* core) {
   for (const NamespaceRecord& record : core->manifest->namespaces()) {
     auto state = std::make_shared<NamespaceState>(record.id, record.name);
     state->retention_ns.store(record.retention_ns);
+    state->created_at.store(record.created_at);
+    state->set_profile(record.profile);
     state->next_position = mutant(13) ? 1 : record.next_position;
     state->published.store(state->next_position - 1);
     core->namespaces_by_name.emplace(record.name, state);

@@ -124,16 +124,53 @@ Env* Snapshot::file_env(const SnapshotChunk& chunk) const {
   return chunk.in_memory ? nullptr : core_->find_tier(chunk.tier)->file_env();
 }
 
+Result<int64_t> Snapshot::flushed_stream_head(std::string_view stream) const {
+  return core_->manifest->stream_head(namespace_->id, stream);
+}
+
+Result<std::vector<std::pair<std::string, int64_t>>> Snapshot::flushed_stream_heads(
+    std::string_view prefix, std::string_view after, uint32_t limit) const {
+  return core_->manifest->stream_heads(namespace_->id, prefix, after, limit);
+}
+
 Result<bool> Snapshot::may_contain_id(const SnapshotChunk& chunk, const Id& id) const {
   // Ids made here are not listed (store/id_index.h).
   if (chunk.in_memory || IdTagger(core_->manifest->id_secret()).has_tag(id)) return true;
   const auto found = version_->chunks.find(chunk.key);
   if (found == version_->chunks.end() || found->second->id_lists == 0) return false;
   FIRN_ASSIGN(const auto lists, core_->manifest->id_lists(chunk.key));
+  if (lists.size() < found->second->id_lists) return true;  // dropped since, but kept for this
   for (const auto& list : lists) {
-    if (list->may_contain(id)) return true;
+    if (list->may_contain(listed_id(id))) return true;
   }
   return false;
+}
+
+template <typename MayContain>
+Result<bool> Snapshot::look_in_stream_lists(const SnapshotChunk& chunk,
+                                            const MayContain& may_contain) const {
+  if (chunk.in_memory) return true;
+  const auto found = version_->chunks.find(chunk.key);
+  if (found == version_->chunks.end() || found->second->stream_lists == 0) return true;
+  FIRN_ASSIGN(const auto lists, core_->manifest->stream_lists(chunk.key));
+  if (lists.size() < found->second->stream_lists) return true;  // as above
+  for (const auto& list : lists) {
+    if (may_contain(*list)) return true;
+  }
+  return false;
+}
+
+Result<bool> Snapshot::may_contain_stream(const SnapshotChunk& chunk,
+                                          std::string_view stream) const {
+  if (stream.empty()) return true;  // rows without a stream are not listed
+  return look_in_stream_lists(
+      chunk, [&](const StreamList& list) { return list.may_contain_stream(stream); });
+}
+
+Result<bool> Snapshot::may_contain_category(const SnapshotChunk& chunk,
+                                            std::string_view category) const {
+  return look_in_stream_lists(
+      chunk, [&](const StreamList& list) { return list.may_contain_category(category); });
 }
 
 }  // namespace firn

@@ -85,7 +85,12 @@ Result<std::string> load_store_id(Env* env, const std::string& data_dir) {
 }
 
 NamespaceInfo info_of(const NamespaceState& state) {
-  return {state.id, state.name, state.published.load(), state.retention_ns.load()};
+  return {state.id,
+          state.name,
+          state.published.load(),
+          state.retention_ns.load(),
+          state.created_at.load(),
+          state.profile()};
 }
 
 // Lets a thread wait for a callback. Shared with the callback, which may outlive the wait.
@@ -309,38 +314,93 @@ Result<NamespaceInfo> Store::put_namespace(const std::string& name, DurationNs r
     existing->retention_ns.store(retention_ns);
     return info_of(*existing);
   }
+  return add_namespace(name, retention_ns, {});
+}
+
+Result<NamespaceInfo> Store::create_namespace(const std::string& name, NamespaceProfile profile) {
+  FIRN_TRY(check_namespace_name(name));
+  if (!parts_->core->condition.accepts_writes()) return parts_->core->condition.refusal();
+  MutexLock admin_lock(&parts_->admin_mutex);
+  if (parts_->core->find_namespace(name) != nullptr) {
+    return conflict("namespace '" + name + "' exists");
+  }
+  return add_namespace(name, kForever, profile);
+}
+
+Result<NamespaceInfo> Store::add_namespace(const std::string& name, DurationNs retention_ns,
+                                           const NamespaceProfile& profile) {
+  StoreCore* core = parts_->core.get();
   if (core->all_namespaces().size() >= kLimits.namespaces) {
     return too_large("there are " + std::to_string(kLimits.namespaces) +
                      " namespaces, the limit; delete one first");
   }
   FIRN_ASSIGN(const NamespaceRecord record,
-              core->manifest->create_namespace(name, retention_ns, core->env->now()));
-  auto state = std::make_shared<NamespaceState>(record.id, name);
-  state->retention_ns.store(retention_ns);
+              core->manifest->create_namespace(name, retention_ns, core->env->now(), profile));
+  return show_namespace(record);
+}
+
+NamespaceInfo Store::show_namespace(const NamespaceRecord& record) {
+  StoreCore* core = parts_->core.get();
+  auto state = std::make_shared<NamespaceState>(record.id, record.name);
+  state->retention_ns.store(record.retention_ns);
+  state->created_at.store(record.created_at);
+  state->set_profile(record.profile);
   MutexLock lock(&core->namespaces_mutex);
-  core->namespaces_by_name.emplace(name, state);
+  core->namespaces_by_name.insert_or_assign(record.name, state);
   core->namespaces_by_id.emplace(record.id, state);
   return info_of(*state);
+}
+
+Status Store::set_namespace_profile(const std::string& name, NamespaceProfile profile) {
+  StoreCore* core = parts_->core.get();
+  if (!core->condition.accepts_writes()) return core->condition.refusal();
+  MutexLock admin_lock(&parts_->admin_mutex);
+  const NamespacePtr ns = core->find_namespace(name);
+  if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
+  FIRN_TRY(core->manifest->set_profile(ns->id, profile));
+  ns->set_profile(std::move(profile));
+  return Status();
+}
+
+Status Store::clear_namespace(const std::string& name) {
+  StoreCore* core = parts_->core.get();
+  if (!core->condition.accepts_writes()) return core->condition.refusal();
+  MutexLock admin_lock(&parts_->admin_mutex);
+  const NamespacePtr ns = core->find_namespace(name);
+  if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
+  FIRN_ASSIGN(const NamespaceRecord record,
+              core->manifest->replace_namespace(ns->id, core->env->now()));
+  show_namespace(record);
+  forget_namespace(ns);
+  return Status();
 }
 
 Status Store::delete_namespace(const std::string& name) {
   StoreCore* core = parts_->core.get();
   if (!core->condition.accepts_writes()) return core->condition.refusal();
   MutexLock admin_lock(&parts_->admin_mutex);
-  const NamespacePtr ns = core->find_namespace(name);
-  if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
   if (name == kDefaultNamespace) {
     return invalid_argument("namespace 'default' cannot be deleted; drop its chunks instead");
   }
+  const NamespacePtr ns = core->find_namespace(name);
+  if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
   FIRN_TRY(core->manifest->delete_namespace(ns->id));
+  forget_namespace(ns);
+  return Status();
+}
+
+void Store::forget_namespace(const NamespacePtr& ns) {
+  StoreCore* core = parts_->core.get();
   ns->deleted.store(true);
   {
     MutexLock lock(&core->namespaces_mutex);
-    core->namespaces_by_name.erase(name);
+    const auto named = core->namespaces_by_name.find(ns->name);
+    if (named != core->namespaces_by_name.end() && named->second == ns) {
+      core->namespaces_by_name.erase(named);
+    }
     core->namespaces_by_id.erase(ns->id);
   }
   core->wake_mover();
-  return Status();
 }
 
 Result<SnapshotPtr> Store::snapshot(NamespaceId namespace_id) const {

@@ -19,6 +19,8 @@ struct NamespaceInfo {
   std::string name;
   Position last_position = 0;
   DurationNs retention_ns = kForever;
+  TimeNs created_at = 0;
+  std::shared_ptr<const NamespaceProfile> profile;  // never null
 };
 
 // What health and metrics tell.
@@ -76,6 +78,14 @@ class Store {
   std::vector<NamespaceInfo> namespaces() const;
   // Names are [a-z0-9][a-z0-9_-]{0,62}. Creates, or changes the retention of an existing one.
   Result<NamespaceInfo> put_namespace(const std::string& name, DurationNs retention_ns);
+  // Creates one with a profile; kConflict when it exists.
+  Result<NamespaceInfo> create_namespace(const std::string& name, NamespaceProfile profile);
+  // Changes what is known of it besides its data. kNotFound when there is none.
+  Status set_namespace_profile(const std::string& name, NamespaceProfile profile);
+  // Deletes everything in it and lets it begin again at position 1, under the same name, retention
+  // and profile, and another id: in one step, also when a crash interrupts it. kNotFound when there
+  // is none.
+  Status clear_namespace(const std::string& name);
   // Deletes it with everything in it. Its id is never used again.
   Status delete_namespace(const std::string& name);
 
@@ -103,6 +113,13 @@ class Store {
   Status open_parts(Env* env, StoreOptions options, const Progress& progress);
   Status open_tiers();
   Status recover(const Progress& progress);
+  // With the admin mutex held.
+  Result<NamespaceInfo> add_namespace(const std::string& name, DurationNs retention_ns,
+                                      const NamespaceProfile& profile);
+  // Makes a namespace of the manifest visible; in place of one that has its name.
+  NamespaceInfo show_namespace(const NamespaceRecord& record);
+  // Stops whatever is done for a namespace that the manifest has no more.
+  void forget_namespace(const NamespacePtr& ns);
 
   struct Parts;
   std::unique_ptr<Parts> parts_;

@@ -462,5 +462,30 @@ TEST_F(StoreTest, ABatchScatteredOverTooManyIntervalsIsRefused) {
   EXPECT_EQ(append(events).status().code(), StatusCode::kTooLarge);
 }
 
+TEST_F(StoreTest, ANamespaceKeepsItsProfile) {
+  ASSERT_TRUE(store_->create_namespace("shop", {"ours", std::string(32, 'x')}).ok());
+  EXPECT_EQ(store_->create_namespace("shop", {}).status().code(), StatusCode::kConflict);
+  restart();
+  EXPECT_EQ(store_->find_namespace("shop")->profile->description, "ours");
+  EXPECT_EQ(store_->find_namespace("shop")->profile->token_sha256, std::string(32, 'x'));
+  ASSERT_TRUE(store_->set_namespace_profile("default", {"", "y"}).ok());
+  EXPECT_EQ(store_->find_namespace("default")->profile->token_sha256, "y");
+  restart();
+  EXPECT_EQ(store_->find_namespace("default")->profile->token_sha256, "y");
+}
+
+TEST_F(StoreTest, AClearedNamespaceBeginsAgain) {
+  ASSERT_TRUE(store_->set_namespace_profile("default", {"ours", "x"}).ok());
+  ASSERT_TRUE(append({{.data = "a", .stream = "s"}}).ok());
+  ASSERT_TRUE(store_->clear_namespace("default").ok());
+  const NamespaceInfo info = *store_->find_namespace("default");
+  EXPECT_EQ(info.last_position, 0u);
+  EXPECT_EQ(info.profile->description, "ours");
+  space_ = info.id;
+  EXPECT_EQ(append({{.data = "b", .stream = "s"}})->first_position, 1u);
+  restart();
+  EXPECT_EQ(store_->find_namespace("default")->last_position, 1u);
+}
+
 }  // namespace
 }  // namespace firn

@@ -292,6 +292,30 @@ TEST_P(Conformance, FiltersAgreeWithTheReference) {
   }
 }
 
+TEST_P(Conformance, CategoriesAgreeWithTheReference) {
+  BatchBuilder builder(Dataset::kEvents);
+  for (uint32_t i = 0; i < 600; ++i) {
+    constexpr const char* kStreams[] = {"a-1",  "a", "a-b-c", "a.",  "a,",
+                                        "ab-1", "",  "-a",    "A-1", "a'-1"};
+    EventRow row;
+    row.time = kTestTime + i;
+    row.stream = kStreams[i % std::size(kStreams)];
+    builder.add(row);
+  }
+  const std::vector<int64_t> stream_positions(600, kAbsentInt64);
+  auto batch = builder.finish();
+  batch->stamp(key_.namespace_id, 1, stream_positions);
+  write(key_, {slice_of(BatchPtr(std::move(batch)))});
+  for (const char* category : {"a", "a-b", "", "a'", "nothing"}) {
+    Filter filter;
+    filter.predicates = {
+        {.kind = PredicateKind::kCategory, .column = ColumnId::kStream, .texts = {category}}};
+    expect_filter_agrees(key_, filter, category);
+    filter.predicates[0].texts.push_back("A");
+    expect_filter_agrees(key_, filter, category);
+  }
+}
+
 TEST_P(Conformance, LookupsFindTheirRows) {
   Position position = 1;
   std::vector<BatchPtr> batches;

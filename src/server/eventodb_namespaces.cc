@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "server/api_face.h"
+#include "server/eventodb_rpc.h"
+#include "server/eventodb_token.h"
+#include "views/streams/stream_lists.h"
+#include "wire/json_text.h"
+
+// The methods ns.* and sys.*.
+
+namespace firn {
+
+namespace {
+
+constexpr int64_t kStreamsLimitMax = 1000;
+constexpr uint32_t kStreamsLimitDefault = 100;
+
+HttpResponse no_such_namespace(const std::string& name) {
+  return eventodb_error(404, "NAMESPACE_NOT_FOUND", "there is no namespace '" + name + "'");
+}
+
+HttpResponse object_answer(std::string body) { return json_response(std::move(body) + "\n"); }
+
+Result<StreamCounts> counts_of(const RpcCall& call, const NamespaceInfo& info) {
+  FIRN_ASSIGN(const SnapshotPtr snapshot, call.caller.open->store->snapshot(info.id));
+  return count_streams(*snapshot, make_guard(call.services, call.request));
+}
+
+void append_description(const NamespaceInfo& info, JsonObjectWriter* object) {
+  object->text("namespace", info.name);
+  object->text("description", info.profile->description);
+  object->text("createdAt", format_time(info.created_at));
+}
+
+// The token that the client chose, or a new one.
+Result<std::string> choose_token(const RpcCall& call, const std::string& name,
+                                 const std::string& wanted) {
+  if (wanted.empty()) return make_token(call.services->env, name);
+  FIRN_ASSIGN(const std::string named, namespace_of_token(wanted));
+  if (named == name) return wanted;
+  return invalid_argument("the token is for namespace '" + named + "', not '" + name + "'");
+}
+
+Status create_namespace(const RpcCallPtr& call) {
+  FIRN_ASSIGN(const std::string name, text_argument(*call, 0, "namespace"));
+  std::string description, wanted;
+  FIRN_TRY(visit_options(*call, 1, [&](std::string_view option, std::string_view value) -> Status {
+    if (value == "null") return Status();
+    if (option == "description") {
+      FIRN_ASSIGN(description, json_text(value, option));
+    } else if (option == "token") {
+      FIRN_ASSIGN(wanted, json_text(value, option));
+    } else if (option == "metadata" && !is_json_object(value)) {
+      return invalid_argument("'metadata' must be an object");
+    }
+    return Status();
+  }));
+  FIRN_ASSIGN(const std::string token, choose_token(*call, name, wanted));
+  return run_rpc(call, [call, name, description, token]() -> Result<HttpResponse> {
+    const Result<NamespaceInfo> created = call->caller.open->store->create_namespace(
+        name, NamespaceProfile{description, token_sha256(token)});
+    if (created.status().code() == StatusCode::kConflict) {
+      return eventodb_error(409, "NAMESPACE_EXISTS", created.status().message());
+    }
+    if (!created.ok()) return created.status();
+    std::string body;
+    JsonObjectWriter object(&body);
+    object.text("namespace", name);
+    object.text("token", token);
+    object.text("createdAt", format_time(created->created_at));
+    object.close();
+    return object_answer(std::move(body));
+  });
+}
+
+Status delete_namespace(const RpcCallPtr& call) {
+  FIRN_ASSIGN(const std::string name, text_argument(*call, 0, "namespace"));
+  return run_rpc(call, [call, name]() -> Result<HttpResponse> {
+    Store* store = call->caller.open->store.get();
+    const Result<NamespaceInfo> info = store->find_namespace(name);
+    if (!info.ok()) return no_such_namespace(name);
+    FIRN_ASSIGN(const StreamCounts counts, counts_of(*call, *info));
+    const Status deleted = store->delete_namespace(name);
+    if (deleted.code() == StatusCode::kNotFound) return no_such_namespace(name);
+    FIRN_TRY(deleted);
+    std::string body;
+    JsonObjectWriter object(&body);
+    object.text("namespace", name);
+    object.text("deletedAt", format_time(call->services->env->now()));
+    object.unsigned_integer("messagesDeleted", counts.messages);
+    object.close();
+    return object_answer(std::move(body));
+  });
+}
+
+Status list_namespaces(const RpcCallPtr& call) {
+  return run_rpc(call, [call]() -> Result<HttpResponse> {
+    std::vector<NamespaceInfo> infos = call->caller.open->store->namespaces();
+    std::sort(infos.begin(), infos.end(),
+              [](const NamespaceInfo& a, const NamespaceInfo& b) { return a.id > b.id; });
+    std::string body = "[";
+    for (const NamespaceInfo& info : infos) {
+      const Result<StreamCounts> counts = counts_of(*call, info);
+      if (counts.status().code() == StatusCode::kNotFound) continue;  // deleted just now
+      FIRN_TRY(counts.status());
+      if (body.size() > 1) body.push_back(',');
+      JsonObjectWriter object(&body);
+      append_description(info, &object);
+      object.unsigned_integer("messageCount", counts->messages);
+      object.close();
+    }
+    return object_answer(std::move(body) + "]");
+  });
+}
+
+Status describe_namespace(const RpcCallPtr& call) {
+  FIRN_ASSIGN(const std::string name, text_argument(*call, 0, "namespace"));
+  return run_rpc(call, [call, name]() -> Result<HttpResponse> {
+    const Result<NamespaceInfo> info = call->caller.open->store->find_namespace(name);
+    if (!info.ok()) return no_such_namespace(name);
+    FIRN_ASSIGN(const StreamCounts counts, counts_of(*call, *info));
+    std::string body;
+    JsonObjectWriter object(&body);
+    append_description(*info, &object);
+    object.unsigned_integer("messageCount", counts.messages);
+    object.unsigned_integer("streamCount", counts.streams);
+    if (counts.last_time.has_value()) {
+      object.text("lastActivity", format_time(*counts.last_time));
+    } else {
+      object.raw("lastActivity", "null");
+    }
+    object.close();
+    return object_answer(std::move(body));
+  });
+}
+
+struct StreamsRequest {
+  std::string prefix, cursor;
+  uint32_t limit = kStreamsLimitDefault;
+};
+
+Result<HttpResponse> streams_answer(const Snapshot& snapshot, const StreamsRequest& request,
+                                    const QueryGuard& guard) {
+  FIRN_ASSIGN(const std::vector<StreamInfo> streams,
+              list_streams(snapshot, request.prefix, request.cursor, request.limit, guard));
+  std::string body = "[";
+  for (const StreamInfo& stream : streams) {
+    if (body.size() > 1) body.push_back(',');
+    JsonObjectWriter object(&body);
+    object.text("stream", stream.stream);
+    object.integer("version", stream.version);
+    if (stream.last_time.has_value()) {
+      object.text("lastActivity", format_time(interval_start(*stream.last_time, kSecondNs)));
+    } else {
+      object.raw("lastActivity", "null");
+    }
+    object.close();
+  }
+  return object_answer(std::move(body) + "]");
+}
+
+Status list_streams_of_caller(const RpcCallPtr& call) {
+  StreamsRequest request;
+  FIRN_TRY(visit_options(*call, 0, [&](std::string_view name, std::string_view value) -> Status {
+    if (name == "prefix") {
+      FIRN_ASSIGN(request.prefix, json_text(value, name));
+    } else if (name == "cursor" && value != "null") {
+      FIRN_ASSIGN(request.cursor, json_text(value, name));
+    } else if (name == "limit") {
+      FIRN_ASSIGN(const int64_t limit, json_integer(value, name));
+      if (limit < 1 || limit > kStreamsLimitMax) {
+        return invalid_argument("'limit' must be from 1 to " + std::to_string(kStreamsLimitMax));
+      }
+      request.limit = static_cast<uint32_t>(limit);
+    }
+    return Status();
+  }));
+  return run_on_snapshot(call, [request](const Snapshot& snapshot, const QueryGuard& guard) {
+    return streams_answer(snapshot, request, guard);
+  });
+}
+
+Status list_categories_of_caller(const RpcCallPtr& call) {
+  return run_on_snapshot(
+      call, [](const Snapshot& snapshot, const QueryGuard& guard) -> Result<HttpResponse> {
+        FIRN_ASSIGN(const std::vector<CategoryInfo> categories, list_categories(snapshot, guard));
+        std::string body = "[";
+        for (const CategoryInfo& category : categories) {
+          if (body.size() > 1) body.push_back(',');
+          JsonObjectWriter object(&body);
+          object.text("category", category.category);
+          object.unsigned_integer("streamCount", category.streams);
+          object.unsigned_integer("messageCount", category.messages);
+          object.close();
+        }
+        return object_answer(std::move(body) + "]");
+      });
+}
+
+Status system_version(const RpcCallPtr& call) {
+  call->respond(json_response("\"" + std::string(kEventodbVersion) + "\"\n"));
+  return Status();
+}
+
+Status system_health(const RpcCallPtr& call) {
+  return run_rpc(call, [call]() -> Result<HttpResponse> {
+    const bool good = call->caller.open->store->health().accepts_writes;
+    std::string body;
+    JsonObjectWriter object(&body);
+    object.text("status", good ? "ok" : "failing");
+    object.text("backend", "firn");
+    object.unsigned_integer("connections", 0);
+    object.close();
+    return object_answer(std::move(body));
+  });
+}
+
+}  // namespace
+
+const RpcMethod* find_namespace_method(std::string_view name) {
+  static const std::array<std::pair<std::string_view, RpcMethod>, 8> kMethods = {{
+      {"ns.create", create_namespace},
+      {"ns.delete", delete_namespace},
+      {"ns.list", list_namespaces},
+      {"ns.info", describe_namespace},
+      {"ns.streams", list_streams_of_caller},
+      {"ns.categories", list_categories_of_caller},
+      {"sys.version", system_version},
+      {"sys.health", system_health},
+  }};
+  for (const auto& [known, method] : kMethods) {
+    if (known == name) return &method;
+  }
+  return nullptr;
+}
+
+}  // namespace firn

@@ -1,0 +1,114 @@
+#include "server/eventodb_rpc.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/api_face.h"
+#include "wire/json_text.h"
+
+namespace firn {
+
+namespace {
+
+// An answer that grew beyond this is refused, because it cannot be cut without saying so.
+constexpr size_t kAnswerBytes = 64 * kMiB;
+// What a read takes of the memory for answers: its rows, twice while they are found, and its text.
+constexpr uint64_t kReadCopies = 3;
+
+void answer_rpc(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  HttpResponse refusal;
+  auto call = std::make_shared<RpcCall>(RpcCall{{}, services, request, respond, {}});
+  if (!authenticate(services, *request, &call->caller, &refusal)) {
+    return respond(std::move(refusal));
+  }
+  int http_status = 400;
+  Status status = unpack_body(request.get(), services->limits, &http_status);
+  if (status.ok()) {
+    status = parse_eventodb_call(request->body, services->limits.json_depth, call.get());
+  }
+  if (!status.ok())
+    return respond(eventodb_error(http_status, "INVALID_REQUEST", status.message()));
+  const RpcMethod* method = find_stream_method(call->method);
+  if (method == nullptr) method = find_namespace_method(call->method);
+  if (method == nullptr) {
+    return respond(
+        eventodb_error(404, "METHOD_NOT_FOUND", "there is no method '" + call->method + "'"));
+  }
+  status = (*method)(call);
+  if (!status.ok()) respond(eventodb_error(status));
+}
+
+}  // namespace
+
+void add_rpc_route(Services* services, Face* face) {
+  face->push_back({HttpMethod::kPost, "/rpc",
+                   [services](const HttpRequestPtr& request, const Responder& respond) {
+                     answer_rpc(services, request, respond);
+                   },
+                   eventodb_route_error});
+}
+
+Status run_rpc(const RpcCallPtr& call, std::function<Result<HttpResponse>()> work) {
+  run_query(
+      call->services, call->request, call->respond,
+      [work = std::move(work)]() -> Result<HttpResponse> {
+        Result<HttpResponse> answer = work();
+        if (!answer.ok()) return eventodb_error(answer.status());
+        if (answer->body.size() <= kAnswerBytes) return answer;
+        return eventodb_error(too_large("the answer has " + std::to_string(answer->body.size()) +
+                                        " bytes; ask for less with batchSize"));
+      });
+  return Status();
+}
+
+uint64_t read_bytes_max(const Services& services) {
+  return std::min(2 * services.limits.page_bytes,
+                  services.answer_memory->bytes_max() / (2 * kReadCopies));
+}
+
+Status run_read(const RpcCallPtr& call, RpcWork work) {
+  return run_on_snapshot(
+      call,
+      [call, work = std::move(work)](const Snapshot& snapshot,
+                                     const QueryGuard& guard) -> Result<HttpResponse> {
+        Services* const services = call->services;
+        FIRN_ASSIGN(MemoryBudget::Share share,
+                    take_memory(services, *call->request, services->answer_memory.get(),
+                                kReadCopies * read_bytes_max(*services)));
+        FIRN_ASSIGN(HttpResponse response, work(snapshot, guard));
+        share.resize(std::min<uint64_t>(share.bytes(), response.body.capacity()));
+        response.memory = std::move(share);
+        return response;
+      });
+}
+
+Status run_on_snapshot(const RpcCallPtr& call, RpcWork work) {
+  if (!call->caller.info.has_value()) {
+    return internal_error("there is no namespace '" + call->caller.name_space + "'");
+  }
+  return run_rpc(call, [call, work = std::move(work)]() -> Result<HttpResponse> {
+    FIRN_ASSIGN(const SnapshotPtr snapshot,
+                call->caller.open->store->snapshot(call->caller.info->id));
+    return work(*snapshot, make_guard(call->services, call->request));
+  });
+}
+
+Result<std::string> text_argument(const RpcCall& call, size_t index, std::string_view name) {
+  if (index >= call.arguments.size()) {
+    return invalid_argument("the argument '" + std::string(name) + "' is missing");
+  }
+  FIRN_ASSIGN(std::string text, json_text(call.arguments[index], name));
+  if (!text.empty()) return text;
+  return invalid_argument("'" + std::string(name) + "' must not be empty");
+}
+
+Status visit_options(const RpcCall& call, size_t index,
+                     const std::function<Status(std::string_view, std::string_view)>& member) {
+  if (index >= call.arguments.size() || call.arguments[index] == "null") return Status();
+  if (!is_json_object(call.arguments[index])) {
+    return invalid_argument("the options must be an object");
+  }
+  return visit_members(call.arguments[index], member);
+}
+
+}  // namespace firn

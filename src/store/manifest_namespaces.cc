@@ -1,0 +1,167 @@
+#include <algorithm>
+
+#include "store/manifest.h"
+#include "store/manifest_schema.h"
+
+namespace firn {
+
+namespace {
+
+Status add_row(ManifestChange* change, const NamespaceRecord& record) {
+  const ManifestValue key[] = {int64_t{record.id}};
+  const ManifestValue values[] = {std::string_view(record.name), record.created_at,
+                                  record.retention_ns, std::string_view(record.profile.description),
+                                  ManifestBytes{record.profile.token_sha256}};
+  FIRN_TRY(change->run(kAddNamespace, key, values));
+  return change->set_meta("next_namespace", std::to_string(record.id + 1));
+}
+
+Status delete_rows(ManifestChange* change, NamespaceId id) {
+  const ManifestValue of_namespace[] = {int64_t{id}};
+  for (const ManifestStatement& statement : kDeleteNamespace) {
+    FIRN_TRY(change->run(statement, of_namespace, {}));
+  }
+  return Status();
+}
+
+}  // namespace
+
+Result<std::vector<NamespaceRecord>> Manifest::load_namespaces() {
+  MutexLock lock(&read_mutex_);
+  FIRN_ASSIGN(SqliteStatement statement,
+              read_db_->prepare("SELECT id, name, created_at, next_position, retention_ns, "
+                                "description, token_sha256 FROM namespaces ORDER BY id"));
+  std::vector<NamespaceRecord> namespaces;
+  while (true) {
+    FIRN_ASSIGN(const bool row, statement.step());
+    if (!row) return namespaces;
+    namespaces.push_back(
+        {static_cast<NamespaceId>(statement.column_int64(0)),
+         std::string(statement.column_text(1)),
+         statement.column_int64(2),
+         static_cast<Position>(statement.column_int64(3)),
+         statement.column_int64(4),
+         {std::string(statement.column_text(5)), std::string(statement.column_blob(6))}});
+  }
+}
+
+std::vector<NamespaceRecord> Manifest::namespaces() const {
+  MutexLock lock(&version_mutex_);
+  return namespaces_;
+}
+
+Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, DurationNs retention,
+                                                   TimeNs now, const NamespaceProfile& profile) {
+  MutexLock write_lock(&write_mutex_);
+  for (const NamespaceRecord& existing : namespaces()) {
+    if (existing.name == name) return conflict("namespace '" + name + "' exists");
+  }
+  NamespaceRecord record{0, name, now, 1, retention, profile};
+  {
+    MutexLock lock(&version_mutex_);
+    record.id = next_namespace_;
+  }
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(add_row(&change, record));
+  FIRN_TRY(commit(&change));
+  MutexLock lock(&version_mutex_);
+  namespaces_.push_back(record);
+  next_namespace_ = record.id + 1;
+  return record;
+}
+
+bool Manifest::was_deleted(NamespaceId id) const {
+  MutexLock lock(&version_mutex_);
+  return id != 0 && id < next_namespace_ &&
+         std::none_of(namespaces_.begin(), namespaces_.end(),
+                      [&](const NamespaceRecord& record) { return record.id == id; });
+}
+
+Status Manifest::set_profile(NamespaceId id, const NamespaceProfile& profile) {
+  MutexLock write_lock(&write_mutex_);
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  const ManifestValue key[] = {int64_t{id}};
+  const ManifestValue values[] = {std::string_view(profile.description),
+                                  ManifestBytes{profile.token_sha256}};
+  FIRN_TRY(change.run(kSetProfile, key, values));
+  FIRN_TRY(commit(&change));
+  MutexLock lock(&version_mutex_);
+  for (NamespaceRecord& record : namespaces_) {
+    if (record.id == id) record.profile = profile;
+  }
+  return Status();
+}
+
+Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
+  MutexLock write_lock(&write_mutex_);
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  const ManifestValue key[] = {int64_t{id}}, values[] = {retention};
+  FIRN_TRY(change.run(kSetRetention, key, values));
+  FIRN_TRY(commit(&change));
+  MutexLock lock(&version_mutex_);
+  for (NamespaceRecord& record : namespaces_) {
+    if (record.id == id) record.retention_ns = retention;
+  }
+  return Status();
+}
+
+void Manifest::doom_chunks(NamespaceId id) {
+  auto next = std::make_shared<ManifestVersion>(*current());
+  for (auto& [key, record] : next->chunks) {
+    if (key.namespace_id != id || record->state == ChunkState::kDropped) continue;
+    auto dropped = std::make_shared<ChunkRecord>(*record);
+    dropped->state = ChunkState::kDropped;
+    dropped->id_lists = dropped->stream_lists = 0;
+    dropped->lease->doomed.store(true);
+    dropped->lease = nullptr;
+    record = std::move(dropped);
+  }
+  publish(std::move(next));
+}
+
+Result<NamespaceRecord> Manifest::replace_namespace(NamespaceId id, TimeNs now) {
+  MutexLock write_lock(&write_mutex_);
+  NamespaceRecord record;
+  {
+    MutexLock lock(&version_mutex_);
+    const auto old = std::find_if(namespaces_.begin(), namespaces_.end(),
+                                  [&](const NamespaceRecord& known) { return known.id == id; });
+    if (old == namespaces_.end()) return not_found("the namespace was deleted");
+    record = *old;
+    record.id = next_namespace_;
+  }
+  record.created_at = now;
+  record.next_position = 1;
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(delete_rows(&change, id));
+  FIRN_TRY(add_row(&change, record));
+  FIRN_TRY(commit(&change));
+  {
+    MutexLock lock(&version_mutex_);
+    std::erase_if(namespaces_, [&](const NamespaceRecord& known) { return known.id == id; });
+    namespaces_.push_back(record);
+    next_namespace_ = record.id + 1;
+  }
+  doom_chunks(id);
+  return record;
+}
+
+Status Manifest::delete_namespace(NamespaceId id) {
+  MutexLock write_lock(&write_mutex_);
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(delete_rows(&change, id));
+  FIRN_TRY(commit(&change));
+  {
+    MutexLock lock(&version_mutex_);
+    std::erase_if(namespaces_, [&](const NamespaceRecord& record) { return record.id == id; });
+  }
+  doom_chunks(id);
+  return Status();
+}
+
+}  // namespace firn
