@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "fuzz/input.h"
+#include "input.h"
 #include "wire/eventodb_json.h"
 #include "wire/json_reader.h"
 #include "wire/json_text.h"
