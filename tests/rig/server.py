@@ -12,6 +12,7 @@ import time
 API = "/api/v1/namespaces/default"
 GONE = (OSError, http.client.HTTPException, ValueError)  # what a call raises when the server dies
 START_SECONDS = 120
+IDLE_SECONDS = 20  # a server closes connections that are idle for 60
 PATIENCE = ["--query-time", "300s"]  # reading everything back takes long on a busy machine
 
 
@@ -41,10 +42,14 @@ class Client:
     def __init__(self, port, timeout=120):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self.headers = {}  # of the last answer
+        self.used = time.monotonic()
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         headers = {} if data is None else {"Content-Type": "application/json"}
+        if time.monotonic() - self.used > IDLE_SECONDS:
+            self.connection.close()  # before the server does; the request opens it anew
+        self.used = time.monotonic()
         self.connection.request(method, path, data, headers)
         answer = self.connection.getresponse()
         text = answer.read()
