@@ -209,8 +209,7 @@ class Packer {
     compressed_.clear();
     const size_t bound = ZSTD_compressBound(raw_.size());
     char* const to = compressed_.extend(bound);
-    const size_t size =
-        ZSTD_compressCCtx(context_, to, bound, raw_.data(), raw_.size(), level_);
+    const size_t size = ZSTD_compressCCtx(context_, to, bound, raw_.data(), raw_.size(), level_);
     FIRN_CHECK(ZSTD_isError(size) == 0);
     std::string_view payload(to, size);
     if (size >= raw_.size()) {

@@ -62,7 +62,9 @@ Dataset RecordBatch::dataset() const {
 }
 TimeNs RecordBatch::time_min() const { return header_of(buffer_.words.get()).time_min; }
 TimeNs RecordBatch::time_max() const { return header_of(buffer_.words.get()).time_max; }
-NamespaceId RecordBatch::namespace_id() const { return header_of(buffer_.words.get()).namespace_id; }
+NamespaceId RecordBatch::namespace_id() const {
+  return header_of(buffer_.words.get()).namespace_id;
+}
 Position RecordBatch::first_position() const { return first_position_; }
 
 bool RecordBatch::is_stampable() const {
@@ -84,8 +86,8 @@ void RecordBatch::stamp(NamespaceId namespace_id, Position first_position,
   first_position_ = first_position;
   if (!stream_positions.empty()) {
     const BatchColumnEntry& entry = *directory_[static_cast<size_t>(ColumnId::kStreamPosition)];
-    std::memcpy(reinterpret_cast<char*>(buffer_.words.get()) + entry.offset, stream_positions.data(),
-                stream_positions.size_bytes());
+    std::memcpy(reinterpret_cast<char*>(buffer_.words.get()) + entry.offset,
+                stream_positions.data(), stream_positions.size_bytes());
   }
 }
 

@@ -84,7 +84,9 @@ class RecordBatch {
   // on: bounds, offsets that ascend, dictionary indexes. kCorruption with the reason otherwise.
   static Result<std::unique_ptr<RecordBatch>> parse(ByteView encoded);
 
-  ByteView encoded() const { return {reinterpret_cast<const char*>(buffer_.words.get()), size_bytes_}; }
+  ByteView encoded() const {
+    return {reinterpret_cast<const char*>(buffer_.words.get()), size_bytes_};
+  }
   size_t size_bytes() const { return size_bytes_; }
   Dataset dataset() const;
   uint32_t rows() const { return rows_; }

@@ -84,8 +84,8 @@ void append_events(Services* services, const HttpRequestPtr& request, const Resp
   const Result<AckLevel> ack = parse_ack(*request);
   if (!ack.ok()) return respond(refuse_append(services, ack.status()));
   int http_status = 400;
-  if (const Status unpacked = unpack_body(request.get(), services->limits, &http_status);
-      !unpacked.ok()) {
+  if (const Status unpacked = unpack_body(services, request.get(), &http_status); !unpacked.ok()) {
+    if (http_status == 503) return respond(refuse_append(services, unpacked));
     services->metrics->count_refusal(status_code_name(unpacked.code()));
     return respond(json_error(
         http_status,

@@ -24,7 +24,18 @@ Result<Target> find_target(Services* services, const HttpRequest& request) {
   return target;
 }
 
-Status unpack_body(HttpRequest* request, const Limits& limits, int* http_status) {
+Result<std::string> unpack(Services* services, ByteView body, MemoryBudget::Share* memory) {
+  const Limits& limits = services->limits;
+  return gunzip(body, limits.request_bytes, limits.decompression_ratio, [&](uint64_t bytes) {
+    if (memory->bytes() > 0) return memory->resize(bytes);
+    std::optional<MemoryBudget::Share> share = services->unpacked_memory->take(bytes, 0);
+    if (!share.has_value() || share->bytes() < bytes) return false;
+    *memory = std::move(*share);
+    return true;
+  });
+}
+
+Status unpack_body(Services* services, HttpRequest* request, int* http_status) {
   *http_status = 400;
   const std::string& encoding = request->content_encoding;
   if (encoding.empty() || equals_ignoring_case(encoding, "identity")) return Status();
@@ -33,8 +44,7 @@ Status unpack_body(HttpRequest* request, const Limits& limits, int* http_status)
     return invalid_argument("Content-Encoding '" + encoding +
                             "' is not supported; send gzip or none");
   }
-  Result<std::string> body =
-      gunzip(request->body, limits.request_bytes, limits.decompression_ratio);
+  Result<std::string> body = unpack(services, request->body, &request->unpacked_memory);
   if (!body.ok()) {
     *http_status = http_status_of(body.status().code());
     return body.status().with_context("the gzip body");

@@ -33,8 +33,11 @@ struct Target {
 };
 Result<Target> find_target(Services* services, const HttpRequest& request);
 
-// Unpacks a gzip body in place. `http_status` is what a failure is answered with.
-Status unpack_body(HttpRequest* request, const Limits& limits, int* http_status);
+// Unpacks a gzip body; `memory` gets its share of the memory for that, for as long as the result
+// lives. kUnavailable when none is left, else as gunzip().
+Result<std::string> unpack(Services* services, ByteView body, MemoryBudget::Share* memory);
+// Unpacks the body of a request in place. `http_status` is what a failure is answered with.
+Status unpack_body(Services* services, HttpRequest* request, int* http_status);
 
 // Ends a query when nobody waits for it or its time is over. `request` must outlive the guard.
 QueryGuard make_guard(Services* services, const HttpRequestPtr& request);

@@ -65,6 +65,22 @@ TEST_F(ApiTest, AZipBombIsRefused) {
   EXPECT_THAT(response.body, HasSubstr("decompression_ratio"));
 }
 
+TEST_F(ApiTest, UnpackingTakesAShareOfItsMemoryAndGivesItBack) {
+  services_.unpacked_memory = std::make_shared<MemoryBudget>(2 * kMiB);
+  const std::string large = R"({"type":"a","data":")" + std::string(900 * 1000, 'x') + "\"}";
+  const RequestFields packed{.content_encoding = "gzip"};
+  EXPECT_EQ(append(gzip(large), packed).status, 200);
+  EXPECT_EQ(services_.unpacked_memory->bytes_used(), 0u);
+  {
+    const auto others = services_.unpacked_memory->take(3 * kMiB / 2, 0);
+    const HttpResponse refused = append(gzip(large), packed);
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_THAT(refused.body, HasSubstr("request_memory"));
+    EXPECT_EQ(refused.headers[0].first, "Retry-After");
+  }
+  EXPECT_EQ(append(gzip(large), packed).status, 200);
+}
+
 TEST_F(ApiTest, ABadEventRefusesTheWholeBody) {
   const HttpResponse response = append(R"([{"type":"a"},{"typ":"b"}])");
   EXPECT_EQ(response.status, 400);

@@ -22,7 +22,7 @@ void answer_rpc(Services* services, const HttpRequestPtr& request, const Respond
     return respond(std::move(refusal));
   }
   int http_status = 400;
-  Status status = unpack_body(request.get(), services->limits, &http_status);
+  Status status = unpack_body(services, request.get(), &http_status);
   if (status.ok()) {
     status = parse_eventodb_call(request->body, services->limits.json_depth, call.get());
   }

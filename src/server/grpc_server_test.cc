@@ -50,7 +50,8 @@ TEST(GrpcServer, AFailureHasCodeMessageAndDetails) {
 
 TEST(GrpcServer, GzipComesAsItWasSent) {
   const auto server = serve([](const GrpcCall& call, const GrpcResponder& respond) {
-    const Result<std::string> text = gunzip(call.body, 1 << 20, 1000);
+    const Result<std::string> text =
+        gunzip(call.body, 1 << 20, 1000, [](uint64_t) { return true; });
     respond({0, "", "", text.ok() ? *text : text.status().to_string()});
   });
   const std::string body(10'000, 'x');

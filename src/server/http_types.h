@@ -65,6 +65,7 @@ struct HttpRequest {
   std::string authorization, host, origin, content_type, content_encoding, accept, last_event_id,
       firn_namespace;
   std::string body;
+  MemoryBudget::Share unpacked_memory;      // what `body` takes when it came packed
   std::shared_ptr<BodySource> body_source;  // instead of `body` where the route asks for it
   std::vector<std::string> path_arguments;  // of the route's {placeholders}, decoded
   Cancellation cancellation;

@@ -167,7 +167,9 @@ void render_store(const StoreHealth& health, MetricsText* text) {
                       health.wal.last_sync_ns);
   text->gauge_seconds("firn_wal_max_sync_seconds", "Length of the longest sync",
                       health.wal.max_sync_ns);
-  text->gauge("firn_memory_bytes", "Rows in memory and on their way to the log, ids and heads of streams kept for them", health.memory_bytes);
+  text->gauge("firn_memory_bytes",
+              "Rows in memory and on their way to the log, ids and heads of streams kept for them",
+              health.memory_bytes);
   text->gauge("firn_memory_max_bytes", "Budget for rows in memory", health.memory_bytes_max);
   text->gauge("firn_queued_bytes", "Rows on their way to the log", health.queued_bytes);
   render_tiers(health, text);

@@ -68,6 +68,7 @@ void export_otlp(Services* services, OtlpExport request,
   Result<OtlpRecords> records = decode(services, store, request);
   if (!records.ok()) return refuse(records.status());
   std::string().swap(request.body);  // the batches have everything
+  request.memory = MemoryBudget::Share();
   if (records->batches.empty()) return done({Status(), records->rejected, records->message});
   const auto joined = std::make_shared<JoinedAppends>(services, &*records, std::move(done));
   for (DecodedEvents& part : records->batches) {

@@ -16,6 +16,7 @@ struct OtlpExport {
   OtlpEncoding encoding = OtlpEncoding::kProtobuf;
   std::string name_space;  // empty: the configured one
   std::string body;
+  MemoryBudget::Share memory{};  // what the body takes when it came packed
 };
 
 // With an ok status everything but the rejected records is durable; `message` says why they were

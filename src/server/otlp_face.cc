@@ -86,11 +86,11 @@ void export_records(Services* services, OtlpSignal signal, const HttpRequestPtr&
                                        "application/json"));
   }
   int http_status = 400;
-  if (const Status unpacked = unpack_body(request.get(), services->limits, &http_status);
-      !unpacked.ok()) {
+  if (const Status unpacked = unpack_body(services, request.get(), &http_status); !unpacked.ok()) {
     return respond(otlp_http_error(*request, http_status, "", unpacked.message()));
   }
-  OtlpExport given{signal, *encoding, request->firn_namespace, std::move(request->body)};
+  OtlpExport given{signal, *encoding, request->firn_namespace, std::move(request->body),
+                   std::move(request->unpacked_memory)};
   export_otlp(services, std::move(given),
               [signal, encoding = *encoding, respond](const OtlpOutcome& outcome) {
                 if (!outcome.status.ok()) return respond(otlp_error(outcome.status, encoding));

@@ -3,8 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "server/api_face.h"
 #include "server/otlp_export.h"
-#include "wire/gzip.h"
 
 namespace firn {
 
@@ -48,15 +48,14 @@ GrpcHandler otlp_grpc_handler(Services* services) {
           failure(unsupported(call.method + " is not served here; this server takes logs and "
                                             "traces")));
     }
+    MemoryBudget::Share memory;
     if (is_gzip(call.body)) {
-      const Limits& limits = services->limits;
-      Result<std::string> unpacked =
-          gunzip(call.body, limits.request_bytes, limits.decompression_ratio);
+      Result<std::string> unpacked = unpack(services, call.body, &memory);
       if (!unpacked.ok()) return respond(failure(unpacked.status()));
       call.body = std::move(*unpacked);
     }
     OtlpExport given{*signal, OtlpEncoding::kProtobuf, std::move(call.firn_namespace),
-                     std::move(call.body)};
+                     std::move(call.body), std::move(memory)};
     export_otlp(services, std::move(given), [signal, respond](const OtlpOutcome& outcome) {
       if (!outcome.status.ok()) return respond(failure(outcome.status));
       GrpcAnswer answer;

@@ -168,6 +168,7 @@ Result<std::unique_ptr<Server>> Server::start(Env* env, const ServerConfig& conf
       std::min(config.limits.request_bytes, config.http.request_memory_bytes / 2);
   services->statement_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
   services->answer_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
+  services->unpacked_memory = std::make_shared<MemoryBudget>(config.http.request_memory_bytes);
   services->otlp_namespace = config.otlp_namespace;
   services->eventodb_test_mode = config.eventodb.test_mode;
   std::vector<Face> faces{eventodb_face(services), ops_face(services)};

@@ -59,6 +59,8 @@ struct Services {
       std::make_shared<MemoryBudget>(kLimits.query_memory_bytes / 2);
   std::shared_ptr<MemoryBudget> answer_memory =
       std::make_shared<MemoryBudget>(kLimits.query_memory_bytes / 2);
+  // For bodies that came packed, beside request_memory for what they came as.
+  std::shared_ptr<MemoryBudget> unpacked_memory = std::make_shared<MemoryBudget>(256 * kMiB);
   std::atomic<uint64_t> queries_waiting{0};
   Executor query_executor;   // queries and commands
   Executor tail_executor;    // reads for tails, which must not wait behind slow queries

@@ -17,7 +17,8 @@ constexpr int kFlushesPerStep = 16;
 // Leaves some of the work to the next step when there is much of it, so that commands and the other
 // policies get their turn.
 Status Mover::relieve_pressure() {
-  // What indexes occupy, rows cannot. They shrink behind a flush, when the commit worker gets to it.
+  // What indexes occupy, rows cannot. They shrink behind a flush, when the commit worker gets to
+  // it.
   const uint64_t flush_bytes = core_->options.flush_bytes();
   const uint64_t rows_bytes_max = flush_bytes - std::min(flush_bytes, core_->index_bytes.load());
   for (int flushes = 0; core_->memory->memory_bytes() > rows_bytes_max; ++flushes) {
@@ -162,8 +163,8 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
   if (record.stats.watermark > rows.through) {
     // Such a flush again, but all its rows are here: they are committed now.
     rows = Collected();
-    FIRN_TRY(collect(memory, interval, {watermark + 1, record.stats.watermark + 1}, UINT64_MAX,
-                     &rows));
+    FIRN_TRY(
+        collect(memory, interval, {watermark + 1, record.stats.watermark + 1}, UINT64_MAX, &rows));
   }
   rows.extras.ids = list_ids(rows.slices, IdTagger(core_->manifest->id_secret()));
   rows.extras.streams = StreamList::build(rows.slices);

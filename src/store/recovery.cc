@@ -145,7 +145,7 @@ class Replay {
   std::map<NamespaceId, Position> expected_;
   uint64_t flush_above_, wait_above_;  // bytes of memory in use
   bool is_flushing_ = false;
-  bool flushed_ = false;              // by the last flush
+  bool flushed_ = false;  // by the last flush
   Result<bool> flush_result_ = false;
   ParallelTasks flushing_;  // last: its task uses the rest
 };

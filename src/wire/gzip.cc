@@ -117,14 +117,24 @@ std::string gzip(ByteView bytes, int level) {
   return out;
 }
 
-Result<std::string> gunzip(ByteView compressed, uint64_t max_bytes, uint64_t max_ratio) {
+Result<std::string> gunzip(ByteView compressed, uint64_t max_bytes, uint64_t max_ratio,
+                           const std::function<bool(uint64_t)>& may_take) {
   const uint64_t ratio_bytes = std::max(kMiB, compressed.size() * max_ratio);
   GzipReader reader;
   reader.feed(compressed);
   std::string out;
   while (true) {
     const size_t used = out.size();
-    out.resize(used + std::clamp<size_t>(compressed.size() * 4, kKiB, kPieceBytes));
+    const size_t wanted = used + std::clamp<size_t>(compressed.size() * 4, kKiB, kPieceBytes);
+    if (wanted > out.capacity()) {
+      const size_t capacity = std::max(wanted, out.capacity() * 2);
+      if (!may_take(capacity)) {
+        return unavailable(
+            "other requests use the memory for unpacking (request_memory); try again later");
+      }
+      out.reserve(capacity);
+    }
+    out.resize(wanted);
     FIRN_ASSIGN(const size_t produced, reader.produce(out.data() + used, out.size() - used));
     out.resize(used + produced);
     if (out.size() > max_bytes) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,7 +18,10 @@ std::string gzip(ByteView bytes, int level = 6);
 // `max_bytes` (limit request_bytes), or passes 1 MiB and `max_ratio` times the input (limit
 // decompression_ratio): kTooLarge with the limit's name. kInvalidArgument when the bytes are not
 // gzip, end too early, fail their checksum, or have anything else behind the last member.
-Result<std::string> gunzip(ByteView compressed, uint64_t max_bytes, uint64_t max_ratio);
+// `may_take` is asked before the output gets memory, with all the bytes it will then have;
+// kUnavailable when it refuses.
+Result<std::string> gunzip(ByteView compressed, uint64_t max_bytes, uint64_t max_ratio,
+                           const std::function<bool(uint64_t)>& may_take);
 
 // The same piece by piece, for files of any size: feed() some input, then produce() until it
 // answers 0, and so on; finish() at the end of the input. Thread rule: one thread.

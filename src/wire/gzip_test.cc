@@ -16,7 +16,8 @@ std::string noise(size_t size) {
   return out;
 }
 
-Result<std::string> unpack(ByteView bytes) { return gunzip(bytes, 64 * kMiB, 100); }
+bool any_amount(uint64_t) { return true; }
+Result<std::string> unpack(ByteView bytes) { return gunzip(bytes, 64 * kMiB, 100, any_amount); }
 
 TEST(Gzip, RoundTrips) {
   for (const size_t size : {size_t{0}, size_t{1}, size_t{1000}, size_t{3'000'000}}) {
@@ -62,7 +63,7 @@ TEST(Gzip, OtherFormatsAreRefused) {
 
 TEST(Gzip, BombStopsAtTheSizeLimit) {
   const std::string packed = gzip(noise(10'000) + std::string(5 * kMiB, 'x'));
-  const auto unpacked = gunzip(packed, 2 * kMiB, 1'000'000);
+  const auto unpacked = gunzip(packed, 2 * kMiB, 1'000'000, any_amount);
   ASSERT_EQ(unpacked.status().code(), StatusCode::kTooLarge);
   EXPECT_NE(unpacked.status().to_string().find("request_bytes of 2097152"), std::string::npos);
 }
@@ -109,6 +110,24 @@ TEST(GzipReader, NamesTheOffsetOfDamage) {
   EXPECT_NE(produced.status().to_string().find("byte " + std::to_string(packed.size() + 2)),
             std::string::npos)
       << produced.status().to_string();
+}
+
+TEST(Gzip, TakesNoMoreMemoryThanItMay) {
+  const std::string text(3 * kMiB, 'x');
+  uint64_t most = 0;
+  const auto refused = gunzip(gzip(text), 64 * kMiB, 1'000'000, [&](uint64_t bytes) {
+    most = std::max(most, bytes);
+    return bytes <= 1 * kMiB;
+  });
+  EXPECT_EQ(refused.status().code(), StatusCode::kUnavailable);
+  EXPECT_LE(most, 4 * kMiB);
+  uint64_t asked = 0;
+  const auto unpacked = gunzip(gzip(text), 64 * kMiB, 1'000'000, [&](uint64_t bytes) {
+    asked = bytes;
+    return true;
+  });
+  ASSERT_TRUE(unpacked.ok());
+  EXPECT_GE(asked, unpacked->capacity());
 }
 
 }  // namespace

@@ -98,9 +98,8 @@ Status BlockWriter::next_group() {
   gathered_bytes_ = 0;
   std::vector<std::function<void()>> tasks;
   for (Block& block : in_work_) {
-    tasks.emplace_back([&attributes = counts_->attributes, &block] {
-      pack_block(attributes, &block);
-    });
+    tasks.emplace_back(
+        [&attributes = counts_->attributes, &block] { pack_block(attributes, &block); });
   }
   // A single block is done sooner than anybody else would begin.
   if (in_work_.size() == 1 && packed.empty()) {
