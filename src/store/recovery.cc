@@ -97,7 +97,8 @@ class Replay {
     while (core_->memory->memory_bytes() > core_->options.memory_bytes_max / 4 * 3) {
       const Result<bool> flushed = mover_->flush_largest();
       // A tier that is away: what was in memory before fits into it again.
-      const bool is_away = flushed.status().code() == StatusCode::kUnavailable;
+      const StatusCode code = flushed.status().code();
+      const bool is_away = code == StatusCode::kUnavailable || code == StatusCode::kOutcomeUnknown;
       if (is_away && core_->memory->memory_bytes() <= core_->options.memory_bytes_max) break;
       FIRN_TRY(flushed.status());
       if (!*flushed) break;
