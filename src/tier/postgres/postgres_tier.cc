@@ -175,6 +175,7 @@ Status PostgresTier::transact(const std::function<Status(PostgresConnection*)>& 
   MutexLock lock(&writer_mutex_);
   FIRN_TRY(begin_write());
   Status status = work(writer_.get());
+  writer_->set_answer_timeout(pool_->options().server.answer_timeout_ns);  // seal() takes longer
   if (status.ok()) status = writer_->commit();
   if (status.ok()) return status;
   pool_->note_end(*writer_);
@@ -237,7 +238,7 @@ Status PostgresTier::seal_chunk(PostgresConnection* connection, PostgresChunk* c
   FIRN_TRY(check_durability(connection, *pool_, chunk->table()));
   const DurationNs usual = pool_->options().server.answer_timeout_ns;
   const std::string table = pool_->schema() + "." + chunk->table();
-  connection->set_answer_timeout(std::max(usual, kSealTimeNs));  // until the next transaction
+  connection->set_answer_timeout(std::max(usual, kSealTimeNs));
   FIRN_TRY(connection->exec("ANALYZE " + table));
   FIRN_TRY(connection
                ->query("SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i JOIN "

@@ -215,6 +215,25 @@ TEST_P(PostgresTierTest, RestartedServerCostsNoError) {
   EXPECT_TRUE(write(11, 10).ok());
 }
 
+TEST_P(PostgresTierTest, AnswerThatTakesTooLongIsThatReadersFailureAlone) {
+  options_.server.answer_timeout_ns = kSecondNs;
+  open();
+  ASSERT_TRUE(write(1, 10).ok());
+  ChunkKey other = key_;
+  ++other.generation;
+  const std::vector<BatchSlice> slices = {slice_of(keyed_batch(1, 10, 1))};
+  ASSERT_TRUE(tier_->write(other, slices, 10).ok());
+  const auto read = [&](const ChunkKey& key) {
+    const auto reader = tier_->scan(key, {}, nullptr);
+    BatchSlice slice;
+    return reader.ok() ? (*reader)->next(&slice).status() : reader.status();
+  };
+  auto locker = PostgresConnection::open({.dsn = server_->dsn()});
+  ASSERT_TRUE((*locker)->exec("BEGIN; LOCK TABLE " + table() + " IN ACCESS EXCLUSIVE MODE").ok());
+  EXPECT_EQ(read(key_).code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(read(other).ok());
+}
+
 TEST_P(PostgresTierTest, ChunkThatIsReadIsDroppedLater) {
   open();
   ASSERT_TRUE(write(1, 10'000).ok());

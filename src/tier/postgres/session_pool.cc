@@ -60,15 +60,20 @@ bool SessionPool::begin(PostgresConnection* connection, const std::string& sql) 
   connection->set_answer_timeout(std::min(usual, kBeginNs));
   const Status begun = connection->exec(sql);
   connection->set_answer_timeout(usual);
-  begun.ok() ? note_answer() : note_end(*connection);
+  if (begun.ok()) {
+    note_answer();
+  } else if (connection->timed_out()) {
+    (void)leave_alone(unavailable("tier '" + options_.name +
+                                  "': PostgreSQL does not answer; it is asked again soon"),
+                      true);
+  }
   return begun.ok();
 }
 
 void SessionPool::note_end(const PostgresConnection& connection) {
   if (!connection.timed_out()) return;
-  (void)leave_alone(unavailable("tier '" + options_.name +
-                                "': PostgreSQL took too long to answer; it is asked again soon"),
-                    true);
+  MutexLock lock(&mutex_);
+  short_attempts_until_ = env_->monotonic() + kShortAttemptsForNs;
 }
 
 std::unique_ptr<PostgresConnection> SessionPool::take_idle() {

@@ -30,8 +30,8 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   bool begin(PostgresConnection* connection, const std::string& sql);
   // For a session that did its work: whoever was told to leave the server alone may come again.
   void note_answer();
-  // For a session that is given up: when its server was silent for too long, others need not wait
-  // for that too.
+  // For a session that is given up. A statement that took too long may just be a long one; whether
+  // the server hangs, the next attempt shows, and that one is short.
   void note_end(const PostgresConnection& connection);
 
   // A session in a read transaction: everything it reads is of one moment.
