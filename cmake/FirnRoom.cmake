@@ -52,23 +52,34 @@ function(firn_link_rooms target visibility)
   endforeach()
 endfunction()
 
-# Registers every TEST() of a gtest executable, one ctest test each.
-function(firn_discover target label timeout)
+# Registers every TEST() of a gtest executable, one ctest test each; but those that the filter
+# `together` selects (may be empty) as a single one, because each process of them pays for a server.
+function(firn_discover target label timeout together)
   if(FIRN_PROFILE MATCHES "^(asan|tsan)$")
     math(EXPR timeout "${timeout} * 5")
   endif()
-  gtest_discover_tests(${target}
-    DISCOVERY_TIMEOUT 60
-    WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
-    PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
+  set(others "")
+  if(together)
+    math(EXPR long "${timeout} * 3")
+    add_test(NAME ${target}_together COMMAND ${target} "--gtest_filter=${together}")
+    set_tests_properties(${target}_together PROPERTIES LABELS "${label}" TIMEOUT ${long})
+    set(others TEST_FILTER "-${together}")
+  endif()
+  if(NOT together STREQUAL "*")
+    gtest_discover_tests(${target}
+      ${others}
+      DISCOVERY_TIMEOUT 60
+      WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
+      PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
+  endif()
 endfunction()
 
 # firn_room(<name> [COROUTINES] SOURCES a.cc ... DEPS <rooms> LINK <targets>
-#           TESTS a_test.cc ... TEST_DEPS <rooms> TEST_LINK <targets>)
+#           TESTS a_test.cc ... TEST_DEPS <rooms> TEST_LINK <targets> [TOGETHER <filter>])
 # One static library firn_<name> (firn::<name>), header-only as long as it has no sources, and one
 # test executable firn_<name>_test. COROUTINES: leave the room out where the compiler has none.
 function(firn_room name)
-  cmake_parse_arguments(PARSE_ARGV 1 ROOM "COROUTINES" "" "SOURCES;DEPS;LINK;TESTS;TEST_DEPS;TEST_LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 ROOM "COROUTINES" "TOGETHER" "SOURCES;DEPS;LINK;TESTS;TEST_DEPS;TEST_LINK")
   if(ROOM_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "firn_room(${name}): unknown arguments ${ROOM_UNPARSED_ARGUMENTS}")
   endif()
@@ -98,16 +109,17 @@ function(firn_room name)
       add_executable(firn_${name}_test ${tests})
       target_link_libraries(firn_${name}_test PRIVATE firn::${name} ${ROOM_TEST_LINK} GTest::gmock GTest::gtest_main)
       firn_link_rooms(firn_${name}_test PRIVATE ${ROOM_TEST_DEPS})
-      firn_discover(firn_${name}_test ${name} 120)
+      firn_discover(firn_${name}_test ${name} 120 "${ROOM_TOGETHER}")
     endif()
   endif()
 endfunction()
 
-# firn_test(<name> [SLOW] [COROUTINES] SOURCES ... DEPS <rooms> LINK <targets> [TIMEOUT seconds])
+# firn_test(<name> [SLOW] [COROUTINES] SOURCES ... DEPS <rooms> LINK <targets> [TIMEOUT seconds]
+#           [TOGETHER <filter>])
 # A gtest executable firn_<name>_test of its own, for what crosses rooms. SLOW: label "slow", run by
 # scripts/test --all only.
 function(firn_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 TEST "SLOW;COROUTINES" "TIMEOUT" "SOURCES;DEPS;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 TEST "SLOW;COROUTINES" "TIMEOUT;TOGETHER" "SOURCES;DEPS;LINK")
   if(TEST_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "firn_test(${name}): unknown arguments ${TEST_UNPARSED_ARGUMENTS}")
   endif()
@@ -137,7 +149,7 @@ function(firn_test name)
   target_include_directories(firn_${name}_test PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(firn_${name}_test PRIVATE ${TEST_LINK} GTest::gmock GTest::gtest_main)
   firn_link_rooms(firn_${name}_test PRIVATE ${TEST_DEPS})
-  firn_discover(firn_${name}_test "${label}" ${timeout})
+  firn_discover(firn_${name}_test "${label}" ${timeout} "${TEST_TOGETHER}")
 endfunction()
 
 # firn_fuzz(<name> SOURCES ... DEPS <rooms> LINK <targets>)

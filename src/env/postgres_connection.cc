@@ -20,10 +20,10 @@ constexpr uint32_t kTimestamptzType = 1184;
 constexpr uint32_t kTextArrayType = 1009, kBigintArrayType = 1016, kUuidArrayType = 2951;
 
 // What a connection string does not say itself.
-constexpr const char* kDefaultKeywords[] = {"application_name", "keepalives_idle",
+constexpr const char* kDefaultKeywords[] = {"application_name",    "keepalives_idle",
                                             "keepalives_interval", "keepalives_count",
-                                            "tcp_user_timeout"};
-constexpr const char* kDefaultValues[] = {"firn", "30", "10", "3", "30000"};
+                                            "tcp_user_timeout",    "target_session_attrs"};
+constexpr const char* kDefaultValues[] = {"firn", "30", "10", "3", "30000", "primary"};
 
 template <typename T>
 void append_big_endian(std::string* out, T value) {
@@ -216,6 +216,10 @@ int64_t PostgresRows::changed() const {
   return result_ == nullptr ? 0 : std::strtoll(PQcmdTuples(result_.get()), nullptr, 10);
 }
 
+std::string_view PostgresRows::command() const {
+  return result_ == nullptr ? std::string_view() : PQcmdStatus(result_.get());
+}
+
 Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(
     const PostgresOptions& options) {
   FIRN_TRY(check_postgres_dsn(options.dsn));
@@ -300,7 +304,7 @@ Status PostgresConnection::wait(bool for_write) {
   while (true) {
     const DurationNs left = deadline - posix_env()->monotonic();
     if (left <= 0) {
-      broken_ = true;
+      broken_ = timed_out_ = true;
       return unavailable("PostgreSQL gave no answer within " + format_duration(answer_timeout_ns_));
     }
     pollfd socket{};
@@ -374,19 +378,26 @@ Result<PostgresRows> PostgresConnection::collect() {
   return rows;
 }
 
-Status PostgresConnection::exec(const std::string& sql) {
+Result<PostgresRows> PostgresConnection::run(const std::string& sql) {
   FIRN_TRY(check_usable());
   if (PQsendQuery(connection_, sql.c_str()) == 0) return lost("was lost");
   FIRN_TRY(flush());
-  return collect().status();
+  return collect();
 }
+
+Status PostgresConnection::exec(const std::string& sql) { return run(sql).status(); }
 
 Status PostgresConnection::commit() {
   FIRN_TRY(finish());
-  Status status = exec("COMMIT");
-  if (status.ok() || !broken_) return status;
-  return outcome_unknown("the commit may or may not have happened: " +
-                         std::string(status.message()));
+  const Result<PostgresRows> done = run("COMMIT");
+  if (done.ok() && done->command() == "COMMIT") return Status();
+  if (broken_) {
+    return outcome_unknown("the commit may or may not have happened: " +
+                           std::string(done.status().message()));
+  }
+  FIRN_TRY(done.status());
+  // No error to the server: it did what can be done with a transaction that failed.
+  return internal_error("PostgreSQL rolled the transaction back, because part of it had failed");
 }
 
 Result<PostgresRows> PostgresConnection::query(const std::string& sql,
@@ -433,12 +444,7 @@ Result<bool> PostgresConnection::next(PostgresRows* row) {
   return false;
 }
 
-Status PostgresConnection::begin_copy(const std::string& sql) {
-  FIRN_TRY(check_usable());
-  if (PQsendQuery(connection_, sql.c_str()) == 0) return lost("was lost");
-  FIRN_TRY(flush());
-  return collect().status();
-}
+Status PostgresConnection::begin_copy(const std::string& sql) { return run(sql).status(); }
 
 Status PostgresConnection::copy(ByteView bytes) {
   while (true) {

@@ -85,6 +85,8 @@ class PostgresRows {
   std::vector<std::string> texts(size_t row, size_t column) const;  // text[]
   // Rows an UPDATE or DELETE changed.
   int64_t changed() const;
+  // What the server says it did: "COMMIT". Good as long as the rows are.
+  std::string_view command() const;
 
  private:
   struct Clear {
@@ -106,7 +108,8 @@ class PostgresConnection {
 
   // One or more statements without parameters.
   Status exec(const std::string& sql);
-  // COMMIT. kOutcomeUnknown when the connection is lost before the answer.
+  // COMMIT. kOutcomeUnknown when the connection is lost before the answer; kInternal when a
+  // statement before it had failed, so that the server rolled back.
   Status commit();
   // One statement, with all its rows.
   Result<PostgresRows> query(const std::string& sql, const PostgresParameters& parameters = {});
@@ -129,6 +132,8 @@ class PostgresConnection {
   // Longest silence from now on, for statements that are known to take long.
   void set_answer_timeout(DurationNs timeout) { answer_timeout_ns_ = timeout; }
   bool is_broken() const { return broken_; }
+  // Broken because the server was silent for too long.
+  bool timed_out() const { return timed_out_; }
   bool is_streaming() const { return streaming_; }
   // Nothing is under way: no stream, no copy, no transaction.
   bool is_idle() const;
@@ -142,6 +147,7 @@ class PostgresConnection {
   // Waits until the socket is readable or, if wanted, writable.
   Status wait(bool for_write);
   Status flush();
+  Result<PostgresRows> run(const std::string& sql);
   Status submit(const std::string& sql, const PostgresParameters& parameters);
   // The next result; null at the end of a statement.
   Result<pg_result*> take_result();
@@ -152,6 +158,7 @@ class PostgresConnection {
   pg_conn* connection_;
   DurationNs answer_timeout_ns_ = 0;
   bool broken_ = false;
+  bool timed_out_ = false;
   bool sent_ = false;       // send() without finish()
   bool streaming_ = false;  // stream() whose end was not reached
 };

@@ -152,6 +152,15 @@ TEST_F(PostgresConnectionTest, HungServerIsNoticed) {
   EXPECT_TRUE(open()->exec("SELECT 1").ok());
 }
 
+TEST_F(PostgresConnectionTest, CommitOfAFailedTransactionIsNoCommit) {
+  ASSERT_TRUE(connection_->exec("BEGIN").ok());
+  EXPECT_FALSE(connection_->exec("SELECT 1/0").ok());
+  EXPECT_EQ(connection_->commit().code(), StatusCode::kInternal);
+  EXPECT_TRUE(connection_->is_idle());
+  ASSERT_TRUE(connection_->exec("BEGIN").ok());
+  EXPECT_TRUE(connection_->commit().ok());
+}
+
 TEST_F(PostgresConnectionTest, LostCommitHasNoKnownOutcome) {
   ASSERT_TRUE(connection_->exec("CREATE TABLE IF NOT EXISTS public.kept (n int)").ok());
   ASSERT_TRUE(connection_->exec("BEGIN; INSERT INTO public.kept VALUES (1)").ok());

@@ -130,7 +130,8 @@ class Replay {
     flushed_ = flush_result_.ok() && *flush_result_;
     // The tier cannot take rows now, or holds some already that are still to be replayed. To serve
     // what is there matters more than the budget.
-    const bool may_go_on = code == StatusCode::kUnavailable || code == StatusCode::kNoSpace;
+    const bool may_go_on = code == StatusCode::kUnavailable ||
+                           code == StatusCode::kOutcomeUnknown || code == StatusCode::kNoSpace;
     if (!flush_result_.ok() && !may_go_on) return flush_result_.status();
     const uint64_t in_use = flushed_ ? 0 : core_->memory_in_use() + budget / 16;
     flush_above_ = std::max(budget / 4 * 3, in_use);

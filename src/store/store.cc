@@ -47,6 +47,27 @@ Status check_intervals(const RecordBatch& batch, DurationNs interval_ns) {
   return Status();
 }
 
+// Tiers index these texts, and a backend's index does not take any length.
+Status check_text_lengths(const RecordBatch& batch) {
+  constexpr ColumnId kIndexed[] = {ColumnId::kType, ColumnId::kSource, ColumnId::kSubject,
+                                   ColumnId::kCorrelationId, ColumnId::kStream};
+  for (const ColumnId id : kIndexed) {
+    if (!batch.has_column(id)) continue;
+    const bool is_stream = id == ColumnId::kStream;
+    const uint64_t bytes_max = is_stream ? kLimits.stream_name_bytes : kLimits.type_bytes;
+    const StringColumn texts = batch.strings(id);
+    for (uint32_t i = 0; i < texts.entries(); ++i) {
+      const size_t bytes = texts.entry(i).size();
+      if (bytes <= bytes_max) continue;
+      return too_large("a " + std::string(find_column(batch.dataset(), id)->name) + " has " +
+                       std::to_string(bytes) + " bytes; the limit " +
+                       (is_stream ? "stream_name_bytes" : "type_bytes") + " is " +
+                       std::to_string(bytes_max));
+    }
+  }
+  return Status();
+}
+
 Status check_limits(const RecordBatch& batch) {
   if (batch.size_bytes() > kLimits.batch_bytes) {
     return too_large("the batch has " + std::to_string(batch.size_bytes()) +
@@ -58,6 +79,7 @@ Status check_limits(const RecordBatch& batch) {
                      " events; the limit batch_events is " + std::to_string(kLimits.batch_events) +
                      ". Split it");
   }
+  FIRN_TRY(check_text_lengths(batch));
   if (batch.size_bytes() <= kLimits.event_bytes) return Status();
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     if (batch.row_bytes(row) <= kLimits.event_bytes) continue;

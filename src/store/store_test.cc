@@ -456,6 +456,14 @@ TEST_F(StoreTest, AReadOnlyStoreChangesNothing) {
   EXPECT_FALSE(append({{"a"}}).ok());
 }
 
+TEST_F(StoreTest, ATextThatNoIndexTakesIsRefused) {
+  EXPECT_TRUE(append({{.data = "a", .stream = std::string(512, 's')}}).ok());
+  const Status status = append({{.data = "b", .stream = std::string(513, 's')}}).status();
+  EXPECT_EQ(status.code(), StatusCode::kTooLarge);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("stream_name_bytes"));
+  EXPECT_THAT(contents(), ElementsAre("1:a"));
+}
+
 TEST_F(StoreTest, ABatchScatteredOverTooManyIntervalsIsRefused) {
   std::vector<Spec> events;
   for (int i = 0; i < 1001; ++i) events.push_back({"x", kDay + i * kDayNs});

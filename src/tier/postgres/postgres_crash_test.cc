@@ -24,6 +24,10 @@ class PostgresCrash : public testing::TestWithParam<PostgresLayout> {
     options_.server.connect_timeout_ns = kSecondNs;
     options_.owner = "store/warm";
     options_.layout = GetParam();
+    reopen();
+  }
+  void reopen() {
+    tier_.reset();
     auto tier = open_postgres_tier(posix_env(), options_);
     ASSERT_TRUE(tier.ok()) << tier.status().to_string();
     tier_ = std::move(*tier);
@@ -48,6 +52,29 @@ class PostgresCrash : public testing::TestWithParam<PostgresLayout> {
           << stats.status().to_string();
       TestPostgres::wait_ms(50);
     }
+  }
+  // From now on until the next start a commit is on disk, but is not answered before a standby has
+  // it, and there is none.
+  void stop_answering_commits() {
+    server_->run("CREATE SCHEMA probe");
+    server_->run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    server_->run("SELECT pg_reload_conf()");
+    options_.server.answer_timeout_ns = kMinuteNs;
+    server_->run("ALTER SYSTEM RESET synchronous_standby_names");
+    reopen();
+    // The server heeds the setting a moment later.
+    auto probe = PostgresConnection::open(
+        {.dsn = server_->dsn(), .answer_timeout_ns = 300 * kMillisecondNs});
+    ASSERT_TRUE(probe.ok()) << probe.status().to_string();
+    while ((*probe)->exec("CREATE TABLE probe.t (); DROP TABLE probe.t").ok()) {
+    }
+  }
+  void kill_in_commit() {
+    while (server_->number("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND "
+                           "query = 'COMMIT'") == 0) {
+      TestPostgres::wait_ms(5);
+    }
+    server_->kill_hard();
   }
   void expect_everything_once() {
     EXPECT_EQ(read_sums(tier_.get(), key_, {}), sums_of(all_, Filter()));
@@ -104,36 +131,52 @@ TEST_P(PostgresCrash, HungWhileWriting) {
   expect_everything_once();
 }
 
+TEST_P(PostgresCrash, HungServerIsWaitedForOnce) {
+  options_.server.answer_timeout_ns = 3 * kSecondNs;
+  reopen();
+  const auto slices = next_rows(100);
+  write_until_stored(slices);
+  expect_everything_once();
+  server_->pause();
+  EXPECT_EQ(tier_->scan(key_, {}, nullptr).status().code(), StatusCode::kUnavailable);
+  // The others are told. Tried again, because time may pass between two lines of a test.
+  bool told = false;
+  for (int i = 0; i < 5 && !told; ++i) {
+    const Status status = tier_->scan(key_, {}, nullptr).status();
+    EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+    told = status.message().find("it is asked again soon") != std::string_view::npos;
+  }
+  EXPECT_TRUE(told);
+  server_->resume();
+  write_until_stored(next_rows(1));
+  expect_everything_once();
+}
+
 TEST_P(PostgresCrash, KilledAtCommitWithTheRowsStored) {
   write_until_stored(next_rows(100));
-  // A commit is on disk here, but is not answered before a standby has it, and there is none.
-  server_->run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-  server_->run("SELECT pg_reload_conf()");
-  tier_.reset();
-  options_.server.answer_timeout_ns = kMinuteNs;
-  server_->run("ALTER SYSTEM RESET synchronous_standby_names");  // from the next start on
-  auto tier = open_postgres_tier(posix_env(), options_);
-  ASSERT_TRUE(tier.ok()) << tier.status().to_string();
-  tier_ = std::move(*tier);
-  // The first ones may be answered: the server heeds the setting a moment later.
-  std::vector<BatchSlice> slices;
+  stop_answering_commits();
+  const std::vector<BatchSlice> slices = next_rows(3000);
   Status status;
-  std::thread writer([&] {
-    while (status.ok()) {
-      slices = next_rows(3000);
-      status = write(slices).status();
-    }
-  });
-  while (server_->number("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") ==
-         0) {
-    TestPostgres::wait_ms(5);
-  }
-  server_->kill_hard();
+  std::thread writer([&] { status = write(slices).status(); });
+  kill_in_commit();
   writer.join();
   EXPECT_EQ(status.code(), StatusCode::kOutcomeUnknown) << status.to_string();
   server_->boot();
   write_until_stored(slices);
   expect_everything_once();
+}
+
+TEST_P(PostgresCrash, KilledAtCommitOfADrop) {
+  write_until_stored(next_rows(100));
+  stop_answering_commits();
+  Status status;
+  std::thread dropper([&] { status = tier_->drop(key_); });
+  kill_in_commit();
+  dropper.join();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable) << "to be tried again: " << status.to_string();
+  server_->boot();
+  while (!tier_->drop(key_).ok()) TestPostgres::wait_ms(50);
+  EXPECT_EQ(server_->number("SELECT count(*) FROM firn.chunks"), 0);
 }
 
 TEST_P(PostgresCrash, KilledWhileAChunkIsMadeAndDropped) {

@@ -17,6 +17,12 @@ namespace {
 
 constexpr DurationNs kSealTimeNs = 10 * kMinuteNs;  // statistics and block ranges of a whole chunk
 
+// Of what is just done again, whether it happened or not.
+Status to_be_repeated(Status status) {
+  if (status.code() != StatusCode::kOutcomeUnknown) return status;
+  return unavailable(std::string(status.message()));
+}
+
 // The indexes of chunks' blocks, the longest unused ones dropped beyond a size.
 class BlockIndexes {
  public:
@@ -122,9 +128,12 @@ class PostgresTier : public Tier {
 
 Status PostgresTier::open_writer() {
   FIRN_ASSIGN(writer_, pool_->connect());
-  Status status = claim_schema(writer_.get(), *pool_);
+  Status status = to_be_repeated(claim_schema(writer_.get(), *pool_));
   if (status.ok()) status = learn_chunks();
-  if (!status.ok()) writer_.reset();
+  if (!status.ok()) {
+    pool_->note_end(*writer_);
+    writer_.reset();
+  }
   return status.with_context("tier '" + pool_->options().name + "'");
 }
 
@@ -155,10 +164,8 @@ Status PostgresTier::learn_chunks() {
 }
 
 Status PostgresTier::begin_write() {
-  // A session that was idle may have lost its server meanwhile.
   if (writer_ != nullptr) {
-    writer_->set_answer_timeout(pool_->options().server.answer_timeout_ns);
-    if (writer_->exec("BEGIN READ WRITE").ok()) return Status();
+    if (pool_->begin(writer_.get(), "BEGIN READ WRITE")) return Status();
     writer_.reset();
   }
   FIRN_TRY(open_writer());
@@ -169,8 +176,10 @@ Status PostgresTier::transact(const std::function<Status(PostgresConnection*)>& 
   MutexLock lock(&writer_mutex_);
   FIRN_TRY(begin_write());
   Status status = work(writer_.get());
+  writer_->set_answer_timeout(pool_->options().server.answer_timeout_ns);  // seal() takes longer
   if (status.ok()) status = writer_->commit();
   if (status.ok()) return status;
+  pool_->note_end(*writer_);
   // Its transaction ends with the session at the latest.
   if (writer_->is_broken() || !writer_->exec("ROLLBACK").ok()) writer_.reset();
   return status.with_context("tier '" + pool_->options().name + "'");
@@ -230,7 +239,7 @@ Status PostgresTier::seal_chunk(PostgresConnection* connection, PostgresChunk* c
   FIRN_TRY(check_durability(connection, *pool_, chunk->table()));
   const DurationNs usual = pool_->options().server.answer_timeout_ns;
   const std::string table = pool_->schema() + "." + chunk->table();
-  connection->set_answer_timeout(std::max(usual, kSealTimeNs));  // until the next transaction
+  connection->set_answer_timeout(std::max(usual, kSealTimeNs));
   FIRN_TRY(connection->exec("ANALYZE " + table));
   FIRN_TRY(connection
                ->query("SELECT brin_summarize_new_values(i.indexrelid) FROM pg_index i JOIN "
@@ -317,12 +326,12 @@ Status PostgresTier::drop_chunk(PostgresConnection* connection, const PostgresCh
 
 Status PostgresTier::drop(const ChunkKey& key) {
   std::optional<PostgresChunk> chunk;
-  FIRN_TRY(transact([&](PostgresConnection* connection) {
+  FIRN_TRY(to_be_repeated(transact([&](PostgresConnection* connection) {
     auto found = find_chunk(connection, *pool_, key);
     if (!found.ok()) return found.status();
     chunk = std::move(*found);
     return chunk ? drop_chunk(connection, *chunk) : Status();
-  }));
+  })));
   if (chunk) indexes_.forget(chunk->number);
   MutexLock lock(&mutex_);
   known_.erase(key);
@@ -332,13 +341,13 @@ Status PostgresTier::drop(const ChunkKey& key) {
 // By the session that writes, which makes the schema where there is none.
 Result<std::vector<ChunkKey>> PostgresTier::list() {
   std::vector<ChunkKey> keys;
-  FIRN_TRY(transact([&](PostgresConnection* connection) {
+  FIRN_TRY(to_be_repeated(transact([&](PostgresConnection* connection) {
     const auto rows = connection->query(pool_->sql("SELECT name FROM @.chunks ORDER BY chunk"));
     for (size_t row = 0; rows.ok() && row < rows->rows(); ++row) {
       if (const auto key = ChunkKey::parse(rows->bytes(row, 0))) keys.push_back(*key);
     }
     return rows.status();
-  }));
+  })));
   return keys;
 }
 

@@ -6,6 +6,7 @@
 
 #include "env/posix_env.h"
 #include "env/test_postgres.h"
+#include "tier/postgres/schema.h"
 #include "tier/tier_test_util.h"
 
 namespace firn {
@@ -93,6 +94,30 @@ TEST_P(PostgresTierTest, SettingThatBecomesWeakStopsWrites) {
   EXPECT_TRUE(tier_->verify(key_).ok());
 }
 
+TEST_P(PostgresTierTest, SettingThatBecomesWeakAfterTheCheckDoesNotCount) {
+  open();
+  const SessionPool pool(posix_env(), options_);
+  auto session = PostgresConnection::open(options_.server);
+  ASSERT_TRUE(session.ok()) << session.status().to_string();
+  ASSERT_TRUE((*session)->exec("BEGIN").ok());
+  ASSERT_TRUE(check_durability(session->get(), pool, "").ok());
+  set_server("synchronous_commit", "off");
+  const auto setting = (*session)->query("SELECT current_setting('synchronous_commit')");
+  EXPECT_EQ(setting->bytes(0, 0), "on");
+  set_server("synchronous_commit", "on");
+}
+
+TEST_P(PostgresTierTest, ServerThatTriesSyncsAgainIsRefused) {
+  for (const std::string value : {"on", "off"}) {
+    server_->run("ALTER SYSTEM SET data_sync_retry = " + value);
+    server_->shut_down();
+    server_->boot();
+    const Status status = try_open();
+    EXPECT_EQ(status.ok(), value == "off") << status.to_string();
+    EXPECT_EQ(message(status).find("data_sync_retry") != std::string::npos, value == "on");
+  }
+}
+
 TEST_P(PostgresTierTest, UnloggedTableIsRefused) {
   open();
   ASSERT_TRUE(write(1, 10).ok());
@@ -119,6 +144,42 @@ TEST_P(PostgresTierTest, SchemaOfAnotherStoreIsRefused) {
   options_.owner = "other/warm";
   const Status status = try_open();
   EXPECT_EQ(status.code(), StatusCode::kConflict) << status.to_string();
+}
+
+TEST_P(PostgresTierTest, SchemaThatGotAnotherOwnerIsRefusedEachTime) {
+  open();
+  ASSERT_TRUE(write(1, 10).ok());
+  server_->run("UPDATE " + options_.schema + ".settings SET value = 'other' WHERE key = 'owner'");
+  server_->shut_down();
+  server_->boot();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(tier_->scan(key_, {}, nullptr).status().code(), StatusCode::kConflict);
+    EXPECT_EQ(write(11, 1).code(), StatusCode::kConflict);
+    EXPECT_EQ(tier_->drop(key_).code(), StatusCode::kConflict);
+  }
+  EXPECT_EQ(server_->number("SELECT count(*) FROM " + options_.schema + ".chunks"), 1);
+}
+
+TEST_P(PostgresTierTest, StandbyIsAServerThatIsAway) {
+  open();
+  ASSERT_TRUE(write(1, 10).ok());
+  server_->shut_down();
+  server_->set_standby(true);
+  server_->boot();
+  const std::string dsn = options_.server.dsn;
+  for (const std::string attributes : {"", " target_session_attrs=any"}) {
+    options_.server.dsn = dsn + attributes;
+    open();
+    // It may lack rows that the primary has: a chunk must not look shorter than it is.
+    EXPECT_EQ(tier_->scan(key_, {}, nullptr).status().code(), StatusCode::kUnavailable);
+    EXPECT_EQ(tier_->list().status().code(), StatusCode::kUnavailable);
+    EXPECT_EQ(write(11, 1).code(), StatusCode::kUnavailable);
+  }
+  server_->shut_down();
+  server_->set_standby(false);
+  server_->boot();
+  open();
+  EXPECT_TRUE(write(11, 1).ok());
 }
 
 TEST_P(PostgresTierTest, TwoSessionsDoNotWriteTheSameSchema) {
@@ -152,6 +213,25 @@ TEST_P(PostgresTierTest, RestartedServerCostsNoError) {
   server_->boot();
   EXPECT_EQ(read_sums(tier_.get(), key_, {}).size(), 10u);
   EXPECT_TRUE(write(11, 10).ok());
+}
+
+TEST_P(PostgresTierTest, AnswerThatTakesTooLongIsThatReadersFailureAlone) {
+  options_.server.answer_timeout_ns = kSecondNs;
+  open();
+  ASSERT_TRUE(write(1, 10).ok());
+  ChunkKey other = key_;
+  ++other.generation;
+  const std::vector<BatchSlice> slices = {slice_of(keyed_batch(1, 10, 1))};
+  ASSERT_TRUE(tier_->write(other, slices, 10).ok());
+  const auto read = [&](const ChunkKey& key) {
+    const auto reader = tier_->scan(key, {}, nullptr);
+    BatchSlice slice;
+    return reader.ok() ? (*reader)->next(&slice).status() : reader.status();
+  };
+  auto locker = PostgresConnection::open({.dsn = server_->dsn()});
+  ASSERT_TRUE((*locker)->exec("BEGIN; LOCK TABLE " + table() + " IN ACCESS EXCLUSIVE MODE").ok());
+  EXPECT_EQ(read(key_).code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(read(other).ok());
 }
 
 TEST_P(PostgresTierTest, ChunkThatIsReadIsDroppedLater) {

@@ -26,6 +26,13 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
 
   // A new session; fails at once while the server is left alone.
   Result<std::unique_ptr<PostgresConnection>> connect();
+  // Begins a transaction on a session that was idle; false when it has lost its server meanwhile.
+  bool begin(PostgresConnection* connection, const std::string& sql);
+  // For a session that did its work: whoever was told to leave the server alone may come again.
+  void note_answer();
+  // For a session that is given up. A statement that took too long may just be a long one; whether
+  // the server hangs, the next attempt shows, and that one is short.
+  void note_end(const PostgresConnection& connection);
 
   // A session in a read transaction: everything it reads is of one moment.
   class ReadSession {
@@ -47,6 +54,14 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
  private:
   static constexpr size_t kIdleMax = 4;
   static constexpr DurationNs kRestNs = kSecondNs;  // after a failed attempt to connect
+  // A server that hangs takes connections and says nothing, so that each attempt costs its whole
+  // timeout, in the commit path too when an id has to be looked up. So: longer rests, and for a
+  // while short attempts.
+  static constexpr DurationNs kSilentRestNs = 5 * kSecondNs;
+  static constexpr DurationNs kShortAttemptNs = 2 * kSecondNs;
+  static constexpr DurationNs kShortAttemptsForNs = kMinuteNs;
+  static constexpr DurationNs kBeginNs = 5 * kSecondNs;  // longest wait for BEGIN
+  Status leave_alone(const Status& failure, bool was_silent);
   std::unique_ptr<PostgresConnection> take_idle();
   void give_back(std::unique_ptr<PostgresConnection> connection);
 
@@ -56,7 +71,8 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   Mutex mutex_;
   std::vector<std::unique_ptr<PostgresConnection>> idle_ GUARDED_BY(mutex_);
   uint32_t reading_ GUARDED_BY(mutex_) = 0;
-  TimeNs rest_until_ GUARDED_BY(mutex_) = INT64_MIN;  // monotonic
+  TimeNs rest_until_ GUARDED_BY(mutex_) = INT64_MIN;            // monotonic
+  TimeNs short_attempts_until_ GUARDED_BY(mutex_) = INT64_MIN;  // monotonic
   Status last_failure_ GUARDED_BY(mutex_);
 };
 
