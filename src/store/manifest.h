@@ -136,6 +136,9 @@ class Manifest {
   Status set_retention(NamespaceId id, DurationNs retention);
   // Whether the id was once that of a namespace, and is of none now.
   bool was_deleted(NamespaceId id) const;
+  // Forgets the namespace, marks its chunks dropped, and creates an empty one with a new id and the
+  // same name, retention and profile, in one change. kNotFound when there is no such id.
+  Result<NamespaceRecord> replace_namespace(NamespaceId id, TimeNs now);
   // Forgets the namespace and marks its chunks dropped; ids are never used again.
   Status delete_namespace(NamespaceId id);
 

@@ -122,6 +122,34 @@ void Manifest::doom_chunks(NamespaceId id) {
   publish(std::move(next));
 }
 
+Result<NamespaceRecord> Manifest::replace_namespace(NamespaceId id, TimeNs now) {
+  MutexLock write_lock(&write_mutex_);
+  NamespaceRecord record;
+  {
+    MutexLock lock(&version_mutex_);
+    const auto old = std::find_if(namespaces_.begin(), namespaces_.end(),
+                                  [&](const NamespaceRecord& known) { return known.id == id; });
+    if (old == namespaces_.end()) return not_found("the namespace was deleted");
+    record = *old;
+    record.id = next_namespace_;
+  }
+  record.created_at = now;
+  record.next_position = 1;
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(delete_rows(&change, id));
+  FIRN_TRY(add_row(&change, record));
+  FIRN_TRY(commit(&change));
+  {
+    MutexLock lock(&version_mutex_);
+    std::erase_if(namespaces_, [&](const NamespaceRecord& known) { return known.id == id; });
+    namespaces_.push_back(record);
+    next_namespace_ = record.id + 1;
+  }
+  doom_chunks(id);
+  return record;
+}
+
 Status Manifest::delete_namespace(NamespaceId id) {
   MutexLock write_lock(&write_mutex_);
   ManifestChange change(db_.get(), &content_sum_);

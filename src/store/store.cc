@@ -294,7 +294,8 @@ Result<NamespaceInfo> Store::put_namespace(const std::string& name, DurationNs r
   return add_namespace(name, retention_ns, {});
 }
 
-Result<NamespaceInfo> Store::create_namespace(const std::string& name, NamespaceProfile profile) {
+Result<NamespaceInfo> Store::create_namespace(const std::string& name,
+                                              const NamespaceProfile& profile) {
   FIRN_TRY(check_namespace_name(name));
   if (!parts_->core->condition.accepts_writes()) return parts_->core->condition.refusal();
   MutexLock admin_lock(&parts_->admin_mutex);
@@ -313,12 +314,17 @@ Result<NamespaceInfo> Store::add_namespace(const std::string& name, DurationNs r
   }
   FIRN_ASSIGN(const NamespaceRecord record,
               core->manifest->create_namespace(name, retention_ns, core->env->now(), profile));
-  auto state = std::make_shared<NamespaceState>(record.id, name);
-  state->retention_ns.store(retention_ns);
+  return show_namespace(record);
+}
+
+NamespaceInfo Store::show_namespace(const NamespaceRecord& record) {
+  StoreCore* core = parts_->core.get();
+  auto state = std::make_shared<NamespaceState>(record.id, record.name);
+  state->retention_ns.store(record.retention_ns);
   state->created_at.store(record.created_at);
-  state->set_profile(profile);
+  state->set_profile(record.profile);
   MutexLock lock(&core->namespaces_mutex);
-  core->namespaces_by_name.emplace(name, state);
+  core->namespaces_by_name.insert_or_assign(record.name, state);
   core->namespaces_by_id.emplace(record.id, state);
   return info_of(*state);
 }
@@ -340,32 +346,39 @@ Status Store::clear_namespace(const std::string& name) {
   MutexLock admin_lock(&parts_->admin_mutex);
   const NamespacePtr ns = core->find_namespace(name);
   if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
-  FIRN_TRY(remove_namespace(name));
-  return add_namespace(name, ns->retention_ns.load(), *ns->profile()).status();
+  FIRN_ASSIGN(const NamespaceRecord record,
+              core->manifest->replace_namespace(ns->id, core->env->now()));
+  show_namespace(record);
+  forget_namespace(ns);
+  return Status();
 }
 
 Status Store::delete_namespace(const std::string& name) {
-  if (!parts_->core->condition.accepts_writes()) return parts_->core->condition.refusal();
+  StoreCore* core = parts_->core.get();
+  if (!core->condition.accepts_writes()) return core->condition.refusal();
   MutexLock admin_lock(&parts_->admin_mutex);
   if (name == kDefaultNamespace) {
     return invalid_argument("namespace 'default' cannot be deleted; drop its chunks instead");
   }
-  return remove_namespace(name);
-}
-
-Status Store::remove_namespace(const std::string& name) {
-  StoreCore* core = parts_->core.get();
   const NamespacePtr ns = core->find_namespace(name);
   if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
   FIRN_TRY(core->manifest->delete_namespace(ns->id));
+  forget_namespace(ns);
+  return Status();
+}
+
+void Store::forget_namespace(const NamespacePtr& ns) {
+  StoreCore* core = parts_->core.get();
   ns->deleted.store(true);
   {
     MutexLock lock(&core->namespaces_mutex);
-    core->namespaces_by_name.erase(name);
+    const auto named = core->namespaces_by_name.find(ns->name);
+    if (named != core->namespaces_by_name.end() && named->second == ns) {
+      core->namespaces_by_name.erase(named);
+    }
     core->namespaces_by_id.erase(ns->id);
   }
   core->wake_mover();
-  return Status();
 }
 
 Result<SnapshotPtr> Store::snapshot(NamespaceId namespace_id) const {

@@ -79,11 +79,12 @@ class Store {
   // Names are [a-z0-9][a-z0-9_-]{0,62}. Creates, or changes the retention of an existing one.
   Result<NamespaceInfo> put_namespace(const std::string& name, DurationNs retention_ns);
   // Creates one with a profile; kConflict when it exists.
-  Result<NamespaceInfo> create_namespace(const std::string& name, NamespaceProfile profile);
+  Result<NamespaceInfo> create_namespace(const std::string& name, const NamespaceProfile& profile);
   // Changes what is known of it besides its data. kNotFound when there is none.
   Status set_namespace_profile(const std::string& name, NamespaceProfile profile);
   // Deletes everything in it and lets it begin again at position 1, under the same name, retention
-  // and profile. A crash may leave it deleted.
+  // and profile, and another id: in one step, also when a crash interrupts it. kNotFound when there
+  // is none.
   Status clear_namespace(const std::string& name);
   // Deletes it with everything in it. Its id is never used again.
   Status delete_namespace(const std::string& name);
@@ -115,7 +116,10 @@ class Store {
   // With the admin mutex held.
   Result<NamespaceInfo> add_namespace(const std::string& name, DurationNs retention_ns,
                                       const NamespaceProfile& profile);
-  Status remove_namespace(const std::string& name);
+  // Makes a namespace of the manifest visible; in place of one that has its name.
+  NamespaceInfo show_namespace(const NamespaceRecord& record);
+  // Stops whatever is done for a namespace that the manifest has no more.
+  void forget_namespace(const NamespacePtr& ns);
 
   struct Parts;
   std::unique_ptr<Parts> parts_;

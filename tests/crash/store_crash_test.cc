@@ -51,6 +51,44 @@ TEST(StoreCrash, PowerCutAtSampledCallsLosesNothingAcknowledged) {
   std::printf("seed=3 cycles=%lu calls=%lu lost=0 dup=0 torn=0 ghost=0 order=0\n", cuts, calls);
 }
 
+// What a power cut at I/O call `call` of the clearing of a full namespace leaves, as its profile
+// and the number of its rows; 0: after it. `calls`: how many were made.
+std::string clear_with_power_cut(uint64_t call, CrashMode mode, uint64_t* calls) {
+  SimStore machine(11);
+  if (!machine.boot()) return "no boot";
+  FIRN_CHECK(machine.store()->set_namespace_profile("default", {"ours", "hash"}).ok());
+  machine.append(7, 0, true);
+  machine.command(ChunkAction::kFlush);
+  machine.append(2, 0, true);
+  const uint64_t before = machine.env.io_count();
+  if (call > 0) machine.env.crash_at(before + call);
+  const bool cleared = machine.store()->clear_namespace("default").ok();
+  if (!machine.has_crashed()) machine.settle();
+  *calls = machine.env.io_count() - before;
+  machine.power_cut(mode, call);
+  if (!machine.boot()) return "no boot after the cut";
+  const auto info = machine.store()->find_namespace("default");
+  if (!info.ok()) return "the namespace is gone";
+  const std::string rows = std::to_string(machine.rows_readable());
+  if (cleared && rows != "0") return "cleared, but " + rows + " rows are back";
+  machine.settle();
+  if (std::to_string(machine.rows_readable()) != rows) return "rows come and go";
+  return info->profile->description + "/" + info->profile->token_sha256 + " " + rows;
+}
+
+TEST(StoreCrash, APowerCutWhileANamespaceIsClearedLeavesItFullOrEmpty) {
+  uint64_t calls = 0, ignored = 0;
+  EXPECT_EQ(clear_with_power_cut(0, CrashMode::kLoseAll, &calls), "ours/hash 0");
+  for (uint64_t call = 1; call <= calls; ++call) {
+    for (const CrashMode mode : kModes) {
+      const std::string left = clear_with_power_cut(call, mode, &ignored);
+      EXPECT_TRUE(left == "ours/hash 9" || left == "ours/hash 0")
+          << "call " << call << ": " << left;
+    }
+  }
+  EXPECT_GT(calls, 4u);
+}
+
 TEST(StoreCrash, RandomWorkloadsSurviveRandomPowerCuts) {
   for (uint64_t seed = 100; seed < 130; ++seed) {
     ASSERT_EQ(cut_random_workloads(seed), "") << "seed " << seed;
