@@ -103,6 +103,11 @@ Result<ServerConfig> make_config(const Settings& settings) {
   config.eventodb.token = setting(settings, "token");
   const std::string test_mode = setting(settings, "test-mode");
   config.eventodb.test_mode = test_mode == "true" || test_mode == "1";
+  if (!config.eventodb.test_mode) {
+    config.eventodb.show_token = [](const std::string& token) {
+      print("the token of namespace default, shown this once: " + token + "\n");
+    };
+  }
   // Whoever needs no token must be on this machine.
   if (config.eventodb.test_mode) {
     config.listen = "127.0.0.1:" + std::to_string(port);

@@ -28,6 +28,9 @@ struct EventodbConfig {
   std::string token;       // of the namespace "default"; empty: what it had before
   bool drop_in = false;    // the process is in EventoDB's place: only this face and health
   bool test_mode = false;  // tokens are not compared
+  // Where a token can be shown to whoever starts the process: when "default" has none, one is made
+  // and given here once, after it was stored. Null: none is made. Never the log.
+  std::function<void(const std::string& token)> show_token{};
 };
 
 // Everything that can be set about a server (docs/operating.md). A default-constructed one is what

@@ -1,7 +1,5 @@
 #include "server/eventodb_face.h"
 
-#include <spdlog/spdlog.h>
-
 #include "base/time.h"
 #include "server/eventodb_token.h"
 #include "wire/json_text.h"
@@ -52,6 +50,7 @@ Face eventodb_face(Services* services) {
 Status prepare_eventodb(Env* env, Store* store, const EventodbConfig& config) {
   FIRN_ASSIGN(const NamespaceInfo info, store->find_namespace(kDefaultNamespace));
   NamespaceProfile profile = *info.profile;
+  std::string made;
   if (!config.token.empty()) {
     FIRN_ASSIGN(const std::string name, namespace_of_token(config.token));
     if (name != kDefaultNamespace) {
@@ -59,15 +58,16 @@ Status prepare_eventodb(Env* env, Store* store, const EventodbConfig& config) {
     }
     if (token_matches(config.token, profile.token_sha256)) return Status();
     profile.token_sha256 = token_sha256(config.token);
-  } else if (config.drop_in && !config.test_mode && profile.token_sha256.empty()) {
-    const std::string token = make_token(env, kDefaultNamespace);
-    profile.token_sha256 = token_sha256(token);
-    spdlog::info("the token of namespace default, shown this once: {}", token);
+  } else if (config.show_token != nullptr && profile.token_sha256.empty()) {
+    made = make_token(env, kDefaultNamespace);
+    profile.token_sha256 = token_sha256(made);
   } else {
     return Status();
   }
   if (profile.description.empty()) profile.description = "Default namespace";
-  return store->set_namespace_profile(kDefaultNamespace, std::move(profile));
+  FIRN_TRY(store->set_namespace_profile(kDefaultNamespace, std::move(profile)));
+  if (!made.empty()) config.show_token(made);
+  return Status();
 }
 
 HttpResponse eventodb_error(int http_status, std::string_view code, std::string_view message,

@@ -16,9 +16,9 @@ namespace firn {
 // GET /export, GET /version. `services` must outlive the handlers.
 Face eventodb_face(Services* services);
 
-// Gives the namespace "default" the configured token; as a drop-in without one, a new token when it
-// has none, which is logged this once. kInvalidArgument for a token that is malformed or names
-// another namespace.
+// Gives the namespace "default" the configured token. Without one, "default" keeps what it has;
+// when that is none, and somebody wants to see it (EventodbConfig::show_token), it gets a new one.
+// kInvalidArgument for a token that is malformed or names another namespace.
 Status prepare_eventodb(Env* env, Store* store, const EventodbConfig& config);
 
 // Parts of the face, one per file.

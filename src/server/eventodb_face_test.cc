@@ -271,6 +271,23 @@ TEST_F(EventodbTest, TokensAreEnforcedOutsideTestMode) {
   EXPECT_EQ(error_of(get("/export")), "401 AUTH_REQUIRED");
 }
 
+TEST_F(EventodbTest, AMadeTokenIsShownOnceAndOnlyToWhomItIsFor) {
+  services_.eventodb_test_mode = false;
+  Store* const store = services_.gate->get()->store.get();
+  ASSERT_TRUE(prepare_eventodb(posix_env(), store, {}).ok());
+  EXPECT_TRUE(store->find_namespace("default")->profile->token_sha256.empty());
+  std::vector<std::string> shown;
+  EventodbConfig config;
+  config.show_token = [&](const std::string& token) { shown.push_back(token); };
+  ASSERT_TRUE(prepare_eventodb(posix_env(), store, config).ok());
+  ASSERT_EQ(shown.size(), 1u);
+  EXPECT_EQ(call(R"(["sys.version"])", shown[0]), "\"0.7.0\"");
+  ASSERT_TRUE(prepare_eventodb(posix_env(), store, config).ok());
+  ASSERT_TRUE(prepare_eventodb(posix_env(), store, {}).ok());
+  EXPECT_EQ(shown.size(), 1u);
+  EXPECT_EQ(call(R"(["sys.version"])", shown[0]), "\"0.7.0\"");
+}
+
 TEST_F(EventodbTest, ASubscriptionIsReadyThenTellsBacklogThenLive) {
   write("acc-1");
   write("other-1");

@@ -23,7 +23,10 @@ export class EventoServer {
   }
 
   async start(...flags) {
-    this.process = spawn(this.binary, flags, { stdio: ['ignore', 'ignore', 'inherit'] })
+    this.process = spawn(this.binary, flags, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.printed = this.logged = ''
+    this.process.stdout.on('data', (text) => { this.printed += text })
+    this.process.stderr.on('data', (text) => { this.logged += text; process.stderr.write(text) })
     this.port = flags.join(' ').match(/-port[= ](\d+)/)[1]
     this.url = `http://localhost:${this.port}`
     for (let wait = 0; ; ++wait) {

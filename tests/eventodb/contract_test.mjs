@@ -161,6 +161,22 @@ async function withTokens(directory) {
   assert.equal((await server.stop()).code, 0)
 }
 
+// Without a token one is made, shown once on standard output, kept from then on, and never logged.
+async function madeToken(directory) {
+  const server = new EventoServer(binary)
+  const flags = [`-port=${await freePort()}`, '-db-url', 'sqlite://events', '-data-dir', directory]
+  await server.start(...flags)
+  const shown = server.printed.match(/ns_[A-Za-z0-9_-]+_[0-9a-f]{64}/g) ?? []
+  assert.equal(shown.length, 1, server.printed)
+  assert.doesNotMatch(server.logged, /ns_/)
+  await new EventoClient(server.url, shown[0]).write('kept-1', message())
+  await server.stop()
+  await server.start(...flags)
+  assert.doesNotMatch(server.printed + server.logged, /ns_/)
+  assert.equal(await new EventoClient(server.url, shown[0]).rpc('stream.version', 'kept-1'), 0)
+  await server.stop()
+}
+
 async function inTestMode() {
   const server = new EventoServer(binary), port = await freePort(), admin = token('default')
   for (let round = 0; round < 2; ++round) {
@@ -179,7 +195,8 @@ async function inTestMode() {
 
 const directory = mkdtempSync(join(tmpdir(), 'firn-eventodb-'))
 try {
-  await withTokens(directory)
+  await withTokens(join(directory, 'given'))
+  await madeToken(join(directory, 'made'))
   await inTestMode()
 } finally {
   rmSync(directory, { recursive: true, force: true })
