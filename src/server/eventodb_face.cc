@@ -43,7 +43,8 @@ Face eventodb_face(Services* services) {
   face.push_back({HttpMethod::kGet, "/version", answer_version, eventodb_route_error});
   add_rpc_route(services, &face);
   add_subscribe_route(services, &face);
-  add_transfer_routes(services, &face);
+  add_import_route(services, &face);
+  add_export_route(services, &face);
   return face;
 }
 

@@ -24,7 +24,8 @@ Status prepare_eventodb(Env* env, Store* store, const EventodbConfig& config);
 // Parts of the face, one per file.
 void add_rpc_route(Services* services, Face* face);        // eventodb_rpc.cc
 void add_subscribe_route(Services* services, Face* face);  // eventodb_subscribe.cc
-void add_transfer_routes(Services* services, Face* face);  // eventodb_transfer.cc
+void add_import_route(Services* services, Face* face);     // eventodb_import.cc
+void add_export_route(Services* services, Face* face);     // eventodb_export.cc
 
 // What the parts share.
 

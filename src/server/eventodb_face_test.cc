@@ -4,6 +4,7 @@
 
 #include "server/eventodb_token.h"
 #include "server/test_faces.h"
+#include "wire/gzip.h"
 
 namespace firn {
 namespace {
@@ -389,6 +390,21 @@ TEST_F(EventodbTest, AnImportNamesTheLineThatIsWrong) {
   EXPECT_THAT(import_lines(record("s", 0, R"({"a":1})")), HasSubstr("POSITION_EXISTS"));
   EXPECT_THAT(import_lines(record("s", 2)), HasSubstr("POSITION_GAP"));
   EXPECT_EQ(call(R"(["stream.version","s"])"), "0");
+}
+
+TEST_F(EventodbTest, AnImportMayBePacked) {
+  HttpResponse response =
+      post("/import", gzip(record("acc-1", 0) + record("acc-1", 1)), {.content_encoding = "gzip"});
+  EXPECT_THAT(read_all(response.stream.get()), HasSubstr("\"imported\":2"));
+  EXPECT_EQ(call(R"(["stream.version","acc-1"])"), "1");
+  EXPECT_EQ(error_of(post("/import", "", {.content_encoding = "br"})), "415 INVALID_REQUEST");
+}
+
+TEST_F(EventodbTest, AnImportEndsAtALineThatIsTooLong) {
+  HttpResponse response = post("/import", record("s", 0) + std::string(9 * kMiB, 'x'));
+  const std::string text = read_all(response.stream.get());
+  EXPECT_THAT(text, HasSubstr("READ_ERROR"));
+  EXPECT_THAT(text, HasSubstr("\"line\":2"));
 }
 
 TEST_F(EventodbTest, AForcedImportBeginsAnew) {

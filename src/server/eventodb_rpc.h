@@ -8,17 +8,17 @@
 
 #include "query/query.h"
 #include "server/eventodb_face.h"
+#include "wire/eventodb_json.h"
+#include "wire/json_values.h"
 
 namespace firn {
 
-// One call of POST /rpc: ["method", argument...].
-struct RpcCall {
+// One call of POST /rpc. The arguments are views of the request's body.
+struct RpcCall : EventodbCall {
   Services* services = nullptr;
-  HttpRequestPtr request;  // the arguments are views of its body
+  HttpRequestPtr request;
   Responder respond;
   EventodbCaller caller;
-  std::string method;
-  std::vector<std::string_view> arguments;  // JSON values, as they came
 };
 using RpcCallPtr = std::shared_ptr<const RpcCall>;
 // Answers the call, now or later. A failure is answered by the caller.
@@ -38,14 +38,7 @@ Status run_rpc(const RpcCallPtr& call, std::function<Result<HttpResponse>()> wor
 
 // Reading arguments. All fail with kInvalidArgument that names the argument.
 Result<std::string> text_argument(const RpcCall& call, size_t index, std::string_view name);
-Result<std::string> json_text(std::string_view json, std::string_view name);
-// Truncated to a whole number.
-Result<int64_t> json_integer(std::string_view json, std::string_view name);
-bool is_json_object(std::string_view json);
-// Calls `member` with the name and value of each member of an object.
-Status visit_members(std::string_view json,
-                     const std::function<Status(std::string_view, std::string_view)>& member);
-// The same for the options, which may be left out or null.
+// As visit_members(), of the options, which may be left out or null.
 Status visit_options(const RpcCall& call, size_t index,
                      const std::function<Status(std::string_view, std::string_view)>& member);
 

@@ -6,55 +6,23 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <charconv>
 #include <utility>
+
+#include "server/http_request_reader.h"
 
 namespace firn {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 using boost::system::error_code;
 
 namespace {
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
-constexpr size_t kReadBytes = 16 * 1024;
-constexpr size_t kReadBodyBytes = 256 * 1024;
 constexpr DurationNs kNoticeGoneAfter = kSecondNs;
 // How much and how long a refused client may go on sending before it is cut.
 constexpr uint64_t kDrainBytes = 64 * kMiB;
 constexpr DurationNs kDrainTime = 2 * kSecondNs;
-
-HttpMethod method_of(http::verb verb) {
-  switch (verb) {
-    case http::verb::get:
-      return HttpMethod::kGet;
-    case http::verb::head:
-      return HttpMethod::kHead;
-    case http::verb::post:
-      return HttpMethod::kPost;
-    case http::verb::put:
-      return HttpMethod::kPut;
-    case http::verb::delete_:
-      return HttpMethod::kDelete;
-    default:
-      return HttpMethod::kOther;
-  }
-}
-
-std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-// "http://host:1/path" as a target means "/path".
-std::string_view origin_form(std::string_view target) {
-  if (target.starts_with('/')) return target;
-  const size_t authority = target.find("://");
-  if (authority == std::string_view::npos) return target;
-  const size_t path = target.find('/', authority + 3);
-  return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
-}
 
 std::string_view host_without_port(std::string_view host) {
   if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
@@ -72,146 +40,6 @@ bool is_local_name(std::string_view host) {
 }
 
 }  // namespace
-
-// What went wrong with a request before it was whole.
-struct ReadFailure {
-  int http_status = 400;
-  std::string_view code = "invalid_argument";
-  std::string message;
-};
-
-class RequestReader {
- public:
-  enum class Outcome : uint8_t { kNeedMore, kDone, kFailed };
-
-  void begin(const HttpOptions& options) {
-    parser_.emplace();
-    parser_->eager(true);
-    parser_->header_limit(static_cast<uint32_t>(options.header_bytes));
-    parser_->body_limit(options.body_bytes);
-    options_ = &options;
-    head_taken_ = false;
-    expects_continue_ = false;
-    failure_ = ReadFailure();
-  }
-
-  asio::mutable_buffer space() {
-    const bool body = parser_->is_header_done();
-    return buffer_.prepare(body ? kReadBodyBytes : kReadBytes);
-  }
-  void received(size_t bytes) { buffer_.commit(bytes); }
-  bool has_input() const { return buffer_.size() > 0; }
-  bool header_done() const { return parser_->is_header_done(); }
-  // Since begin().
-  bool got_some() const { return parser_->got_some() || has_input(); }
-
-  // Reads what has been received.
-  Outcome parse(HttpRequest* request) {
-    while (buffer_.size() > 0 && !parser_->is_done()) {
-      error_code error;
-      const size_t used = parser_->put(buffer_.data(), error);
-      buffer_.consume(used);
-      if (parser_->is_header_done() && !head_taken_ && !take_head(request)) {
-        return Outcome::kFailed;
-      }
-      if (error == http::error::need_more) break;
-      if (error) return fail(error);
-      if (used == 0) break;
-    }
-    if (!parser_->is_done()) return Outcome::kNeedMore;
-    request->body = std::move(parser_->get().body());
-    return Outcome::kDone;
-  }
-
-  // True once, when the client waits to be told that it may send the body.
-  bool wants_continue() { return std::exchange(expects_continue_, false) && !has_input(); }
-  // What the body takes, or will.
-  uint64_t body_bytes() const {
-    if (!parser_->is_header_done()) return 0;
-    const uint64_t now = parser_->get().body().size();
-    const auto announced = parser_->content_length();
-    return announced.has_value() ? std::max<uint64_t>(now, *announced) : now;
-  }
-  bool keep_alive() const { return parser_->get().keep_alive(); }
-  bool http_1_1() const { return parser_->get().version() >= 11; }
-  const ReadFailure& failure() const { return failure_; }
-
- private:
-  bool take_head(HttpRequest* request) {
-    head_taken_ = true;
-    const auto& head = parser_->get();
-    request->method = method_of(head.method());
-    const std::string_view target = origin_form(view(head.target()));
-    const size_t question = std::min(target.find('?'), target.size());
-    request->path = target.substr(0, question);
-    if (question < target.size()) request->query = target.substr(question + 1);
-    size_t hosts = 0;
-    for (const auto& field : head) {
-      if (field.name() == http::field::host) ++hosts;
-      take_field(field.name(), view(field.name_string()), view(field.value()), request);
-    }
-    if (hosts == 1 || (hosts == 0 && head.version() < 11)) return true;
-    failure_.message = "the request must have exactly one Host header";
-    return false;
-  }
-
-  void take_field(http::field name, std::string_view name_text, std::string_view value,
-                  HttpRequest* request) {
-    switch (name) {
-      case http::field::host:
-        request->host = value;
-        return;
-      case http::field::origin:
-        request->origin = value;
-        return;
-      case http::field::authorization:
-        request->authorization = value;
-        return;
-      case http::field::content_type:
-        request->content_type = value;
-        return;
-      case http::field::content_encoding:
-        request->content_encoding = value;
-        return;
-      case http::field::accept:
-        request->accept = value;
-        return;
-      case http::field::expect:
-        expects_continue_ = equals_ignoring_case(value, "100-continue");
-        return;
-      case http::field::unknown:
-        if (equals_ignoring_case(name_text, "Last-Event-ID")) request->last_event_id = value;
-        if (equals_ignoring_case(name_text, "Firn-Namespace")) request->firn_namespace = value;
-        return;
-      default:
-        return;
-    }
-  }
-
-  Outcome fail(const error_code& error) {
-    if (error == http::error::header_limit) {
-      failure_ = {431, "too_large",
-                  "the headers are longer than " + std::to_string(options_->header_bytes) +
-                      " bytes, the limit header_bytes"};
-    } else if (error == http::error::body_limit) {
-      failure_ = {413, "too_large",
-                  "the body is longer than " + std::to_string(options_->body_bytes) +
-                      " bytes, the limit request_wire_bytes"};
-    } else if (error == http::error::bad_version) {
-      failure_ = {505, "unsupported", "only HTTP/1.0 and HTTP/1.1 are spoken here"};
-    } else {
-      failure_.message = "malformed HTTP: " + error.message();
-    }
-    return Outcome::kFailed;
-  }
-
-  boost::beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
-  const HttpOptions* options_ = nullptr;
-  bool head_taken_ = false;
-  bool expects_continue_ = false;
-  ReadFailure failure_;
-};
 
 template <typename T>
 void Mailbox<T>::put(T value) {
@@ -244,6 +72,43 @@ asio::awaitable<void> Mailbox<T>::wait(DurationNs time_max) {
   waiting_ = false;
 }
 
+// The body of a request that is read while it is answered: the handler asks from any thread, the
+// connection's coroutine reads and delivers.
+class HttpConnection::StreamedBody final : public BodySource {
+ public:
+  explicit StreamedBody(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  void next(Piece piece) override EXCLUDES(mutex_) {
+    {
+      MutexLock lock(&mutex_);
+      if (!closed_) piece_ = std::exchange(piece, nullptr);
+    }
+    if (piece) return piece(cancelled("the rest of the body is not read"));
+    wake_();
+  }
+  bool is_wanted() const EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return piece_ != nullptr;
+  }
+  void deliver(Result<std::string> content) EXCLUDES(mutex_) {
+    Piece piece;
+    {
+      MutexLock lock(&mutex_);
+      closed_ = closed_ || !content.ok();
+      piece = std::exchange(piece_, nullptr);
+    }
+    if (piece) piece(std::move(content));
+  }
+  // Nothing is delivered any more.
+  void close() { deliver(cancelled("the request is over")); }
+
+ private:
+  const std::function<void()> wake_;
+  mutable Mutex mutex_;
+  Piece piece_ GUARDED_BY(mutex_);
+  bool closed_ GUARDED_BY(mutex_) = false;
+};
+
 HttpConnection::HttpConnection(IoThread* thread, asio::ip::tcp::socket socket, const Router* router,
                                bool check_host)
     : thread_(thread),
@@ -251,7 +116,7 @@ HttpConnection::HttpConnection(IoThread* thread, asio::ip::tcp::socket socket, c
       socket_(std::move(socket)),
       router_(router),
       check_host_(check_host),
-      reader_(std::make_unique<RequestReader>()),
+      reader_(std::make_unique<RequestReader>(&shared_->options, router)),
       answer_mailbox_(std::make_shared<Mailbox<HttpResponse>>(&thread->context)),
       piece_mailbox_(std::make_shared<Mailbox<std::string>>(&thread->context)) {
   thread_->connections.insert(this);
@@ -259,7 +124,7 @@ HttpConnection::HttpConnection(IoThread* thread, asio::ip::tcp::socket socket, c
 }
 
 HttpConnection::~HttpConnection() {
-  charge_body(0);
+  end_body();
   thread_->connections.erase(this);
   boost::system::error_code ignored;
   socket_.close(ignored);  // who reads the counter finds it closed
@@ -292,6 +157,7 @@ asio::awaitable<void> HttpConnection::run() {
     if (gone_) break;
     if (stopping_) keep_alive_ = false;
     const bool written = co_await write_response(std::move(response));
+    end_body();
     if (!written) co_return;
     set_phase(Phase::kIdle, shared_->options.idle_time_ns);
   }
@@ -304,7 +170,7 @@ asio::awaitable<bool> HttpConnection::read_request() {
   request_ = std::make_shared<HttpRequest>();
   early_answer_.reset();
   timed_out_ = false;
-  reader_->begin(shared_->options);
+  reader_->begin();
   auto outcome = RequestReader::Outcome::kNeedMore;
   if (reader_->has_input()) outcome = reader_->parse(request_.get());
   while (outcome == RequestReader::Outcome::kNeedMore) {
@@ -316,7 +182,7 @@ asio::awaitable<bool> HttpConnection::read_request() {
     charge_body(reader_->body_bytes());
     if (shared_->body_bytes.load(std::memory_order_relaxed) >
             shared_->options.request_memory_bytes &&
-        charged_bytes_ > kReadBytes) {
+        charged_bytes_ > RequestReader::kReadBytes) {
       shared_->metrics->bodies_refused.add();
       early_answer_ = router_->error(*request_, 503, "unavailable",
                                      "too many bodies are being received (request_memory); try "
@@ -346,12 +212,78 @@ asio::awaitable<bool> HttpConnection::read_request() {
     const ReadFailure& failure = reader_->failure();
     early_answer_ = router_->error(*request_, failure.http_status, failure.code, failure.message);
   }
+  const bool streams = outcome == RequestReader::Outcome::kStreams;
+  if (streams) begin_body();
   http_1_1_ = !early_answer_.has_value() ? reader_->http_1_1() : true;
-  unread_input_ = early_answer_.has_value();
-  keep_alive_ = !early_answer_.has_value() && reader_->keep_alive();
+  unread_input_ = early_answer_.has_value() || streams;
+  // Whether a streamed body will be read to its end is not known when the answer begins.
+  keep_alive_ = !unread_input_ && reader_->keep_alive();
   head_only_ = request_->method == HttpMethod::kHead;
   if (head_only_) request_->method = HttpMethod::kGet;
   co_return true;
+}
+
+void HttpConnection::begin_body() {
+  body_ = std::make_shared<StreamedBody>(
+      [context = &thread_->context, answer = answer_mailbox_, piece = piece_mailbox_] {
+        asio::post(*context, [answer, piece] {
+          answer->poke();
+          piece->poke();
+        });
+      });
+  request_->body_source = body_;
+  charge_body(RequestReader::kReadBodyBytes);
+}
+
+void HttpConnection::end_body() {
+  if (body_ != nullptr) body_->close();
+  body_ = nullptr;
+  charge_body(0);
+}
+
+// Reads the next piece of the body for the handler, which waits for it.
+asio::awaitable<void> HttpConnection::feed_body() {
+  const Phase before = phase_;
+  std::string piece;
+  Status status;
+  auto outcome = reader_->parse_piece(&piece);
+  while (outcome == RequestReader::Outcome::kNeedMore && piece.empty()) {
+    status = co_await receive_body();
+    if (!status.ok()) break;
+    outcome = reader_->parse_piece(&piece);
+  }
+  if (outcome == RequestReader::Outcome::kFailed) {
+    status = invalid_argument(reader_->failure().message);
+  }
+  if (outcome == RequestReader::Outcome::kDone) unread_input_ = false;
+  set_phase(before, INT64_MAX);
+  if (status.ok()) {
+    body_->deliver(std::move(piece));
+  } else {
+    body_->deliver(std::move(status));
+  }
+}
+
+asio::awaitable<Status> HttpConnection::receive_body() {
+  if (reader_->wants_continue()) {
+    const bool told = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n", "");
+    if (!told) co_return cancelled("the client is gone");
+  }
+  timed_out_ = false;
+  set_phase(Phase::kBody, shared_->options.body_time_ns);
+  const auto [error, bytes] = co_await socket_.async_read_some(reader_->space(), kToken);
+  if (!error) {
+    shared_->metrics->received_bytes.add(bytes);
+    reader_->received(bytes);
+    co_return Status();
+  }
+  if (timed_out_ && !gone_) {
+    co_return deadline_exceeded("the body did not go on in time (body_time)");
+  }
+  if (stopping_ && !gone_) co_return cancelled("the server is stopping");
+  gone_ = true;
+  request_->cancellation.cancel();
+  co_return cancelled("the client is gone");
 }
 
 // What a web page of somebody else could have made the browser send.
@@ -387,12 +319,17 @@ asio::awaitable<HttpResponse> HttpConnection::answer() {
                             }));
   }
   std::optional<HttpResponse> response = answer_mailbox_->take();
+  const TimeNs began = phase_began_;
   while (!response.has_value()) {
-    co_await answer_mailbox_->wait(kHourNs);
+    if (body_ != nullptr && body_->is_wanted()) {
+      co_await feed_body();
+    } else {
+      co_await answer_mailbox_->wait(kHourNs);
+    }
     response = answer_mailbox_->take();
   }
-  route->count(response->status, shared_->env->monotonic() - phase_began_);
-  charge_body(0);
+  route->count(response->status, shared_->env->monotonic() - began);
+  if (body_ == nullptr) charge_body(0);
   co_return std::move(*response);
 }
 
@@ -442,6 +379,10 @@ asio::awaitable<bool> HttpConnection::write_response(HttpResponse response) {
     write_buffer_.append(body);
     body = {};
   }
+  // The answer that has begun cannot say it any more.
+  if (body_ != nullptr && response.stream != nullptr && reader_->wants_continue()) {
+    write_buffer_.insert(0, "HTTP/1.1 100 Continue\r\n\r\n");
+  }
   bool written = co_await write_all(write_buffer_, body);
   if (!written || head_only_) co_return written;
   for (std::string& piece : response.more) {
@@ -462,6 +403,12 @@ asio::awaitable<bool> HttpConnection::write_stream(std::unique_ptr<BodyStream> s
     stream->next([mailbox = piece_mailbox_](std::string piece) { mailbox->put(std::move(piece)); });
     std::optional<std::string> piece = piece_mailbox_->take();
     while (!piece.has_value()) {
+      if (body_ != nullptr && body_->is_wanted()) {
+        co_await feed_body();
+        if (stopping_ || gone_) co_return false;
+        piece = piece_mailbox_->take();
+        continue;
+      }
       const TimeNs began = shared_->env->monotonic();
       co_await piece_mailbox_->wait(shared_->options.heartbeat_ns);
       if (stopping_ || gone_) co_return false;
@@ -539,7 +486,7 @@ asio::awaitable<void> HttpConnection::close_gently() {
   if (!unread_input_ || error) co_return;
   set_phase(Phase::kIdle, kDrainTime);
   timed_out_ = false;
-  std::string thrown_away(kReadBodyBytes, '\0');
+  std::string thrown_away(RequestReader::kReadBodyBytes, '\0');
   uint64_t total = 0;
   while (total < kDrainBytes && !stopping_ && !timed_out_) {
     const auto [read_error, bytes] =
@@ -577,6 +524,9 @@ void HttpConnection::begin_stop() {
   if (phase_ == Phase::kIdle) return kill();
   if (request_ != nullptr) request_->cancellation.cancel();
   piece_mailbox_->poke();
+  if (body_ == nullptr || phase_ != Phase::kBody) return;
+  error_code ignored;
+  socket_.cancel(ignored);  // ends feed_body()
 }
 
 void HttpConnection::kill() {

@@ -96,6 +96,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void set_phase(Phase phase, DurationNs time_max);
   boost::asio::awaitable<bool> read_request();
   boost::asio::awaitable<HttpResponse> answer();
+  // For routes that read the body while they answer: from its head to the end of the answer.
+  class StreamedBody;
+  void begin_body();
+  void end_body();
+  boost::asio::awaitable<void> feed_body();
+  boost::asio::awaitable<Status> receive_body();
   std::optional<HttpResponse> refuse_foreign() const;
   boost::asio::awaitable<bool> write_response(HttpResponse response);
   boost::asio::awaitable<bool> write_stream(std::unique_ptr<BodyStream> stream);
@@ -115,6 +121,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<Mailbox<std::string>> piece_mailbox_;
 
   HttpRequestPtr request_;
+  std::shared_ptr<StreamedBody> body_;        // when the route reads it while it arrives
   std::optional<HttpResponse> early_answer_;  // instead of asking the router
   bool head_only_ = false;
   bool http_1_1_ = true;

@@ -32,6 +32,32 @@ class TickStream final : public BodyStream {
   const bool quiet_;
 };
 
+// Reads a body while it arrives and tells its size at the end, or why it has none.
+class SizeStream final : public BodyStream {
+ public:
+  explicit SizeStream(std::shared_ptr<BodySource> body) : body_(std::move(body)) {}
+  void next(Piece piece) override {
+    if (std::exchange(told_, true)) return piece("");
+    read(body_, std::make_shared<size_t>(0), piece);
+  }
+  std::string_view heartbeat() const override { return ":beat\n"; }
+
+ private:
+  static void read(const std::shared_ptr<BodySource>& body, const std::shared_ptr<size_t>& size,
+                   const Piece& piece) {
+    body->next([body, size, piece](const Result<std::string>& bytes) {
+      if (bytes.ok() && !bytes->empty()) {
+        *size += bytes->size();
+        return read(body, size, piece);
+      }
+      piece(bytes.ok() ? "size " + std::to_string(*size) + "\n" : bytes.status().to_string());
+    });
+  }
+
+  const std::shared_ptr<BodySource> body_;
+  bool told_ = false;
+};
+
 // A server with small handlers, on a port that the system chose.
 class HttpServerTest : public ::testing::Test {
  protected:
@@ -61,6 +87,13 @@ class HttpServerTest : public ::testing::Test {
       response.stream = std::make_unique<TickStream>(1, true);
       respond(std::move(response));
     });
+    on(HttpMethod::kPost, "/size", [](const HttpRequestPtr& request, const Responder& respond) {
+      if (request->query == "refuse") return respond(json_error(401, "unauthorized", "no"));
+      HttpResponse response;
+      response.stream = std::make_unique<SizeStream>(request->body_source);
+      respond(std::move(response));
+    });
+    face_.back().streams_body = true;
     on(HttpMethod::kGet, "/never", [this](const HttpRequestPtr& request, const Responder& respond) {
       MutexLock lock(&mutex_);
       waiting_.emplace_back(request, respond);
@@ -163,6 +196,62 @@ TEST_F(HttpServerTest, TellsTheClientToContinueWhenTheBodyIsAwaited) {
   EXPECT_EQ(socket.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   socket.send("ok");
   EXPECT_THAT(socket.read_response(), HasSubstr("\r\n\r\nok"));
+}
+
+TEST_F(HttpServerTest, AStreamedBodyMayBeLongerThanAnyLimit) {
+  options_.body_bytes = kMiB;
+  options_.request_memory_bytes = kMiB;
+  start();
+  TestSocket socket = connect();
+  const std::string mebibyte(kMiB, 'x');
+  socket.send("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+              std::to_string(100 * kMiB) + "\r\n\r\n");
+  EXPECT_THAT(socket.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));  // before the body
+  for (int i = 0; i < 100; ++i) socket.send(mebibyte);
+  EXPECT_THAT(socket.read_until("size 104857600\n"), HasSubstr("size 104857600\n"));
+}
+
+TEST_F(HttpServerTest, AStreamedBodyMayBeChunkedOrEmpty) {
+  start();
+  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+              HasSubstr("size 5\n"));
+  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
+              HasSubstr("size 0\n"));
+  EXPECT_THAT(
+      raw("POST /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+      HasSubstr("malformed HTTP"));
+}
+
+TEST_F(HttpServerTest, AStreamedBodyIsAskedForUnlessItIsRefused) {
+  start();
+  TestSocket socket = connect();
+  const std::string rest =
+      " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+  socket.send("POST /size" + rest);
+  EXPECT_EQ(socket.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  socket.send("abc");
+  EXPECT_THAT(socket.read_all(), HasSubstr("size 3\n"));
+  const std::string refused = raw("POST /size?refuse" + rest);
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(refused, HasSubstr("Connection: close"));
+}
+
+TEST_F(HttpServerTest, AStreamedBodyThatStopsIsAFailure) {
+  options_.body_time_ns = 200 * kMillisecondNs;
+  start();
+  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc"),
+              HasSubstr("(body_time)"));
+}
+
+TEST_F(HttpServerTest, StopDoesNotWaitForAStreamedBody) {
+  start();
+  TestSocket socket = connect();
+  socket.send("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc");
+  EXPECT_THAT(socket.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  const TimeNs began = posix_env()->monotonic();
+  server_->stop(5 * kSecondNs);
+  EXPECT_LT(posix_env()->monotonic() - began, 2 * kSecondNs);
 }
 
 TEST_F(HttpServerTest, HeadHasTheHeadersOfGet) {

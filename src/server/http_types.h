@@ -40,6 +40,21 @@ class Cancellation {
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 
+// A body that is read while it arrives, of any size, for routes that ask for it
+// (Route::streams_body). Thread rule: any thread, one call of next() at a time.
+class BodySource {
+ public:
+  // The next bytes, at most some 256 KiB; none: the body has ended. A failure when it is malformed,
+  // does not go on in time, or when nobody reads it any more: the client is gone, the server stops,
+  // the answer was complete. Nothing follows either.
+  using Piece = std::function<void(Result<std::string>)>;
+
+  virtual ~BodySource() = default;
+  // Calls `piece` exactly once, mostly from the connection's thread, so it must be quick. Nothing
+  // is read from the client before it is asked for here.
+  virtual void next(Piece piece) = 0;
+};
+
 // One request. Built by the connection, then shared with the handler; only `cancellation` is used
 // from several threads.
 struct HttpRequest {
@@ -50,6 +65,7 @@ struct HttpRequest {
   std::string authorization, host, origin, content_type, content_encoding, accept, last_event_id,
       firn_namespace;
   std::string body;
+  std::shared_ptr<BodySource> body_source;  // instead of `body` where the route asks for it
   std::vector<std::string> path_arguments;  // of the route's {placeholders}, decoded
   Cancellation cancellation;
 };

@@ -35,6 +35,7 @@ Router::Router(const std::vector<Face>& faces, ServerMetrics* metrics)
       }
       routes_.push_back({route, std::move(*segments),
                          metrics->route(http_method_name(route.method), route.pattern)});
+      if (route.streams_body) streaming_.push_back(route);
     }
   }
 }
@@ -79,6 +80,12 @@ RouteMetrics* Router::handle(const HttpRequestPtr& request, const Responder& res
   response.headers.emplace_back("Allow", allowed);
   respond(std::move(response));
   return no_route_;
+}
+
+bool Router::streams_body(const HttpRequest& request) const {
+  return std::any_of(streaming_.begin(), streaming_.end(), [&](const Route& route) {
+    return route.method == request.method && route.pattern == request.path;
+  });
 }
 
 HttpResponse Router::error(const HttpRequest& request, int http_status, std::string_view code,

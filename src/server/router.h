@@ -22,6 +22,10 @@ struct Route {
   std::string pattern;  // "/api/v1/namespaces/{ns}/events"; a placeholder is a whole segment
   HttpHandler handler;
   ErrorEncoder error = nullptr;  // null: the API's JSON
+  // The handler is called when the head has arrived and reads the body from body_source, while it
+  // answers or before. No size limit applies; the connection is closed afterwards. Only for
+  // patterns without placeholders; a path that spells one with escapes brings the body whole.
+  bool streams_body = false;
 };
 
 // A set of routes that a listener can mount.
@@ -38,6 +42,8 @@ class Router {
   // Answers through the route's handler, or 404, 405 with Allow, 400 for a broken path. Returns
   // where the request is to be counted.
   RouteMetrics* handle(const HttpRequestPtr& request, const Responder& respond) const;
+  // Whether handle() wants the body as a source.
+  bool streams_body(const HttpRequest& request) const;
   // A failure before handle(), in the form of the route that the request would have had.
   HttpResponse error(const HttpRequest& request, int http_status, std::string_view code,
                      std::string_view message) const;
@@ -53,6 +59,7 @@ class Router {
   static bool matches(const Compiled& compiled, const std::vector<std::string>& segments);
 
   std::vector<Compiled> routes_;
+  std::vector<Route> streaming_;  // those whose bodies are streamed
   RouteMetrics* no_route_;
 };
 

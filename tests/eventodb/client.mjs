@@ -73,7 +73,7 @@ export class EventoClient {
   }
 
   async import(lines, query = '') {
-    const answer = await fetch(`${this.url}/import${query}`, { method: 'POST', headers: this.headers, body: lines })
+    const answer = await fetch(`${this.url}/import${query}`, { method: 'POST', headers: this.headers, body: lines, duplex: 'half' })
     return (await answer.text()).split('\n\n').filter((part) => part.startsWith('data: '))
       .map((part) => JSON.parse(part.slice(6)))
   }

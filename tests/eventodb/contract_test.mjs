@@ -113,6 +113,27 @@ async function transfer(client) {
   assert.equal((await client.import('{"stream"\n'))[0].error, 'INVALID_JSON')
 }
 
+// More than any limit for whole requests, sent while progress comes back.
+async function longImport(client) {
+  const total = 60_000, filler = 'x'.repeat(700)
+  let at = 0
+  const body = new ReadableStream({
+    pull(controller) {
+      if (at === total) return controller.close()
+      let text = ''
+      for (const end = at + 500; at < end; ++at) {
+        text += `{"id":"${randomUUID()}","stream":"long-${at % 9}","type":"T","pos":${Math.floor(at / 9)},"gpos":1,` +
+          `"data":{"filler":"${filler}"},"meta":null,"time":"2026-01-02T03:04:05Z"}\n`
+      }
+      controller.enqueue(new TextEncoder().encode(text))
+    }
+  })
+  const told = await client.import(body, '?force=true')
+  assert.equal(told.length, total / 1000 + 1)
+  assert.deepEqual(told[0], { imported: 1000, gpos: 1000 })
+  assert.deepEqual([told.at(-1).done, told.at(-1).imported], [true, total])
+}
+
 async function namespaces(client, url) {
   const id = `t_${Date.now()}`, chosen = token(id, 'c')
   const created = await client.rpc('ns.create', id, { description: 'a test', token: chosen })
@@ -155,6 +176,7 @@ async function withTokens(directory) {
   await noSeam(client)
   await namespaces(client, server.url)
   await transfer(client)
+  await longImport(client)
   const taken = spawn(binary, flags, { stdio: 'ignore' })
   const [code] = await once(taken, 'exit')
   assert.notEqual(code, 0)
