@@ -194,18 +194,32 @@ Status read_chunk(const Snapshot& snapshot, const EventQuery& query, const Snaps
   }
 }
 
-// Whether the chunk can hold a row with one of the ids the filter asks for; true when it asks for
-// none. Saves opening a file per chunk for a look-up by id.
-Result<bool> may_hold_ids(const Snapshot& snapshot, const SnapshotChunk& chunk,
-                          const Filter& filter) {
+// Whether the chunk can hold a row with one of the ids, streams or categories that the filter asks
+// for; true when it asks for none. Saves opening a file per chunk for a look-up.
+Result<bool> may_match(const Snapshot& snapshot, const SnapshotChunk& chunk, const Filter& filter) {
   for (const Predicate& predicate : filter.predicates) {
-    if (predicate.kind != PredicateKind::kEqual || predicate.column != ColumnId::kId) continue;
-    bool any = false;
-    for (const Id& id : predicate.ids) {
-      FIRN_ASSIGN(const bool may_be_there, snapshot.may_contain_id(chunk, id));
-      any = any || may_be_there;
+    bool any = false, is_listed = true;
+    const bool is_equal = predicate.kind == PredicateKind::kEqual;
+    if (is_equal && predicate.column == ColumnId::kId) {
+      for (const Id& id : predicate.ids) {
+        FIRN_ASSIGN(const bool found, snapshot.may_contain_id(chunk, id));
+        any = any || found;
+      }
+    } else if (is_equal && predicate.column == ColumnId::kStream) {
+      for (const std::string& stream : predicate.texts) {
+        FIRN_ASSIGN(const bool found, snapshot.may_contain_stream(chunk, stream));
+        any = any || found;
+      }
+    } else if (predicate.kind == PredicateKind::kCategory &&
+               predicate.column == ColumnId::kStream) {
+      for (const std::string& category : predicate.texts) {
+        FIRN_ASSIGN(const bool found, snapshot.may_contain_category(chunk, category));
+        any = any || found;
+      }
+    } else {
+      is_listed = false;
     }
-    if (!any) return false;
+    if (is_listed && !any) return false;
   }
   return true;
 }
@@ -255,8 +269,11 @@ Result<EventPage> query_events(const Snapshot& snapshot, const EventQuery& query
   // One more than asked for tells whether there is a next page.
   Best best(size_t{query.limit} + (query.wants_next ? 1 : 0), query.bytes_max);
   for (const SnapshotChunk& chunk : chunks) {
-    FIRN_ASSIGN(const bool may_match, may_hold_ids(snapshot, chunk, filter));
-    if (!may_match || !best.wants(best_key(query.order, chunk))) {
+    bool is_needed = best.wants(best_key(query.order, chunk));
+    if (is_needed) {
+      FIRN_ASSIGN(is_needed, may_match(snapshot, chunk, filter));
+    }
+    if (!is_needed) {
       ++page.cost.chunks_pruned;
       continue;
     }
@@ -295,6 +312,11 @@ Result<AggregateAnswer> query_aggregate(const Snapshot& snapshot, Dataset datase
                           filter.predicates.empty();
   for (const SnapshotChunk& chunk : snapshot.chunks(dataset, filter)) {
     if (guard) FIRN_TRY(guard());
+    FIRN_ASSIGN(const bool is_needed, may_match(snapshot, chunk, filter));
+    if (!is_needed) {
+      ++answer.cost.chunks_pruned;
+      continue;
+    }
     TierCost& tier_cost = answer.cost.tiers[chunk.tier];
     ++tier_cost.chunks;
     const bool covered = chunk.stats_are_exact && filter.time.contains(chunk.stats.time_min) &&

@@ -1,7 +1,7 @@
 #include "store/id_index.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "base/hash.h"
 
@@ -9,26 +9,11 @@ namespace firn {
 
 namespace {
 
-constexpr size_t kHashBytes = 6;
 constexpr size_t kEpochCapacity = size_t{1} << 18;
 constexpr size_t kEpochFirstCapacity = size_t{1} << 8;
 
 // Whether a table of this size takes one more.
 bool has_room(size_t used, size_t capacity) { return (used + 1) * 4 <= capacity * 3; }
-
-uint64_t hash48(const Id& id) { return hash_id(id) >> 16; }
-
-void put48(uint64_t hash, char* out) {
-  for (size_t i = 0; i < kHashBytes; ++i) {
-    out[i] = static_cast<char>((hash >> (8 * (kHashBytes - 1 - i))) & 0xff);
-  }
-}
-
-uint64_t get48(const char* in) {
-  uint64_t hash = 0;
-  for (size_t i = 0; i < kHashBytes; ++i) hash = (hash << 8) | static_cast<uint8_t>(in[i]);
-  return hash;
-}
 
 }  // namespace
 
@@ -118,50 +103,20 @@ void RecentIds::forget_after(Position position) {
   }
 }
 
-std::shared_ptr<const IdList> IdList::build(const std::vector<BatchSlice>& slices,
-                                            const IdTagger& tagger) {
+uint64_t listed_id(const Id& id) { return HashList::cut(hash_id(id)); }
+
+std::shared_ptr<const HashList> list_ids(const std::vector<BatchSlice>& slices,
+                                         const IdTagger& tagger) {
   std::vector<uint64_t> hashes;
   for (const BatchSlice& slice : slices) {
     const auto ids = slice.batch->ids(ColumnId::kId);
     for (uint32_t i = 0; i < slice.rows(); ++i) {
       const Id& id = ids[slice.row(i)];
-      if (!id.is_zero() && !tagger.has_tag(id)) hashes.push_back(hash48(id));
+      if (!id.is_zero() && !tagger.has_tag(id)) hashes.push_back(listed_id(id));
     }
   }
   if (hashes.empty()) return nullptr;
-  std::sort(hashes.begin(), hashes.end());
-  auto list = std::make_shared<IdList>();
-  list->hashes_.resize(hashes.size() * kHashBytes);
-  for (size_t i = 0; i < hashes.size(); ++i)
-    put48(hashes[i], list->hashes_.data() + i * kHashBytes);
-  return list;
-}
-
-std::string IdList::encode() const { return hashes_; }
-
-Result<std::shared_ptr<const IdList>> IdList::parse(ByteView encoded) {
-  if (encoded.size() % kHashBytes != 0) {
-    return corruption("id list has " + std::to_string(encoded.size()) +
-                      " bytes, which is no multiple of " + std::to_string(kHashBytes));
-  }
-  auto list = std::make_shared<IdList>();
-  list->hashes_.assign(encoded);
-  return std::shared_ptr<const IdList>(std::move(list));
-}
-
-bool IdList::may_contain(const Id& id) const {
-  const uint64_t wanted = hash48(id);
-  size_t low = 0, high = size();
-  while (low < high) {
-    const size_t middle = low + (high - low) / 2;
-    const uint64_t hash = get48(hashes_.data() + middle * kHashBytes);
-    if (hash == wanted) return true;
-    if (hash < wanted)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return false;
+  return std::make_shared<const HashList>(std::move(hashes));
 }
 
 }  // namespace firn

@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "base/id.h"
 #include "base/status.h"
 #include "model/record_batch.h"
+#include "store/hash_list.h"
 
 namespace firn {
 
@@ -60,21 +60,10 @@ class RecentIds {
   size_t bytes_ = 0;
 };
 
-// The ids of the rows of one flush as sorted 48-bit hashes: six bytes an id, false hits about once
-// in 10^8 for a million ids. Immutable.
-class IdList {
- public:
-  // Only ids without the tagger's tag. Null when there are none.
-  static std::shared_ptr<const IdList> build(const std::vector<BatchSlice>& slices,
-                                             const IdTagger& tagger);
-  static Result<std::shared_ptr<const IdList>> parse(ByteView encoded);
-  std::string encode() const;
-  bool may_contain(const Id& id) const;
-  size_t size() const { return hashes_.size() / 6; }
-  size_t bytes() const { return hashes_.size(); }
-
- private:
-  std::string hashes_;  // 6 bytes each, big-endian so that bytes sort
-};
+// The ids of the rows of one flush, as listed_id() of each; only those without the tagger's tag.
+// Null when there are none.
+std::shared_ptr<const HashList> list_ids(const std::vector<BatchSlice>& slices,
+                                         const IdTagger& tagger);
+uint64_t listed_id(const Id& id);
 
 }  // namespace firn

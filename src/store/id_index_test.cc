@@ -79,7 +79,7 @@ TEST(IdTagger, RecognisesItsOwnTagOnly) {
   EXPECT_LT(foreign, 5u);
 }
 
-TEST(IdList, HoldsClientIdsInSixBytesEach) {
+TEST(ListIds, HoldsClientIdsInSixBytesEach) {
   const IdTagger tagger(3);
   BatchBuilder builder(Dataset::kEvents);
   for (uint64_t i = 1; i <= 1000; ++i) {
@@ -87,18 +87,20 @@ TEST(IdList, HoldsClientIdsInSixBytesEach) {
     row.id = i % 2 == 0 ? tagger.tag(id_of(i)) : id_of(i);
     builder.add(row);
   }
-  const auto list = IdList::build({{BatchPtr(builder.finish()), nullptr}}, tagger);
+  const auto list = list_ids({{BatchPtr(builder.finish()), nullptr}}, tagger);
   ASSERT_NE(list, nullptr);
   EXPECT_EQ(list->size(), 500u);
   EXPECT_EQ(list->bytes(), 3000u);
-  const auto again = IdList::parse(list->encode());
+  const auto again = HashList::parse(list->encoded());
   ASSERT_TRUE(again.ok());
-  for (uint64_t i = 1; i <= 1000; i += 2) EXPECT_TRUE((*again)->may_contain(id_of(i)));
-  EXPECT_FALSE((*again)->may_contain(id_of(5000)));
+  for (uint64_t i = 1; i <= 1000; i += 2) {
+    EXPECT_TRUE(again->may_contain(listed_id(id_of(i))));
+  }
+  EXPECT_FALSE(again->may_contain(listed_id(id_of(5000))));
 }
 
-TEST(IdList, RefusesATornEncoding) {
-  EXPECT_EQ(IdList::parse("12345").status().code(), StatusCode::kCorruption);
+TEST(HashList, RefusesATornEncoding) {
+  EXPECT_EQ(HashList::parse("12345").status().code(), StatusCode::kCorruption);
 }
 
 }  // namespace

@@ -14,7 +14,6 @@ constexpr int64_t kFormatVersion = 3;
 // After each commit the truth is in the file, whose pages are checked: a damaged log would read
 // like a shorter one, and what it had committed would be gone without a word.
 constexpr SqliteJournal kJournal = SqliteJournal::kRollback;
-constexpr size_t kIdsCacheBytes = size_t{64} << 20;
 
 Status set_clock(const ClockRecord& clock, ManifestChange* change) {
   FIRN_TRY(change->set_meta("wall_clock_ns", std::to_string(clock.wall)));
@@ -24,14 +23,6 @@ Status set_clock(const ClockRecord& clock, ManifestChange* change) {
 std::array<ManifestValue, 5> key_values(const ChunkKey& key) {
   return {int64_t{key.namespace_id}, static_cast<int64_t>(key.dataset), key.start, key.end,
           int64_t{key.generation}};
-}
-
-Status bind_key(SqliteStatement* statement, const ChunkKey& key) {
-  int index = 1;
-  for (const ManifestValue& value : key_values(key)) {
-    FIRN_TRY(statement->bind_int64(index++, std::get<int64_t>(value)));
-  }
-  return Status();
 }
 
 ManifestValue pattern(uint64_t number) { return static_cast<int64_t>(number); }
@@ -54,14 +45,23 @@ Status write_chunk(ManifestChange* change, const ChunkRecord& record) {
   return change->run(kPutChunk, key_values(record.key), values);
 }
 
+// The key of a chunk's list.
+std::vector<ManifestValue> list_key(const ChunkKey& chunk, uint64_t sequence) {
+  const auto key = key_values(chunk);
+  std::vector<ManifestValue> values(key.begin(), key.end());
+  values.push_back(pattern(sequence));
+  return values;
+}
+
 Status write_extras(ManifestChange* change, const ChunkRecord& record, const FlushExtras& extras) {
   if (extras.ids != nullptr) {
-    const auto chunk = key_values(record.key);
-    std::vector<ManifestValue> key(chunk.begin(), chunk.end());
-    key.push_back(pattern(record.id_lists));
-    const std::string hashes = extras.ids->encode();
-    const ManifestValue values[] = {ManifestBytes{hashes}};
-    FIRN_TRY(change->run(kAddIds, key, values));
+    const ManifestValue values[] = {ManifestBytes{extras.ids->encoded()}};
+    FIRN_TRY(change->run(kAddIds, list_key(record.key, record.id_lists), values));
+  }
+  if (extras.streams != nullptr) {
+    const ManifestValue values[] = {int64_t{extras.streams->is_complete},
+                                    ManifestBytes{extras.streams->hashes.encoded()}};
+    FIRN_TRY(change->run(kAddStreams, list_key(record.key, record.stream_lists), values));
   }
   for (const auto& [stream, head] : extras.stream_heads) {
     const ManifestValue key[] = {int64_t{record.key.namespace_id}, ManifestBytes{stream}};
@@ -262,7 +262,10 @@ Status Manifest::load_chunks() {
             "raw_bytes, time_min, time_max, position_min, position_max, watermark, checksum, "
             "created_at, changed_at, (SELECT count(*) FROM id_lists i WHERE "
             "i.namespace = c.namespace AND i.dataset = c.dataset AND i.start_ns = c.start_ns AND "
-            "i.end_ns = c.end_ns AND i.generation = c.generation) FROM chunks c"));
+            "i.end_ns = c.end_ns AND i.generation = c.generation), (SELECT count(*) FROM "
+            "stream_lists s WHERE s.namespace = c.namespace AND s.dataset = c.dataset AND "
+            "s.start_ns = c.start_ns AND s.end_ns = c.end_ns AND s.generation = c.generation) "
+            "FROM chunks c"));
     while (true) {
       FIRN_ASSIGN(const bool row, statement.step());
       if (!row) break;
@@ -285,6 +288,7 @@ Status Manifest::load_chunks() {
       record->created_at = column(16);
       record->changed_at = column(17);
       record->id_lists = unsigned_column(18);
+      record->stream_lists = unsigned_column(19);
       record->lease = make_lease(record->tier, record->key);
       version->chunks.emplace(record->key, std::move(record));
     }
@@ -349,8 +353,9 @@ Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extr
   if (is_new) {
     FIRN_TRY(change.set_meta("next_generation", std::to_string(record.key.generation + 1)));
   }
-  if (record.state == ChunkState::kDropped && record.id_lists > 0) {
+  if (record.state == ChunkState::kDropped) {
     FIRN_TRY(change.run(kDropIds, key_values(record.key), {}));
+    FIRN_TRY(change.run(kDropStreams, key_values(record.key), {}));
   }
   return commit(&change);
 }
@@ -368,6 +373,7 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
     return not_found("chunk " + record.key.name() + " was dropped meanwhile");
   }
   record.id_lists = old != nullptr ? old->id_lists : 0;
+  record.stream_lists = old != nullptr ? old->stream_lists : 0;
   const bool drops = record.state == ChunkState::kDropped;
   if (Status written = write_record(record, extras, old == nullptr); !written.ok()) {
     unsettled_.store(true);
@@ -377,15 +383,10 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
   if (old == nullptr) next_generation_.store(record.key.generation + 1);
 
   if (extras.ids != nullptr) ++record.id_lists;
-  if (drops) record.id_lists = 0;
-  if (extras.ids != nullptr || drops) {
-    MutexLock lock(&ids_mutex_);
-    const auto cached = ids_cache_.find(record.key);
-    if (cached != ids_cache_.end()) {
-      ids_cache_bytes_ -= cached->second.bytes;
-      ids_cache_.erase(cached);
-    }
-  }
+  if (extras.streams != nullptr) ++record.stream_lists;
+  if (drops) record.id_lists = record.stream_lists = 0;
+  if (extras.ids != nullptr || drops) ids_cache_.erase(record.key);
+  if (extras.streams != nullptr || drops) streams_cache_.erase(record.key);
   const bool stays = old != nullptr && old->tier == record.tier && !drops;
   if (stays) {
     record.lease = old->lease;
@@ -432,78 +433,6 @@ Status Manifest::commit_trim(Lsn begin,
   MutexLock lock(&version_mutex_);
   wal_begin_ = begin;
   return Status();
-}
-
-Result<int64_t> Manifest::stream_head(NamespaceId id, std::string_view stream) {
-  MutexLock lock(&read_mutex_);
-  FIRN_ASSIGN(SqliteStatement statement,
-              read_db_->prepare("SELECT next_position FROM stream_heads WHERE namespace = ? AND "
-                                "stream = ?"));
-  FIRN_TRY(statement.bind_int64(1, id));
-  FIRN_TRY(statement.bind_blob(2, stream));
-  FIRN_ASSIGN(const bool row, statement.step());
-  return row ? statement.column_int64(0) : 0;
-}
-
-Result<std::vector<std::pair<std::string, int64_t>>> Manifest::stream_heads(NamespaceId id,
-                                                                            std::string_view prefix,
-                                                                            std::string_view after,
-                                                                            uint32_t limit) {
-  MutexLock lock(&read_mutex_);
-  FIRN_ASSIGN(
-      SqliteStatement statement,
-      read_db_->prepare("SELECT stream, next_position FROM stream_heads WHERE namespace = ? "
-                        "AND stream >= ? AND stream > ? ORDER BY stream LIMIT ?"));
-  FIRN_TRY(statement.bind_int64(1, id));
-  FIRN_TRY(statement.bind_blob(2, prefix));
-  FIRN_TRY(statement.bind_blob(3, after));
-  FIRN_TRY(statement.bind_int64(4, limit));
-  std::vector<std::pair<std::string, int64_t>> heads;
-  while (true) {
-    FIRN_ASSIGN(const bool row, statement.step());
-    if (!row) return heads;
-    std::string stream(statement.column_blob(0));
-    if (!stream.starts_with(prefix)) return heads;
-    heads.emplace_back(std::move(stream), statement.column_int64(1));
-  }
-}
-
-Result<std::vector<std::shared_ptr<const IdList>>> Manifest::id_lists(const ChunkKey& key) {
-  {
-    MutexLock lock(&ids_mutex_);
-    const auto cached = ids_cache_.find(key);
-    if (cached != ids_cache_.end()) {
-      cached->second.used = ++ids_clock_;
-      return cached->second.lists;
-    }
-  }
-  CachedIds loaded;
-  // Taken across reading and caching, so that a flush cannot invalidate in between.
-  MutexLock write_lock(&write_mutex_);
-  FIRN_ASSIGN(SqliteStatement statement,
-              db_->prepare("SELECT hashes FROM id_lists WHERE namespace = ? AND dataset = ? AND "
-                           "start_ns = ? AND end_ns = ? AND generation = ? ORDER BY sequence"));
-  FIRN_TRY(bind_key(&statement, key));
-  while (true) {
-    FIRN_ASSIGN(const bool row, statement.step());
-    if (!row) break;
-    FIRN_ASSIGN(auto list, IdList::parse(statement.column_blob(0)));
-    loaded.bytes += list->bytes();
-    loaded.lists.push_back(std::move(list));
-  }
-  MutexLock lock(&ids_mutex_);
-  while (!ids_cache_.empty() && ids_cache_bytes_ + loaded.bytes > kIdsCacheBytes) {
-    const auto oldest = std::min_element(
-        ids_cache_.begin(), ids_cache_.end(),
-        [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
-    ids_cache_bytes_ -= oldest->second.bytes;
-    ids_cache_.erase(oldest);
-  }
-  loaded.used = ++ids_clock_;
-  ids_cache_bytes_ += loaded.bytes;
-  auto lists = loaded.lists;
-  ids_cache_.emplace(key, std::move(loaded));
-  return lists;
 }
 
 Status Manifest::verify() {

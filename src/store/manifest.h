@@ -14,7 +14,9 @@
 #include "env/env.h"
 #include "env/sqlite_db.h"
 #include "model/schema.h"
-#include "store/id_index.h"
+#include "store/hash_list.h"
+#include "store/list_cache.h"
+#include "store/stream_index.h"
 #include "tier/tier.h"
 #include "wal/wal.h"
 
@@ -51,7 +53,8 @@ struct ChunkRecord {
   ChunkStats stats;
   TimeNs created_at = 0;
   TimeNs changed_at = 0;
-  uint64_t id_lists = 0;  // how many lists of client ids are stored for it
+  uint64_t id_lists = 0;      // how many lists of client ids are stored for it
+  uint64_t stream_lists = 0;  // how many lists of its streams; one per flush
   std::shared_ptr<ChunkLease> lease;
 };
 using ChunkRecordPtr = std::shared_ptr<const ChunkRecord>;
@@ -84,10 +87,12 @@ struct NamespaceRecord {
   NamespaceProfile profile;
 };
 
-// What a flush commits besides the chunk: heads of streams (next stream position) and client ids.
+// What a flush commits besides the chunk: heads of streams (next stream position), client ids, and
+// which streams the rows belong to.
 struct FlushExtras {
   std::vector<std::pair<std::string, int64_t>> stream_heads;
-  std::shared_ptr<const IdList> ids;  // may be null
+  std::shared_ptr<const HashList> ids;        // may be null
+  std::shared_ptr<const StreamList> streams;  // null: no flush
 };
 
 // The last wall time that was trusted, and whether the one after it was not (clock_guard.h).
@@ -164,8 +169,10 @@ class Manifest {
                                                                     std::string_view prefix,
                                                                     std::string_view after,
                                                                     uint32_t limit);
-  // The stored id lists of a chunk. Cached within a budget of 64 MiB.
-  Result<std::vector<std::shared_ptr<const IdList>>> id_lists(const ChunkKey& key);
+  // The stored lists of a chunk; fewer than its record counts when it was dropped meanwhile. Cached
+  // within a budget of 64 MiB for ids and 32 MiB for streams.
+  Result<ListCache<HashList>::Lists> id_lists(const ChunkKey& key);
+  Result<ListCache<StreamList>::Lists> stream_lists(const ChunkKey& key);
   // SQLite's own check plus ours, as at each opening: kCorruption with the findings. Reads
   // everything; changes wait meanwhile.
   Status verify();
@@ -204,15 +211,8 @@ class Manifest {
   std::function<void(const std::string&, const ChunkKey&)> on_unused_;
   std::function<void(const Status&)> on_failed_sync_;
 
-  struct CachedIds {
-    std::vector<std::shared_ptr<const IdList>> lists;
-    size_t bytes = 0;
-    uint64_t used = 0;
-  };
-  Mutex ids_mutex_;
-  std::map<ChunkKey, CachedIds> ids_cache_ GUARDED_BY(ids_mutex_);
-  size_t ids_cache_bytes_ GUARDED_BY(ids_mutex_) = 0;
-  uint64_t ids_clock_ GUARDED_BY(ids_mutex_) = 0;
+  ListCache<HashList> ids_cache_{size_t{64} << 20};
+  ListCache<StreamList> streams_cache_{size_t{32} << 20};
 };
 
 }  // namespace firn

@@ -114,7 +114,7 @@ void Manifest::doom_chunks(NamespaceId id) {
     if (key.namespace_id != id || record->state == ChunkState::kDropped) continue;
     auto dropped = std::make_shared<ChunkRecord>(*record);
     dropped->state = ChunkState::kDropped;
-    dropped->id_lists = 0;
+    dropped->id_lists = dropped->stream_lists = 0;
     dropped->lease->doomed.store(true);
     dropped->lease = nullptr;
     record = std::move(dropped);

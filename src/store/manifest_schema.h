@@ -25,6 +25,11 @@ CREATE TABLE id_lists (
   end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
   hashes BLOB NOT NULL,
   PRIMARY KEY (namespace, dataset, start_ns, end_ns, generation, sequence));
+CREATE TABLE stream_lists (
+  namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
+  end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  is_complete INTEGER NOT NULL, hashes BLOB NOT NULL,
+  PRIMARY KEY (namespace, dataset, start_ns, end_ns, generation, sequence));
 CREATE TABLE stream_heads (
   namespace INTEGER NOT NULL, stream BLOB NOT NULL, next_position INTEGER NOT NULL,
   PRIMARY KEY (namespace, stream)) WITHOUT ROWID;
@@ -49,6 +54,7 @@ inline constexpr ManifestStatement kDeleteNamespace[] = {
     {"namespaces", "id = ?1", "DELETE FROM namespaces WHERE id = ?1"},
     {"stream_heads", "namespace = ?1", "DELETE FROM stream_heads WHERE namespace = ?1"},
     {"id_lists", "namespace = ?1", "DELETE FROM id_lists WHERE namespace = ?1"},
+    {"stream_lists", "namespace = ?1", "DELETE FROM stream_lists WHERE namespace = ?1"},
     {"chunks", "namespace = ?1", "UPDATE chunks SET state = 2 WHERE namespace = ?1"}};
 inline constexpr ManifestStatement kPutChunk{
     "chunks", FIRN_CHUNK_KEY,
@@ -64,6 +70,12 @@ inline constexpr ManifestStatement kAddIds{
     "VALUES (?1,?2,?3,?4,?5,?6,?7)"};
 inline constexpr ManifestStatement kDropIds{"id_lists", FIRN_CHUNK_KEY,
                                             "DELETE FROM id_lists WHERE " FIRN_CHUNK_KEY};
+inline constexpr ManifestStatement kAddStreams{
+    "stream_lists", FIRN_CHUNK_KEY " AND sequence = ?6",
+    "INSERT INTO stream_lists (namespace, dataset, start_ns, end_ns, generation, sequence, "
+    "is_complete, hashes) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)"};
+inline constexpr ManifestStatement kDropStreams{"stream_lists", FIRN_CHUNK_KEY,
+                                                "DELETE FROM stream_lists WHERE " FIRN_CHUNK_KEY};
 inline constexpr ManifestStatement kRaiseHead{
     "stream_heads", "namespace = ?1 AND stream = ?2",
     "INSERT INTO stream_heads (namespace, stream, next_position) VALUES (?1,?2,?3) "

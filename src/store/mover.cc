@@ -241,7 +241,8 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
     // rows' ids and stream positions are not known yet.
     return unavailable("chunk " + record.key.name() + " waits for the rest of the log");
   }
-  rows.extras.ids = IdList::build(rows.slices, IdTagger(core_->manifest->id_secret()));
+  rows.extras.ids = list_ids(rows.slices, IdTagger(core_->manifest->id_secret()));
+  rows.extras.streams = StreamList::build(rows.slices);
   if (mutant(17)) rows.extras.ids = nullptr;
   if (mutant(10)) core_->memory->release(interval, through);
   FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));

@@ -139,10 +139,38 @@ Result<bool> Snapshot::may_contain_id(const SnapshotChunk& chunk, const Id& id) 
   const auto found = version_->chunks.find(chunk.key);
   if (found == version_->chunks.end() || found->second->id_lists == 0) return false;
   FIRN_ASSIGN(const auto lists, core_->manifest->id_lists(chunk.key));
+  if (lists.size() < found->second->id_lists) return true;  // dropped since, but kept for this
   for (const auto& list : lists) {
-    if (list->may_contain(id)) return true;
+    if (list->may_contain(listed_id(id))) return true;
   }
   return false;
+}
+
+template <typename MayContain>
+Result<bool> Snapshot::look_in_stream_lists(const SnapshotChunk& chunk,
+                                            const MayContain& may_contain) const {
+  if (chunk.in_memory) return true;
+  const auto found = version_->chunks.find(chunk.key);
+  if (found == version_->chunks.end() || found->second->stream_lists == 0) return true;
+  FIRN_ASSIGN(const auto lists, core_->manifest->stream_lists(chunk.key));
+  if (lists.size() < found->second->stream_lists) return true;  // as above
+  for (const auto& list : lists) {
+    if (may_contain(*list)) return true;
+  }
+  return false;
+}
+
+Result<bool> Snapshot::may_contain_stream(const SnapshotChunk& chunk,
+                                          std::string_view stream) const {
+  if (stream.empty()) return true;  // rows without a stream are not listed
+  return look_in_stream_lists(
+      chunk, [&](const StreamList& list) { return list.may_contain_stream(stream); });
+}
+
+Result<bool> Snapshot::may_contain_category(const SnapshotChunk& chunk,
+                                            std::string_view category) const {
+  return look_in_stream_lists(
+      chunk, [&](const StreamList& list) { return list.may_contain_category(category); });
 }
 
 }  // namespace firn

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/core.h"
@@ -49,6 +50,9 @@ class Snapshot {
   Env* file_env(const SnapshotChunk& chunk) const;
   // False when a row with this id certainly is not in the chunk.
   Result<bool> may_contain_id(const SnapshotChunk& chunk, const Id& id) const;
+  // False when certainly no row of the chunk has this stream, or one of this category.
+  Result<bool> may_contain_stream(const SnapshotChunk& chunk, std::string_view stream) const;
+  Result<bool> may_contain_category(const SnapshotChunk& chunk, std::string_view category) const;
   // Heads of streams (the next stream position) as of the last flush: not fixed, they may be newer
   // than the snapshot, but never count what was not published. Rows in memory go beyond them. 0
   // when the stream is unknown.
@@ -59,6 +63,10 @@ class Snapshot {
                                                                             uint32_t limit) const;
 
  private:
+  template <typename MayContain>
+  Result<bool> look_in_stream_lists(const SnapshotChunk& chunk,
+                                    const MayContain& may_contain) const;
+
   std::shared_ptr<StoreCore> core_;
   NamespacePtr namespace_;
   Position published_;

@@ -87,6 +87,29 @@ class StreamsTest : public testing::TestWithParam<Place> {
   NamespaceId space_ = 0;
 };
 
+TEST_P(StreamsTest, ChunksThatCannotHoldTheStreamAreNotOpened) {
+  for (int day = 0; day < 5; ++day) put("often-1", "", day);
+  put("rare-1", "", 2);
+  settle();
+  EventQuery query;
+  query.filter.predicates = {
+      {.kind = PredicateKind::kEqual, .column = ColumnId::kStream, .texts = {"rare-1"}}};
+  const auto pruned = [&] {
+    const Result<EventPage> page = query_events(*snapshot(), query, nullptr);
+    EXPECT_EQ(page->events.size(), 1u);
+    return page->cost.chunks_pruned;
+  };
+  const bool has_lists = GetParam() == Place::kSecondTier || GetParam() == Place::kLastTier;
+  EXPECT_EQ(pruned(), has_lists ? 4u : 0u);
+  query.filter.predicates = category_predicates("rare");
+  EXPECT_EQ(pruned(), has_lists ? 4u : 0u);
+  open();  // what was flushed is known to the next process, too
+  EXPECT_EQ(pruned(), has_lists ? 4u : 0u);
+  put("rare-1", "", 4);
+  command(ChunkAction::kFlush);
+  EXPECT_THAT(stream({.stream = "rare-1"}), ElementsAre("rare-1/0", "rare-1/1"));
+}
+
 TEST_P(StreamsTest, AStreamIsReadByItsPositions) {
   for (int i = 0; i < 5; ++i) {
     put("cart-1");
