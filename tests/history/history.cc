@@ -19,14 +19,16 @@ class Judge {
     check_appends();
     check_order_of_acks();
     check_streams();
+    check_expectations();
+    check_versions();
     check_reads();
     check_counts();
     check_visibility();
     for (const Subscription& subscription : history_.subscriptions) {
       check_subscription(subscription);
     }
-    judgement_.operations =
-        history_.appends.size() + history_.reads.size() + history_.counts.size();
+    judgement_.operations = history_.appends.size() + history_.reads.size() +
+                            history_.counts.size() + history_.versions.size();
     return std::move(judgement_);
   }
 
@@ -149,6 +151,75 @@ class Judge {
       if (event.stream_position != head) object(Wrong::kOrder, "stream position of " + name(event));
       head = event.stream_position + 1;
     }
+  }
+
+  void check_expectations() {
+    for (const AppendOp& append : history_.appends) {
+      const auto found = by_token_.find(append.tokens[0]);
+      const std::string first = "event " + std::to_string(append.tokens[0]);
+      if (append.actual.has_value() && found != by_token_.end()) {
+        object(Wrong::kGhost, first + " was refused and is there");
+      }
+      if (append.actual.has_value() && append.actual == append.expected) {
+        object(Wrong::kOrder, first + " was refused for the version that it expected");
+      }
+      if (!append.acked || !append.expected.has_value() || found == by_token_.end()) continue;
+      const int64_t stands = found->second->stream_position;
+      if (stands == *append.expected + 1) continue;
+      object(Wrong::kOrder, first + " expected version " + std::to_string(*append.expected) +
+                                " and stands at " + std::to_string(stands));
+    }
+  }
+
+  // A version that somebody was told, or that an acknowledgement made.
+  struct Head {
+    Moment begin, end;
+    int64_t version;
+    bool is_told;
+  };
+
+  void check_versions() {
+    std::map<uint32_t, std::vector<Head>> heads;
+    for (const AppendOp& append : history_.appends) {
+      const auto last = by_token_.find(append.tokens.back());
+      if (append.actual.has_value()) {
+        heads[append.stream].push_back({append.begin, append.end, *append.actual, true});
+      } else if (append.acked && append.stream != 0 && last != by_token_.end()) {
+        const int64_t version = last->second->stream_position;
+        heads[append.stream].push_back({append.begin, append.end, version, false});
+      }
+    }
+    for (const VersionOp& op : history_.versions) {
+      heads[op.stream].push_back({op.begin, op.end, op.version, true});
+    }
+    for (const auto& [stream, of_stream] : heads) check_heads(stream, of_stream);
+  }
+
+  void check_heads(uint32_t stream, const std::vector<Head>& heads) {
+    std::map<int64_t, Moment> sent;  // when the event of each version was
+    for (const SeenEvent& event : history_.final_events) {
+      const auto at = sent_at_.find(event.token);
+      if (event.stream == stream && at != sent_at_.end()) sent[event.stream_position] = at->second;
+    }
+    const std::string of_stream = " of stream " + std::to_string(stream);
+    std::vector<const Head*> all;
+    for (const Head& head : heads) {
+      all.push_back(&head);
+      if (!head.is_told || head.version < 0) continue;
+      const auto at = sent.find(head.version);
+      if (at != sent.end() && at->second < head.end) continue;
+      object(Wrong::kGhost,
+             "somebody was told of version " + std::to_string(head.version) + of_stream);
+    }
+    // As numbers of events, because -1 is none.
+    visit_after_ended<Head>(
+        all, [](const Head& head) { return static_cast<uint64_t>(head.version + 1); },
+        [&](const Head& head, uint64_t before) {
+          if (!head.is_told || static_cast<uint64_t>(head.version + 1) >= before) return;
+          object(Wrong::kLost, "somebody was told version " + std::to_string(head.version) +
+                                   of_stream + " after " + std::to_string(before - 1) +
+                                   " had been acknowledged or told");
+        });
   }
 
   void check_reads() {

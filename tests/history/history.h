@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,17 @@ struct AppendOp {
   std::vector<uint64_t> tokens;
   uint32_t stream = 0;
   bool is_retry = false;  // of a request that was acknowledged before `begin`
-  bool acked = false;     // else nobody knows whether it was stored
+  bool acked = false;     // else nobody knows whether it was stored, unless it was refused
   uint64_t first = 0, last = 0;
+  std::optional<int64_t> expected{};  // version of its stream
+  std::optional<int64_t> actual{};    // refused, for the stream had this one
+};
+
+// A client asked for the version of a stream.
+struct VersionOp {
+  Moment begin = 0, end = 0;
+  uint32_t stream = 0;
+  int64_t version = -1;
 };
 
 // A reading of one snapshot: the events at positions [from, to], of one stream or of all.
@@ -65,6 +75,7 @@ struct History {
   std::vector<AppendOp> appends;
   std::vector<ReadOp> reads;
   std::vector<CountOp> counts;
+  std::vector<VersionOp> versions;
   std::vector<Subscription> subscriptions;
   std::vector<Moment> log_syncs;        // when syncs of the log began, ascending
   std::vector<SeenEvent> final_events;  // everything, read when all was over
@@ -87,6 +98,10 @@ struct Judgement {
 //     ones. What was not acknowledged is there whole or not at all. Nothing else is there.
 //   - An append that began after another one was acknowledged has greater positions.
 //   - Stream positions are 0, 1, 2... and ascend with the positions.
+//   - What expected a version of its stream stands right behind it, so each version has one winner.
+//     What was refused for another one is nowhere.
+//   - Versions that clients are told (by refusals, or because they ask) are of events that were
+//     sent, never go back, and count what was acknowledged before.
 //   - A snapshot shows every append that was acknowledged before it was taken, and at least what
 //     earlier snapshots showed; every position up to its last, with the event that is there for
 //     good. It shows no event before it was sent.

@@ -180,6 +180,68 @@ TEST(HistoryChecker, ASubscriberThatHearsTooEarly) {
   expect_objection(history, Wrong::kGhost, "event 5 at 5 before the log synced it");
 }
 
+// Two clients want to write version 1 of a stream, and one of them does.
+History good_race() {
+  History history;
+  history.appends = {{10, 20, {1}, 1, false, true, 1, 1, -1, {}},
+                     {30, 40, {2}, 1, false, true, 2, 2, 0, {}},
+                     {31, 45, {3}, 1, false, false, 0, 0, 0, 1},
+                     {50, 55, {2}, 1, true, true, 2, 2, 0, {}}};
+  history.final_events = {{1, 1, 1, 0}, {2, 2, 1, 1}};
+  history.versions = {{5, 6, 1, -1}, {21, 25, 1, 0}, {32, 46, 1, 0}, {41, 47, 1, 1}};
+  history.log_syncs = {15, 35};
+  return history;
+}
+
+TEST(HistoryChecker, AGoodRaceIsClean) {
+  const Judgement judgement = judge_history(good_race());
+  EXPECT_TRUE(judgement.is_clean()) << judgement.examples.at(0);
+}
+
+TEST(HistoryChecker, TwoWinnersOfOneVersion) {
+  History history = good_race();
+  history.appends[2] = {31, 45, {3}, 1, false, true, 3, 3, 0, {}};
+  history.final_events.push_back({3, 3, 1, 2});
+  expect_objection(history, Wrong::kOrder, "event 3 expected version 0 and stands at 2");
+}
+
+TEST(HistoryChecker, ARefusedEventThatIsThere) {
+  History history = good_race();
+  history.final_events.push_back({3, 3, 1, 2});
+  expect_objection(history, Wrong::kGhost, "event 3 was refused and is there");
+}
+
+TEST(HistoryChecker, ARefusalWithoutReason) {
+  History history = good_race();
+  history.appends[2].actual = 0;
+  expect_objection(history, Wrong::kOrder, "event 3 was refused for the version that it expected");
+}
+
+TEST(HistoryChecker, ARefusalThatTellsOfNothing) {
+  History history = good_race();
+  history.appends[2].actual = 2;
+  expect_objection(history, Wrong::kGhost, "somebody was told of version 2 of stream 1");
+}
+
+TEST(HistoryChecker, AVersionThatForgetsAnAcknowledgement) {
+  History history = good_race();
+  history.versions[3].version = 0;
+  expect_objection(history, Wrong::kLost, "told version 0 of stream 1 after 1");
+}
+
+TEST(HistoryChecker, AVersionBeforeItsEventWasSent) {
+  History history = good_race();
+  history.versions[1].version = 1;
+  expect_objection(history, Wrong::kGhost, "somebody was told of version 1 of stream 1");
+}
+
+TEST(HistoryChecker, AVersionThatGoesBack) {
+  History history = good_race();
+  history.versions.push_back({36, 37, 1, 1});  // before the acknowledgement
+  history.versions.push_back({38, 39, 1, 0});
+  expect_objection(history, Wrong::kLost, "told version 0 of stream 1 after 1");
+}
+
 TEST(HistoryChecker, AnAcknowledgementWithoutASync) {
   History history = good_history();
   history.log_syncs = {18, 27, 77};

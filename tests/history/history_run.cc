@@ -14,6 +14,7 @@
 #include "env/test_directory.h"
 #include "query/query.h"
 #include "store/store.h"
+#include "views/streams/stream_reads.h"
 
 namespace firn {
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr TimeNs kFirstDay = 1'700'006'400 * kSecondNs;  // a midnight
 constexpr uint32_t kStreamsPerWriter = 2;
+constexpr uint32_t kRaceStreams = 2;
 constexpr uint64_t kWindowMax = 300;  // positions of one reading
 constexpr uint64_t kFarAway = UINT64_MAX;
 
@@ -95,6 +97,51 @@ std::vector<SeenEvent> read_events(const Snapshot& snapshot, uint64_t from, uint
   }
 }
 
+AppendRequest request_of(const AppendOp& op) {
+  BatchBuilder builder(Dataset::kEvents);
+  AppendRequest request;
+  const std::string stream = op.stream == 0 ? "" : stream_name(op.stream);
+  for (const uint64_t token : op.tokens) {
+    const std::string data = "{\"token\":" + std::to_string(token) + "}";
+    EventRow row;
+    row.time = kFirstDay + static_cast<TimeNs>(token % 3) * kDayNs;
+    store_le<uint64_t>(row.id.bytes.data(), token * 0x9e3779b97f4a7c15ull);
+    store_le<uint64_t>(row.id.bytes.data() + 8, token);
+    row.type = "history";
+    row.stream = stream;
+    row.data = data;
+    request.rows_with_client_id.push_back(builder.rows());
+    builder.add(row);
+  }
+  if (op.expected.has_value()) request.expected_versions = {{stream, *op.expected}};
+  request.details = std::make_shared<AppendDetails>();
+  request.batch = builder.finish();
+  return request;
+}
+
+// Sends the request and notes the answer.
+void send_and_note(Shared* shared, AppendOp* op) {
+  AppendRequest request = request_of(*op);
+  const auto details = request.details;
+  op->begin = shared->tick();
+  const Result<AppendResult> result =
+      shared->store->append_and_wait(shared->name_space, std::move(request));
+  op->end = shared->tick();
+  op->acked = result.ok();
+  if (result.ok()) {
+    op->first = result->first_position;
+    op->last = result->last_position;
+    EXPECT_EQ(result->duplicates, op->is_retry ? op->tokens.size() : 0);
+    shared->count_ack();
+  } else if (details->version_conflict.has_value()) {
+    op->actual = details->version_conflict->actual;
+  }
+}
+
+uint64_t token_of(uint32_t client, uint64_t number) {
+  return (uint64_t{client} + 1) * 1'000'000'000 + number;
+}
+
 class Writer {
  public:
   Writer(Shared* shared, uint32_t number, uint64_t seed)
@@ -119,7 +166,7 @@ class Writer {
     const uint64_t dice = random_() % 20;
     const uint64_t events = dice < 14 ? 1 : dice < 19 ? 2 + random_() % 19 : 100;
     for (uint64_t i = 0; i < events; ++i) {
-      op.tokens.push_back((uint64_t{number_} + 1) * 1'000'000'000 + ++sent_);
+      op.tokens.push_back(token_of(number_, ++sent_));
     }
     const uint64_t stream = random_() % (kStreamsPerWriter + 1);
     op.stream = stream == 0 ? 0 : number_ * kStreamsPerWriter + static_cast<uint32_t>(stream);
@@ -139,39 +186,8 @@ class Writer {
   }
 
   void send(AppendOp op) {
-    AppendRequest request = request_of(op);
-    op.begin = shared_->tick();
-    const Result<AppendResult> result =
-        shared_->store->append_and_wait(shared_->name_space, std::move(request));
-    op.end = shared_->tick();
-    op.acked = result.ok();
-    if (result.ok()) {
-      op.first = result->first_position;
-      op.last = result->last_position;
-      EXPECT_EQ(result->duplicates, op.is_retry ? op.tokens.size() : 0);
-      shared_->count_ack();
-    }
+    send_and_note(shared_, &op);
     ops_.push_back(std::move(op));
-  }
-
-  static AppendRequest request_of(const AppendOp& op) {
-    BatchBuilder builder(Dataset::kEvents);
-    AppendRequest request;
-    const std::string stream = op.stream == 0 ? "" : stream_name(op.stream);
-    for (const uint64_t token : op.tokens) {
-      const std::string data = "{\"token\":" + std::to_string(token) + "}";
-      EventRow row;
-      row.time = kFirstDay + static_cast<TimeNs>(token % 3) * kDayNs;
-      store_le<uint64_t>(row.id.bytes.data(), token * 0x9e3779b97f4a7c15ull);
-      store_le<uint64_t>(row.id.bytes.data() + 8, token);
-      row.type = "history";
-      row.stream = stream;
-      row.data = data;
-      request.rows_with_client_id.push_back(builder.rows());
-      builder.add(row);
-    }
-    request.batch = builder.finish();
-    return request;
   }
 
   Shared* const shared_;
@@ -181,12 +197,81 @@ class Writer {
   std::vector<AppendOp> ops_;
 };
 
+// Reads the version of a stream that others append to as well, and appends if it is still that.
+class Racer {
+ public:
+  Racer(Shared* shared, uint32_t number, const HistoryPlan& plan)
+      : shared_(shared),
+        client_(plan.writers + number),
+        streams_(plan.writers * kStreamsPerWriter),
+        random_(plan.seed + 2000 + number) {}
+
+  void run() {
+    while (!shared_->stopping.load()) {
+      const size_t last = ops_.size();
+      if (last > 0 && ops_[last - 1].acked && random_() % 8 == 0) {
+        repeat(ops_[last - 1]);
+      } else {
+        race();
+      }
+    }
+    MutexLock lock(&shared_->mutex);
+    auto& appends = shared_->history.appends;
+    appends.insert(appends.end(), ops_.begin(), ops_.end());
+    auto& versions = shared_->history.versions;
+    versions.insert(versions.end(), versions_.begin(), versions_.end());
+  }
+
+ private:
+  void race() {
+    AppendOp op;
+    op.stream = streams_ + 1 + static_cast<uint32_t>(random_() % kRaceStreams);
+    op.expected = ask_version(op.stream);
+    const uint64_t events = 1 + random_() % 3;
+    for (uint64_t i = 0; i < events; ++i) op.tokens.push_back(token_of(client_, ++sent_));
+    send_and_note(shared_, &op);
+    ops_.push_back(std::move(op));
+  }
+
+  // The version has moved on since; what is stored already does not ask.
+  void repeat(const AppendOp& original) {
+    AppendOp op;
+    op.tokens = original.tokens;
+    op.stream = original.stream;
+    op.expected = original.expected;
+    op.is_retry = true;
+    send_and_note(shared_, &op);
+    EXPECT_TRUE(op.acked);
+    ops_.push_back(std::move(op));
+  }
+
+  int64_t ask_version(uint32_t stream) {
+    VersionOp op;
+    op.stream = stream;
+    op.begin = shared_->tick();
+    const Result<int64_t> version = stream_version(*shared_->snapshot(), stream_name(stream));
+    op.end = shared_->tick();
+    EXPECT_TRUE(version.ok()) << version.status().to_string();
+    op.version = version.ok() ? *version : -1;
+    versions_.push_back(op);
+    return op.version;
+  }
+
+  Shared* const shared_;
+  const uint32_t client_;
+  const uint32_t streams_;  // of the writers
+  std::mt19937_64 random_;
+  uint64_t sent_ = 0;
+  std::vector<AppendOp> ops_;
+  std::vector<VersionOp> versions_;
+};
+
 class Reader {
  public:
   Reader(Shared* shared, uint32_t number, const HistoryPlan& plan)
       : shared_(shared),
         number_(number),
-        streams_(plan.writers * kStreamsPerWriter),
+        streams_(plan.writers * kStreamsPerWriter + kRaceStreams),
         random_(plan.seed + 1000 + number) {}
 
   void run() {
@@ -327,6 +412,7 @@ StoreOptions history_options(const std::string& directory) {
 
 void run_threads(Shared* shared, const HistoryPlan& plan) {
   std::vector<std::unique_ptr<Writer>> writers;
+  std::vector<std::unique_ptr<Racer>> racers;
   std::vector<std::unique_ptr<Reader>> readers;
   std::vector<std::unique_ptr<Subscriber>> subscribers;
   std::vector<std::thread> threads, subscriber_threads;
@@ -337,6 +423,10 @@ void run_threads(Shared* shared, const HistoryPlan& plan) {
   for (uint32_t i = 0; i < plan.writers; ++i) {
     writers.push_back(std::make_unique<Writer>(shared, i, plan.seed));
     threads.emplace_back([one = writers.back().get()] { one->run(); });
+  }
+  for (uint32_t i = 0; i < plan.racers; ++i) {
+    racers.push_back(std::make_unique<Racer>(shared, i, plan));
+    threads.emplace_back([one = racers.back().get()] { one->run(); });
   }
   for (uint32_t i = 0; i < plan.readers; ++i) {
     readers.push_back(std::make_unique<Reader>(shared, i + 1, plan));
