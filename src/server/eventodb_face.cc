@@ -104,6 +104,7 @@ HttpResponse eventodb_error(const Status& status) {
 
 HttpResponse eventodb_route_error(const HttpRequest&, int http_status, std::string_view,
                                   std::string_view message) {
+  if (http_status == 404) return eventodb_error(404, "NOT_FOUND", "Endpoint not found");
   const bool ours = http_status >= 500;
   return eventodb_error(http_status, ours ? "BACKEND_ERROR" : "INVALID_REQUEST", message);
 }

@@ -2,8 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "server/eventodb_token.h"
-#include "server/test_faces.h"
+#include "server/test_eventodb.h"
 #include "wire/gzip.h"
 
 namespace firn {
@@ -12,85 +11,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
-
-// The contract over a real store, in test mode unless a test says otherwise.
-class EventodbTest : public FaceTest {
- protected:
-  void SetUp() override {
-    FaceTest::SetUp();
-    services_.eventodb_test_mode = true;
-    router_ = std::make_unique<Router>(std::vector<Face>{eventodb_face(&services_)}, &metrics_);
-  }
-
-  HttpResponse rpc(std::string body, const std::string& token = {}) {
-    const HttpRequestPtr request = make_request(HttpMethod::kPost, "/rpc", std::move(body));
-    if (!token.empty()) request->authorization = "Bearer " + token;
-    return ask(request);
-  }
-  // The body of an answer that must be 200.
-  std::string call(std::string body, const std::string& token = {}) {
-    const HttpResponse response = rpc(std::move(body), token);
-    EXPECT_EQ(response.status, 200) << response.body;
-    EXPECT_TRUE(response.body.ends_with('\n'));
-    return response.body.substr(0, response.body.size() - 1);
-  }
-  void write(const std::string& stream, const std::string& message = R"({"type":"T","data":{}})") {
-    call("[\"stream.write\",\"" + stream + "\"," + message + "]");
-  }
-  // "409 STREAM_VERSION_CONFLICT"
-  static std::string error_of(const HttpResponse& response) {
-    const size_t at = response.body.find("\"code\":\"");
-    if (at == std::string::npos) return std::to_string(response.status) + " " + response.body;
-    const size_t begin = at + 8;
-    return std::to_string(response.status) + " " +
-           response.body.substr(begin, response.body.find('"', begin) - begin);
-  }
-  std::string error(std::string body) { return error_of(rpc(std::move(body))); }
-
-  void serve_tokens(const std::string& token) {
-    services_.eventodb_test_mode = false;
-    const auto open = services_.gate->get();
-    const Status status = prepare_eventodb(posix_env(), open->store.get(), {.token = token});
-    ASSERT_TRUE(status.ok()) << status.to_string();
-  }
-
-  static std::string read_all(BodyStream* stream) {
-    std::string text;
-    while (true) {
-      const auto piece = next(stream);
-      if (!piece.has_value() || piece->empty()) return text;
-      text += *piece;
-    }
-  }
-  static std::optional<std::string> next(BodyStream* stream) {
-    auto piece = std::make_shared<Awaited<std::string>>();
-    stream->next([piece](std::string text) { piece->set(std::move(text)); });
-    return piece->get();
-  }
-  // What arrives until the text holds `end`.
-  static std::string read_until(BodyStream* stream, std::string_view end) {
-    std::string text;
-    while (text.find(end) == std::string::npos) {
-      const auto piece = next(stream);
-      if (!piece.has_value() || piece->empty()) break;
-      text += *piece;
-    }
-    return text;
-  }
-  // The "stream/position" of each poke.
-  static std::string pokes(std::string_view text) {
-    std::string found;
-    constexpr std::string_view kStart = "data: {\"stream\":\"";
-    for (size_t at = text.find(kStart); at != std::string_view::npos; at = text.find(kStart, at)) {
-      at += kStart.size();
-      const size_t name_end = text.find('"', at);
-      const size_t number = text.find_first_of("0123456789", name_end);
-      found += std::string(text.substr(at, name_end - at)) + "/" +
-               std::string(text.substr(number, text.find(',', number) - number)) + " ";
-    }
-    return found;
-  }
-};
 
 TEST_F(EventodbTest, WritesAndReadsAStream) {
   EXPECT_EQ(call(R"(["stream.write","cart-7",{"type":"Added","data":{"sku":"A1"}}])"),
@@ -353,15 +273,9 @@ TEST_F(EventodbTest, SubscriptionsOfAnotherFormAreRefused) {
   }
 }
 
-std::string record(const std::string& stream, int position, const std::string& data = "{}") {
-  return R"({"stream":")" + stream + R"(","type":"T","pos":)" + std::to_string(position) +
-         R"(,"gpos":1,"data":)" + data + R"(,"meta":null,"time":"2026-01-02T03:04:05.678Z"})" +
-         "\n";
-}
-
 TEST_F(EventodbTest, AnImportTellsItsProgress) {
   std::string body = "\n";
-  for (int i = 0; i < 2500; ++i) body += record("acc-1", i);
+  for (int i = 0; i < 2500; ++i) body += record_line("acc-1", i);
   HttpResponse response = post("/import", body);
   ASSERT_EQ(response.status, 200);
   const std::string text = read_all(response.stream.get());
@@ -383,25 +297,25 @@ TEST_F(EventodbTest, AnImportNamesTheLineThatIsWrong) {
     return read_all(response.stream.get());
   };
   EXPECT_THAT(import_lines(""), HasSubstr("{\"done\":true,\"imported\":0,"));
-  EXPECT_THAT(import_lines(record("s", 0) + "{\n"),
+  EXPECT_THAT(import_lines(record_line("s", 0) + "{\n"),
               MatchesRegex(".*INVALID_JSON.*\"line\":2.*\n\n"));
   EXPECT_THAT(import_lines("{\"stream\":\"s\"}"), HasSubstr("INVALID_RECORD"));
-  import_lines(record("s", 0));
-  EXPECT_THAT(import_lines(record("s", 0, R"({"a":1})")), HasSubstr("POSITION_EXISTS"));
-  EXPECT_THAT(import_lines(record("s", 2)), HasSubstr("POSITION_GAP"));
+  import_lines(record_line("s", 0));
+  EXPECT_THAT(import_lines(record_line("s", 0, R"({"a":1})")), HasSubstr("POSITION_EXISTS"));
+  EXPECT_THAT(import_lines(record_line("s", 2)), HasSubstr("POSITION_GAP"));
   EXPECT_EQ(call(R"(["stream.version","s"])"), "0");
 }
 
 TEST_F(EventodbTest, AnImportMayBePacked) {
-  HttpResponse response =
-      post("/import", gzip(record("acc-1", 0) + record("acc-1", 1)), {.content_encoding = "gzip"});
+  HttpResponse response = post("/import", gzip(record_line("acc-1", 0) + record_line("acc-1", 1)),
+                               {.content_encoding = "gzip"});
   EXPECT_THAT(read_all(response.stream.get()), HasSubstr("\"imported\":2"));
   EXPECT_EQ(call(R"(["stream.version","acc-1"])"), "1");
   EXPECT_EQ(error_of(post("/import", "", {.content_encoding = "br"})), "415 INVALID_REQUEST");
 }
 
 TEST_F(EventodbTest, AnImportEndsAtALineThatIsTooLong) {
-  HttpResponse response = post("/import", record("s", 0) + std::string(9 * kMiB, 'x'));
+  HttpResponse response = post("/import", record_line("s", 0) + std::string(9 * kMiB, 'x'));
   const std::string text = read_all(response.stream.get());
   EXPECT_THAT(text, HasSubstr("READ_ERROR"));
   EXPECT_THAT(text, HasSubstr("\"line\":2"));
@@ -409,7 +323,7 @@ TEST_F(EventodbTest, AnImportEndsAtALineThatIsTooLong) {
 
 TEST_F(EventodbTest, AForcedImportBeginsAnew) {
   for (int i = 0; i < 3; ++i) write("acc-1");
-  HttpResponse response = post("/import?force=true", record("acc-1", 0));
+  HttpResponse response = post("/import?force=true", record_line("acc-1", 0));
   EXPECT_THAT(read_all(response.stream.get()), HasSubstr("\"imported\":1"));
   EXPECT_EQ(call(R"(["stream.version","acc-1"])"), "0");
   EXPECT_THAT(call(R"(["stream.last","acc-1"])"), HasSubstr("\"T\",0,1,"));

@@ -1,5 +1,8 @@
 #include "server/eventodb_rpc.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/api_face.h"
 #include "wire/json_text.h"
 
@@ -9,6 +12,8 @@ namespace {
 
 // An answer that grew beyond this is refused, because it cannot be cut without saying so.
 constexpr size_t kAnswerBytes = 64 * kMiB;
+// What a read takes of the memory for answers: its rows, twice while they are found, and its text.
+constexpr uint64_t kReadCopies = 3;
 
 void answer_rpc(Services* services, const HttpRequestPtr& request, const Responder& respond) {
   HttpResponse refusal;
@@ -54,6 +59,27 @@ Status run_rpc(const RpcCallPtr& call, std::function<Result<HttpResponse>()> wor
                                         " bytes; ask for less with batchSize"));
       });
   return Status();
+}
+
+uint64_t read_bytes_max(const Services& services) {
+  return std::min(2 * services.limits.page_bytes,
+                  services.answer_memory->bytes_max() / (2 * kReadCopies));
+}
+
+Status run_read(const RpcCallPtr& call, RpcWork work) {
+  return run_on_snapshot(
+      call,
+      [call, work = std::move(work)](const Snapshot& snapshot,
+                                     const QueryGuard& guard) -> Result<HttpResponse> {
+        Services* const services = call->services;
+        FIRN_ASSIGN(MemoryBudget::Share share,
+                    take_memory(services, *call->request, services->answer_memory.get(),
+                                kReadCopies * read_bytes_max(*services)));
+        FIRN_ASSIGN(HttpResponse response, work(snapshot, guard));
+        share.resize(std::min<uint64_t>(share.bytes(), response.body.capacity()));
+        response.memory = std::move(share);
+        return response;
+      });
 }
 
 Status run_on_snapshot(const RpcCallPtr& call, RpcWork work) {

@@ -30,9 +30,12 @@ const RpcMethod* find_namespace_method(
 const RpcMethod* find_stream_method(std::string_view name);  // stream.*, category.*
 
 // Runs `work` on the query executor with a snapshot of the caller's namespace and answers what it
-// returns; kInternal when the namespace does not exist.
+// returns; kInternal when the namespace does not exist. For reads a share of the memory for answers
+// is taken before; they may bring rows of read_bytes_max() together.
 using RpcWork = std::function<Result<HttpResponse>(const Snapshot&, const QueryGuard&)>;
 Status run_on_snapshot(const RpcCallPtr& call, RpcWork work);
+Status run_read(const RpcCallPtr& call, RpcWork work);
+uint64_t read_bytes_max(const Services& services);
 // The same without a snapshot.
 Status run_rpc(const RpcCallPtr& call, std::function<Result<HttpResponse>()> work);
 

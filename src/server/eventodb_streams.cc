@@ -205,7 +205,8 @@ Status get_stream(const RpcCallPtr& call) {
         }
         return Status();
       }));
-  return run_on_snapshot(
+  read.bytes_max = read_bytes_max(*call->services);
+  return run_read(
       call, [read](const Snapshot& snapshot, const QueryGuard& guard) -> Result<HttpResponse> {
         FIRN_ASSIGN(const StreamPage page, read_stream(snapshot, read, guard));
         return page_answer(page, false);
@@ -282,7 +283,8 @@ Status get_category(const RpcCallPtr& call) {
     }
     return Status();
   }));
-  return run_on_snapshot(
+  read.bytes_max = read_bytes_max(*call->services);
+  return run_read(
       call, [read](const Snapshot& snapshot, const QueryGuard& guard) -> Result<HttpResponse> {
         FIRN_ASSIGN(const StreamPage page, read_category(snapshot, read, guard));
         return page_answer(page, true);

@@ -24,8 +24,8 @@ std::optional<std::vector<std::string>> split_path(std::string_view path) {
 
 }  // namespace
 
-Router::Router(const std::vector<Face>& faces, ServerMetrics* metrics)
-    : no_route_(metrics->route("other", "none")) {
+Router::Router(const std::vector<Face>& faces, ServerMetrics* metrics, ErrorEncoder fallback)
+    : no_route_(metrics->route("other", "none")), fallback_(fallback) {
   for (const Face& face : faces) {
     for (const Route& route : face) {
       auto segments = split_path(route.pattern);
@@ -72,7 +72,7 @@ RouteMetrics* Router::handle(const HttpRequestPtr& request, const Responder& res
     if (compiled.route.method == HttpMethod::kGet) allowed += ", HEAD";
   }
   if (other_method == nullptr) {
-    respond(json_error(404, "not_found", "there is no route " + request->path));
+    respond(error(*request, 404, "not_found", "there is no route " + request->path));
     return no_route_;
   }
   HttpResponse response = error(*request, 405, "method_not_allowed",
@@ -97,6 +97,7 @@ HttpResponse Router::error(const HttpRequest& request, int http_status, std::str
       return compiled.route.error(request, http_status, code, message);
     }
   }
+  if (fallback_ != nullptr) return fallback_(request, http_status, code, message);
   return json_error(http_status, code, message);
 }
 

@@ -34,8 +34,9 @@ using Face = std::vector<Route>;
 // Finds the route of a request. Thread rule: immutable after construction, any thread.
 class Router {
  public:
-  // `metrics` must outlive the router.
-  Router(const std::vector<Face>& faces, ServerMetrics* metrics);
+  // `metrics` must outlive the router. `fallback`: how failures look where there is no route; null:
+  // the API's JSON.
+  Router(const std::vector<Face>& faces, ServerMetrics* metrics, ErrorEncoder fallback = nullptr);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
@@ -61,6 +62,7 @@ class Router {
   std::vector<Compiled> routes_;
   std::vector<Route> streaming_;  // those whose bodies are streamed
   RouteMetrics* no_route_;
+  ErrorEncoder fallback_;
 };
 
 }  // namespace firn

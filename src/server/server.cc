@@ -175,7 +175,8 @@ Result<std::unique_ptr<Server>> Server::start(Env* env, const ServerConfig& conf
     faces.push_back(api_face(services));
     faces.push_back(otlp_face(services));
   }
-  parts->api_router = std::make_unique<Router>(faces, &parts->metrics);
+  parts->api_router = std::make_unique<Router>(
+      faces, &parts->metrics, config.eventodb.drop_in ? eventodb_route_error : nullptr);
   parts->otlp_router =
       std::make_unique<Router>(std::vector<Face>{otlp_face(services)}, &parts->metrics);
   FIRN_TRY(parts->listen());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/size.h"
+
 namespace firn {
 
 namespace {
@@ -24,19 +26,33 @@ Predicate stream_predicate(const std::string& stream) {
   return predicate;
 }
 
-// The first `limit` events of the query that `keep` accepts, piece by piece.
+// How much a read may bring.
+struct Most {
+  uint64_t events = 0, bytes = 0;
+};
+
+// The first events of the query that `keep` accepts, piece by piece.
 template <typename Keep>
 Result<std::vector<EventRef>> read_pieces(const Snapshot& snapshot, EventQuery query,
-                                          uint64_t limit, bool all_pass, const QueryGuard& guard,
+                                          const Most& most, bool all_pass, const QueryGuard& guard,
                                           const Keep& keep) {
+  const uint64_t limit = most.events;
   std::vector<EventRef> found;
+  uint64_t bytes = 0;
   while (found.size() < limit) {
     const uint64_t wanted = limit - found.size();
     query.limit = static_cast<uint32_t>(all_pass ? std::min<uint64_t>(wanted, kLimits.page_rows)
                                                  : kPieceRows);
+    query.bytes_max = std::max<uint64_t>(most.bytes - bytes, 1);
     FIRN_ASSIGN(EventPage page, query_events(snapshot, query, guard));
     for (EventRef& event : page.events) {
-      if (found.size() < limit && keep(event)) found.push_back(std::move(event));
+      if (found.size() == limit || !keep(event)) continue;
+      bytes += event.batch->row_bytes(event.row);
+      if (bytes > most.bytes) {
+        return too_large("the events have more than " + format_size(most.bytes) +
+                         " together; ask for fewer at a time");
+      }
+      found.push_back(std::move(event));
     }
     if (!page.next.has_value()) break;
     query.cursor = page.next;
@@ -110,8 +126,8 @@ Result<StreamPage> read_stream(const Snapshot& snapshot, const StreamRead& read,
   // Having found them all, it looks no further.
   limit = std::min(limit, static_cast<uint64_t>(most));
   query.wants_next = limit > kLimits.page_rows;
-  FIRN_ASSIGN(page.events, read_pieces(snapshot, std::move(query), limit, true, guard,
-                                       [](const EventRef&) { return true; }));
+  FIRN_ASSIGN(page.events, read_pieces(snapshot, std::move(query), {limit, read.bytes_max}, true,
+                                       guard, [](const EventRef&) { return true; }));
   if (read.from_position > 0) return page;
   page.dropped = count_dropped(read, version, page.events);
   return page;
@@ -153,8 +169,8 @@ Result<StreamPage> read_category(const Snapshot& snapshot, const CategoryRead& r
     page.dropped = positions_before_data(snapshot, std::max<Position>(read.from, 1));
   }
   const bool all_pass = read.correlation.empty() && !read.group.has_value();
-  FIRN_ASSIGN(page.events, read_pieces(snapshot, std::move(query), read.limit, all_pass, guard,
-                                       [&read](const EventRef& event) {
+  FIRN_ASSIGN(page.events, read_pieces(snapshot, std::move(query), {read.limit, read.bytes_max},
+                                       all_pass, guard, [&read](const EventRef& event) {
                                          return passes(read, *event.batch, event.row);
                                        }));
   return page;

@@ -20,6 +20,7 @@ struct StreamRead {
   int64_t from = 0;  // the first stream position; backward: the last one
   bool backward = false;
   uint64_t limit = kNoLimit;
+  uint64_t bytes_max = kNoLimit;
   Position from_position = 0;  // also only events from this position on
 };
 
@@ -28,6 +29,7 @@ struct CategoryRead {
   Position from = 1;     // the first position; backward: the last one
   bool backward = false;
   uint64_t limit = kNoLimit;
+  uint64_t bytes_max = kNoLimit;
   std::string correlation{};  // the category that a message must correlate with; empty: any
   std::optional<ConsumerGroup> group{};  // only this member's streams
 };
@@ -40,6 +42,8 @@ struct StreamPage {
   uint64_t dropped = 0;
 };
 
+// kTooLarge when the events have more than `bytes_max` together: a page that ended there would look
+// like the end. About twice as much is held meanwhile.
 Result<StreamPage> read_stream(const Snapshot& snapshot, const StreamRead& read,
                                const QueryGuard& guard);
 Result<StreamPage> read_category(const Snapshot& snapshot, const CategoryRead& read,
