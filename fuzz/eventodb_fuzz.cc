@@ -36,8 +36,9 @@ void check_call(std::string_view body) {
     again += ',';
     again += argument;
   }
+  again += ']';
   EventodbCall same;
-  FIRN_CHECK(parse_eventodb_call(again + "]", kDepth, &same).ok());
+  FIRN_CHECK(parse_eventodb_call(again, kDepth, &same).ok());
   FIRN_CHECK(same.method == call.method && same.arguments == call.arguments);
 }
 

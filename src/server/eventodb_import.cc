@@ -87,7 +87,7 @@ class Import : public std::enable_shared_from_this<Import> {
       if (!found.ok()) return fail("READ_ERROR", found.status().message(), line_ + 1);
       if (!*found) {
         if (body_ended_) break;
-        return body_->next([self = shared_from_this()](Result<std::string> bytes) {
+        return body_->next([self = shared_from_this()](const Result<std::string>& bytes) {
           self->services_->query_executor([self, bytes] { self->on_body(bytes); });
         });
       }

@@ -204,8 +204,8 @@ TEST_F(HttpServerTest, AStreamedBodyMayBeLongerThanAnyLimit) {
   start();
   TestSocket socket = connect();
   const std::string mebibyte(kMiB, 'x');
-  socket.send("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(100 * kMiB) +
-              "\r\n\r\n");
+  socket.send("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+              std::to_string(100 * kMiB) + "\r\n\r\n");
   EXPECT_THAT(socket.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));  // before the body
   for (int i = 0; i < 100; ++i) socket.send(mebibyte);
   EXPECT_THAT(socket.read_until("size 104857600\n"), HasSubstr("size 104857600\n"));
@@ -213,20 +213,21 @@ TEST_F(HttpServerTest, AStreamedBodyMayBeLongerThanAnyLimit) {
 
 TEST_F(HttpServerTest, AStreamedBodyMayBeChunkedOrEmpty) {
   start();
-  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
                   "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
               HasSubstr("size 5\n"));
-  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
               HasSubstr("size 0\n"));
-  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
-              HasSubstr("malformed HTTP"));
+  EXPECT_THAT(
+      raw("POST /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+      HasSubstr("malformed HTTP"));
 }
 
 TEST_F(HttpServerTest, AStreamedBodyIsAskedForUnlessItIsRefused) {
   start();
   TestSocket socket = connect();
   const std::string rest =
-      " HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+      " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
   socket.send("POST /size" + rest);
   EXPECT_EQ(socket.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   socket.send("abc");
@@ -239,14 +240,14 @@ TEST_F(HttpServerTest, AStreamedBodyIsAskedForUnlessItIsRefused) {
 TEST_F(HttpServerTest, AStreamedBodyThatStopsIsAFailure) {
   options_.body_time_ns = 200 * kMillisecondNs;
   start();
-  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"),
+  EXPECT_THAT(raw("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc"),
               HasSubstr("(body_time)"));
 }
 
 TEST_F(HttpServerTest, StopDoesNotWaitForAStreamedBody) {
   start();
   TestSocket socket = connect();
-  socket.send("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+  socket.send("POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc");
   EXPECT_THAT(socket.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
   const TimeNs began = posix_env()->monotonic();
   server_->stop(5 * kSecondNs);

@@ -339,7 +339,8 @@ Result<NamespaceInfo> Store::put_namespace(const std::string& name, DurationNs r
   return add_namespace(name, retention_ns, {});
 }
 
-Result<NamespaceInfo> Store::create_namespace(const std::string& name, NamespaceProfile profile) {
+Result<NamespaceInfo> Store::create_namespace(const std::string& name,
+                                              const NamespaceProfile& profile) {
   FIRN_TRY(check_namespace_name(name));
   if (!parts_->core->condition.accepts_writes()) return parts_->core->condition.refusal();
   MutexLock admin_lock(&parts_->admin_mutex);

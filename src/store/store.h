@@ -79,7 +79,7 @@ class Store {
   // Names are [a-z0-9][a-z0-9_-]{0,62}. Creates, or changes the retention of an existing one.
   Result<NamespaceInfo> put_namespace(const std::string& name, DurationNs retention_ns);
   // Creates one with a profile; kConflict when it exists.
-  Result<NamespaceInfo> create_namespace(const std::string& name, NamespaceProfile profile);
+  Result<NamespaceInfo> create_namespace(const std::string& name, const NamespaceProfile& profile);
   // Changes what is known of it besides its data. kNotFound when there is none.
   Status set_namespace_profile(const std::string& name, NamespaceProfile profile);
   // Deletes everything in it and lets it begin again at position 1, under the same name, retention
