@@ -311,6 +311,13 @@ Status deliver_chunk(duckdb::DataChunk& chunk, ResultSink* sink) {
   return {};
 }
 
+// A statement that did not fit its memory could not be continued on the disk. The engine knows no
+// such error, only what it says of its temporary files.
+bool is_spill_without_space(const std::string& message) {
+  return message.find("duckdb_temp_storage") != std::string::npos &&
+         message.find("No space left on device") != std::string::npos;
+}
+
 Status to_status(const duckdb::ErrorData& error, const Session& session) {
   if (Status own = session.failure(); !own.ok()) return own;
   StatusCode code = code_of(error.Type());
@@ -319,6 +326,12 @@ Status to_status(const duckdb::ErrorData& error, const Session& session) {
   // quote all of a damaged page.
   if (const size_t trace = message.find("\n\nStack Trace"); trace != std::string::npos) {
     message.resize(trace);
+  }
+  if (is_spill_without_space(message)) {
+    return Status(
+        StatusCode::kNoSpace,
+        "the statement needs more than query_memory, and the disk has no room to go on there; "
+        "make room, or ask for less");
   }
   if (message.size() > kMessageBytesMax) message = to_utf8(message.substr(0, kMessageBytesMax));
   bool names_file = false;

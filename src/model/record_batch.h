@@ -156,6 +156,8 @@ struct BatchSlice {
     return selection ? static_cast<uint32_t>(selection->size()) : (batch ? batch->rows() : 0);
   }
   uint32_t row(uint32_t index) const { return selection ? (*selection)[index] : index; }
+  // Of its rows, as their share of the batch's. REQUIRES: a batch.
+  uint64_t size_bytes() const { return batch->size_bytes() * rows() / batch->rows(); }
 };
 
 // A pull stream of slices. Thread rule: one thread at a time. Destroying it early is fine.

@@ -92,9 +92,12 @@ class WalNeeds {
 class StoreCondition {
  public:
   // The first reason stays.
-  void fence(const Status& reason);           // a write or sync of the log failed
-  void make_read_only(const Status& reason);  // synced bytes of the log are damaged
-  void set_disk_full(bool full) { disk_full_.store(full); }
+  void fence(const Status& reason);                          // a write or sync of the log failed
+  void make_read_only(const Status& reason);                 // synced bytes of the log are damaged
+  void set_disk_full(bool full) { disk_full_.store(full); }  // the log was refused space
+  void set_reserve_used(bool used) {
+    reserve_used_.store(used);
+  }                                           // by whatever else is on the disk
   void set_mover_error(const Status& error);  // ok clears it
   void suspect_clock() { clock_suspect_.store(true); }
   void confirm_clock() { clock_suspect_.store(false); }
@@ -103,12 +106,14 @@ class StoreCondition {
   // Why not; REQUIRES !accepts_writes().
   Status refusal() const;
   bool fenced() const { return fenced_.load(); }
-  bool disk_full() const { return disk_full_.load(); }
+  bool disk_full() const { return disk_full_.load() || reserve_used(); }
+  bool reserve_used() const { return reserve_used_.load(); }
   bool clock_suspect() const { return clock_suspect_.load(); }
   Status mover_error() const;
 
  private:
-  std::atomic<bool> stopped_{false}, fenced_{false}, disk_full_{false}, clock_suspect_{false};
+  std::atomic<bool> stopped_{false}, fenced_{false}, disk_full_{false}, reserve_used_{false},
+      clock_suspect_{false};
   mutable Mutex mutex_;
   Status reason_ GUARDED_BY(mutex_);
   Status mover_error_ GUARDED_BY(mutex_);

@@ -67,7 +67,14 @@ void Mover::step() {
   worker_.notify_after(status.ok() ? core_->options.mover_interval_ns : kRetryNs);
 }
 
+void Mover::check_reserve() {
+  const Result<uint64_t> free_bytes = core_->env->free_space(core_->options.data_dir);
+  if (!free_bytes.ok()) return;  // the log asks for itself before it grows
+  core_->condition.set_reserve_used(*free_bytes < core_->options.disk_reserve_bytes);
+}
+
 Status Mover::run_policies() {
+  check_reserve();
   FIRN_TRY(core_->manifest->settle());
   // One policy that fails does not stop the others: dropping old chunks may be what frees the disk
   // that a flush is waiting for.

@@ -58,6 +58,8 @@ class Mover {
 
   void step();
   Status run_policies();
+  // A log that only uses its segments again would go on while flushes use up the reserve.
+  void check_reserve();
   Status relieve_pressure();
   Status flush_aged();
   Status apply_keep();

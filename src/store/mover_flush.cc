@@ -2,7 +2,6 @@
 
 #include "base/mutant.h"
 #include "store/mover.h"
-#include "tier/slices.h"
 
 // The mover's way from memory to the second tier.
 
@@ -97,7 +96,7 @@ Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
       found->through = last.batch->position(last.row(last.rows() - 1));
       break;
     }
-    bytes += slice_bytes(slice);
+    bytes += slice.size_bytes();
     if (slice.batch->has_column(ColumnId::kStreamPosition)) {
       const StringColumn streams = slice.batch->strings(ColumnId::kStream);
       const auto stream_positions = slice.batch->int64s(ColumnId::kStreamPosition);

@@ -287,6 +287,12 @@ void Store::append(NamespaceId namespace_id, AppendRequest request, AppendCallba
     within_limits = check_intervals(*request.batch, core->options.chunk_interval_ns);
   }
   if (!within_limits.ok()) return done(within_limits);
+  if (core->condition.reserve_used()) {
+    return done(Status(StatusCode::kNoSpace,
+                       "less than the reserve of " + format_size(core->options.disk_reserve_bytes) +
+                           " is free where " + core->options.data_dir +
+                           " is; appends are taken again when there is room"));
+  }
   if (core->memory_in_use() + request.batch->size_bytes() > core->options.memory_bytes_max) {
     core->wake_mover();
     const Status mover_error = core->condition.mover_error();

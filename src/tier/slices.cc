@@ -67,10 +67,6 @@ Status check_complete_through(const ChunkKey& key, Position watermark, Position 
                     ": it lost its end, or is an older copy; restore it from a backup");
 }
 
-uint64_t slice_bytes(const BatchSlice& slice) {
-  return slice.batch->size_bytes() * slice.rows() / slice.batch->rows();
-}
-
 void widen(ChunkStats* stats, const SliceZone& zone) {
   stats->time_min = std::min(stats->time_min, zone.time_min);
   stats->time_max = std::max(stats->time_max, zone.time_max);

@@ -28,9 +28,6 @@ Status check_slices(const ChunkKey& key, std::span<const BatchSlice> slices, Pos
 // kCorruption when the chunk is not complete_through (ScanSpec) what the caller knows it held.
 Status check_complete_through(const ChunkKey& key, Position watermark, Position complete_through);
 
-// Bytes of the slice's rows, as their share of the batch's.
-uint64_t slice_bytes(const BatchSlice& slice);
-
 // Adds a zone, and counts the caller has made, to a chunk's stats.
 void widen(ChunkStats* stats, const SliceZone& zone);
 

@@ -68,7 +68,13 @@ class Answers:
             self.appends.append((sent_at, time.time(), status))
 
     def check_fence(self, oracle, failed_at, writers):
-        """Nothing sent after the failure is acknowledged; of a single writer, nothing that waited for it either."""
+        """Nothing sent after the failure is acknowledged; of a single writer, nothing that waited for it either.
+
+        When it was not the log that failed (`failed_at` is None), an append that the log still took is durable; after
+        the first refusal nothing is.
+        """
+        if failed_at is None:
+            failed_at, writers = min([at for _, at, status in self.appends if status != 200], default=time.time()), 2
         for sent_at, answered_at, status in self.appends:
             if status == 200 and (sent_at > failed_at or writers == 1 and answered_at > failed_at):
                 oracle.fault("rule", f"acknowledged {answered_at - failed_at:.4f} s after the log had failed")
@@ -125,6 +131,8 @@ def judge(oracle, server, failed_at, answers, writers, must_follow):
         oracle.fault("rule", failure)
     fenced = is_fenced(client)
     if fenced:
+        if "manifest" in client.call("GET", "/health")[1]["reason"]:
+            failed_at = None
         answers.check_fence(oracle, failed_at, writers)
         check_fenced(oracle, server)
     else:

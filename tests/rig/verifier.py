@@ -83,9 +83,9 @@ def judge_batch(oracle, batch):
 def check_other_readings(oracle, client, stored):
     status, answer = client.call(
         "POST", f"{API}/sql",
-        {"query": "SELECT count(*), count(DISTINCT id), max(position), sum(position) FROM events"})
+        {"query": "SELECT count(*), max(position), sum(position) FROM events"})  # needs no memory to speak of
     total = len(stored)
-    want = [total, total, total or None, sum(e["position"] for e in stored) or None]
+    want = [total, total or None, sum(e["position"] for e in stored) or None]
     got = [None if value is None else int(value) for value in answer["rows"][0]] if status == 200 else answer
     if got != want:
         oracle.fault("lost", f"SQL says {got}, the pages say {want}")

@@ -26,8 +26,8 @@ class BlockSink : public BlockSource {
 };
 
 // Adds rows to a chunk in blocks of the right size, and counts them. Inside a transaction. What it
-// is made with must outlive it. Blocks are packed by `packing`, which nobody else may use meanwhile,
-// while those before are inserted.
+// is made with must outlive it. Blocks are packed by `packing`, which nobody else may use
+// meanwhile, while those before are inserted.
 class BlockWriter {
  public:
   BlockWriter(BlockSink* sink, BlockCounts* counts, ParallelTasks* packing)
@@ -47,7 +47,7 @@ class BlockWriter {
  private:
   struct Block {
     std::unique_ptr<RecordBatch> batch;
-    BlockHeader header;                  // without id
+    BlockHeader header;  // without id
     std::vector<PackedColumn> columns;
     std::vector<std::pair<uint32_t, std::string>> filters;
   };

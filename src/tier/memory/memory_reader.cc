@@ -86,7 +86,7 @@ class MemoryReader : public BatchReader {
     const uint32_t at = descending_ ? --slices_left_ : slices_ - slices_left_--;
     const MemoryRun::Entry& entry = run_->entry(at);
     if (!zone_matches(entry.zone)) return;
-    cost_->bytes_read += slice_bytes(entry.slice);
+    cost_->bytes_read += entry.slice.size_bytes();
     const bool whole = filter_.predicates.empty() && filter_.time.contains(entry.zone.time_min) &&
                        filter_.time.contains(entry.zone.time_max) &&
                        filter_.positions.contains(entry.zone.position_min) &&
@@ -118,7 +118,7 @@ class MemoryReader : public BatchReader {
         selection->push_back(entry.slice.row(static_cast<uint32_t>(rows[next] - begin)));
       }
       const BatchSlice candidates{entry.slice.batch, std::move(selection)};
-      cost_->bytes_read += slice_bytes(candidates);
+      cost_->bytes_read += candidates.size_bytes();
       emit(candidates, false);
     }
     if (descending_) std::reverse(pending_.begin(), pending_.end());

@@ -28,7 +28,7 @@ void MemoryRun::append(BatchSlice slice, const SliceZone& zone) {
     entry.through = entries_[at - 1].through;
     FIRN_CHECK(zone.position_min > entry.through.zone.position_max);
   }
-  const uint64_t raw = slice_bytes(slice);
+  const uint64_t raw = slice.size_bytes();
   const uint64_t bytes = raw + (slice.selection ? slice.selection->capacity() * 4 : 0);
   RunTotals& through = entry.through;
   through.rows += slice.rows();

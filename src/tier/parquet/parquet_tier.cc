@@ -183,7 +183,7 @@ Result<ChunkStats> ParquetTier::write(const ChunkKey& key, std::span<const Batch
     const BatchSlice rest = rows_after(slice, watermark);
     if (rest.batch == nullptr || rest.rows() == 0) continue;
     const SliceZone zone = slice_zone(rest);
-    stats.add({rest.rows(), slice_bytes(rest), count_raw_rows(rest), rows_checksum(rest),
+    stats.add({rest.rows(), rest.size_bytes(), count_raw_rows(rest), rows_checksum(rest),
                zone.time_min, zone.time_max, zone.position_min, zone.position_max});
     fresh.push_back(rest);
   }

@@ -145,7 +145,7 @@ Status write_rows(PostgresConnection* connection, const SessionPool& pool,
     }
     widen(&stats, slice_zone(slice));
     stats.rows += slice.rows();
-    stats.raw_bytes += slice_bytes(slice);
+    stats.raw_bytes += slice.size_bytes();
     stats.checksum += rows_checksum(slice);
   }
   buffer.append("\xff\xff", 2);

@@ -416,7 +416,7 @@ Status write_rows(SqliteDb* db, std::span<const BatchSlice> slices, ChunkMeta* m
     }
     widen(&meta->stats, slice_zone(slice));
     meta->stats.rows += slice.rows();
-    meta->stats.raw_bytes += slice_bytes(slice);
+    meta->stats.raw_bytes += slice.size_bytes();
     meta->stats.checksum += rows_checksum(slice);
   }
   return Status();
