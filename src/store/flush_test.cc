@@ -106,5 +106,22 @@ TEST_F(FlushTest, HeadsOfManyStreamsCostMemoryOnlyUntilTheyAreFlushed) {
   EXPECT_EQ(position, 1);
 }
 
+TEST_F(FlushTest, AppendsAreRefusedWhileLessThanTheReserveIsFree) {
+  ASSERT_TRUE(append({{"before"}}).ok());
+  // The log has room in the segment it made; what is free is less than the reserve all the same.
+  change_options_ = [](StoreOptions* options) { options->disk_reserve_bytes = uint64_t{1} << 60; };
+  restart();
+  for (int wait = 0; wait < 1000 && !store_->health().disk_full; ++wait) pause();
+  EXPECT_TRUE(store_->health().disk_full);
+  const auto refused = append({{"refused"}});
+  EXPECT_EQ(refused.status().code(), StatusCode::kNoSpace);
+  EXPECT_THAT(refused.status().message(), testing::HasSubstr("reserve"));
+  EXPECT_THAT(contents(), testing::ElementsAre("1:before"));
+  change_options_ = nullptr;
+  restart();
+  EXPECT_EQ(append({{"after"}})->first_position, 2u);
+  EXPECT_FALSE(store_->health().disk_full);
+}
+
 }  // namespace
 }  // namespace firn
