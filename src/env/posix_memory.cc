@@ -9,8 +9,8 @@ namespace {
 // Left alone, every thread gets an arena of its own, and the size from which blocks are mapped
 // grows with the largest block that was ever freed; both keep batches of long ago in memory.
 constexpr int kArenas = 2;
-constexpr int kMappedBytes = 1024 * 1024;
-constexpr int kTrimBytes = 4 * 1024 * 1024;
+constexpr int kMappedBytes = 256 * 1024;
+constexpr int kTrimBytes = 1024 * 1024;
 
 }  // namespace
 
