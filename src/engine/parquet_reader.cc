@@ -49,30 +49,6 @@ class Cell {
   duckdb::idx_t index_;
 };
 
-// The member of `row` behind a text column; null for other columns.
-std::string_view* text_member(ColumnId id, EventRow* row) {
-  switch (id) {
-    case ColumnId::kType:
-      return &row->type;
-    case ColumnId::kSource:
-      return &row->source;
-    case ColumnId::kSubject:
-      return &row->subject;
-    case ColumnId::kStream:
-      return &row->stream;
-    case ColumnId::kCorrelationId:
-      return &row->correlation_id;
-    case ColumnId::kData:
-      return &row->data;
-    case ColumnId::kMetadata:
-      return &row->metadata;
-    case ColumnId::kContext:
-      return &row->context;
-    default:
-      return nullptr;
-  }
-}
-
 Status set_id(const ColumnSchema& column, std::string_view text, Id* id) {
   const std::optional<Id> parsed = Id::parse(text);
   if (!parsed) return bad_value(column, text);

@@ -94,4 +94,27 @@ std::optional<RawTexts> decode_raw_texts(std::string_view raw) {
   return texts;
 }
 
+std::string_view* text_member(ColumnId id, EventRow* row) {
+  switch (id) {
+    case ColumnId::kType:
+      return &row->type;
+    case ColumnId::kSource:
+      return &row->source;
+    case ColumnId::kSubject:
+      return &row->subject;
+    case ColumnId::kStream:
+      return &row->stream;
+    case ColumnId::kCorrelationId:
+      return &row->correlation_id;
+    case ColumnId::kData:
+      return &row->data;
+    case ColumnId::kMetadata:
+      return &row->metadata;
+    case ColumnId::kContext:
+      return &row->context;
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace firn

@@ -41,4 +41,7 @@ bool has_only_utf8(const RecordBatch& batch, TextRule rule = TextRule::kUtf8);
 using RawTexts = std::array<std::optional<std::string_view>, kColumnIdCount>;
 std::optional<RawTexts> decode_raw_texts(std::string_view raw);
 
+// The member of `row` behind a text column, to put such a text back; null for other columns.
+std::string_view* text_member(ColumnId id, EventRow* row);
+
 }  // namespace firn

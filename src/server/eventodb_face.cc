@@ -142,6 +142,14 @@ bool authenticate(Services* services, const HttpRequest& request, EventodbCaller
                                details_of("namespace", *name)));
 }
 
+bool authenticate_to_namespace(Services* services, const HttpRequest& request,
+                               EventodbCaller* caller, HttpResponse* refusal) {
+  if (!authenticate(services, request, caller, refusal)) return false;
+  if (caller->info.has_value()) return true;
+  *refusal = eventodb_error(internal_error("there is no namespace '" + caller->name_space + "'"));
+  return false;
+}
+
 std::optional<std::string> query_parameter(const QueryParameters& parameters,
                                            std::string_view name) {
   for (const auto& [key, value] : parameters) {

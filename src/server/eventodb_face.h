@@ -51,6 +51,9 @@ struct EventodbCaller {
 // Checks the token. Otherwise false, and `refusal` is the answer.
 bool authenticate(Services* services, const HttpRequest& request, EventodbCaller* caller,
                   HttpResponse* refusal);
+// The same, and the namespace must exist.
+bool authenticate_to_namespace(Services* services, const HttpRequest& request,
+                               EventodbCaller* caller, HttpResponse* refusal);
 // The value of a query parameter, the first when it is repeated.
 std::optional<std::string> query_parameter(const QueryParameters& parameters,
                                            std::string_view name);

@@ -267,10 +267,8 @@ Result<HttpResponse> begin_import(Services* services, EventodbCaller caller,
 void import_messages(Services* services, const HttpRequestPtr& request, const Responder& respond) {
   EventodbCaller caller;
   HttpResponse refusal;
-  if (!authenticate(services, *request, &caller, &refusal)) return respond(std::move(refusal));
-  if (!caller.info.has_value()) {
-    return respond(
-        eventodb_error(internal_error("there is no namespace '" + caller.name_space + "'")));
+  if (!authenticate_to_namespace(services, *request, &caller, &refusal)) {
+    return respond(std::move(refusal));
   }
   const Result<QueryParameters> parameters = parse_query(request->query);
   if (!parameters.ok()) return respond(eventodb_error(parameters.status()));

@@ -107,10 +107,8 @@ HttpResponse plain_error(const Status& status) {
 void subscribe(Services* services, const HttpRequestPtr& request, const Responder& respond) {
   EventodbCaller caller;
   HttpResponse refusal;
-  if (!authenticate(services, *request, &caller, &refusal)) return respond(std::move(refusal));
-  if (!caller.info.has_value()) {
-    return respond(
-        eventodb_error(internal_error("there is no namespace '" + caller.name_space + "'")));
+  if (!authenticate_to_namespace(services, *request, &caller, &refusal)) {
+    return respond(std::move(refusal));
   }
   const Result<QueryParameters> parameters = parse_query(request->query);
   if (!parameters.ok()) return respond(plain_error(parameters.status()));

@@ -96,15 +96,15 @@ Status BlockWriter::next_group() {
   packing_->finish();
   std::vector<Block> packed = std::exchange(in_work_, std::exchange(gathered_, {}));
   gathered_bytes_ = 0;
+  if (in_work_.size() == 1 && packed.empty()) {
+    // Done sooner than anybody else would begin.
+    pack_block(counts_->attributes, in_work_.data());
+    return Status();
+  }
   std::vector<std::function<void()>> tasks;
   for (Block& block : in_work_) {
     tasks.emplace_back(
         [&attributes = counts_->attributes, &block] { pack_block(attributes, &block); });
-  }
-  // A single block is done sooner than anybody else would begin.
-  if (in_work_.size() == 1 && packed.empty()) {
-    pack_block(counts_->attributes, in_work_.data());
-    tasks.clear();
   }
   packing_->begin(std::move(tasks));
   for (Block& block : packed) FIRN_TRY(insert_block(std::move(block)));

@@ -51,30 +51,6 @@ bool set_id(std::string_view hex, uint8_t* out, size_t size) {
   return hex.size() == 2 * size && hex_decode(hex, out, size);
 }
 
-// Where a text column of a row is kept.
-std::string_view* text_member(ColumnId column, EventRow* row) {
-  switch (column) {
-    case ColumnId::kType:
-      return &row->type;
-    case ColumnId::kSource:
-      return &row->source;
-    case ColumnId::kSubject:
-      return &row->subject;
-    case ColumnId::kStream:
-      return &row->stream;
-    case ColumnId::kCorrelationId:
-      return &row->correlation_id;
-    case ColumnId::kData:
-      return &row->data;
-    case ColumnId::kMetadata:
-      return &row->metadata;
-    case ColumnId::kContext:
-      return &row->context;
-    default:
-      return nullptr;
-  }
-}
-
 // False when the value cannot be one.
 bool set_member(ColumnId column, const PostgresRows& cells, size_t cell, EventRow* row) {
   if (cells.is_null(0, cell)) return true;
