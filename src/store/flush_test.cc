@@ -89,8 +89,10 @@ TEST_F(FlushTest, HeadsOfManyStreamsCostMemoryOnlyUntilTheyAreFlushed) {
     ASSERT_TRUE(append(events).ok());
   }
   ASSERT_TRUE(flush().ok());
-  for (int wait = 0; wait < 1000 && store_->health().memory_bytes > 4 * kMiB; ++wait) pause();
-  EXPECT_LE(store_->health().memory_bytes, 4 * kMiB);
+  // A sixteenth of the budget may stay for heads that are known, and a little for the memory tier;
+  // all heads together would take about 18 MiB.
+  for (int wait = 0; wait < 1000 && store_->health().memory_bytes > 5 * kMiB; ++wait) pause();
+  EXPECT_LE(store_->health().memory_bytes, 5 * kMiB);
   // The next positions are right although their heads were forgotten meanwhile.
   ASSERT_TRUE(append({{"again", kDay, {}, name + "0"}}).ok());
   const SnapshotPtr snapshot = *store_->snapshot(space_);
