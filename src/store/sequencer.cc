@@ -378,13 +378,15 @@ Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* 
   if (!batch.has_column(ColumnId::kStream)) return positions;
   const StringColumn streams = batch.strings(ColumnId::kStream);
   // Every head is known before the first is changed, so that a failure changes nothing.
+  std::vector<std::string_view> names(streams.entries());
   std::vector<int64_t*> heads(streams.entries(), nullptr);
+  for (uint32_t entry = 0; entry < streams.entries(); ++entry) names[entry] = streams.entry(entry);
+  ns->stream_heads.find_all(names, ns->next_position + batch.rows(), heads);
   positions.assign(batch.rows(), kAbsentInt64);
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t*& head = heads[streams.entry_of(row)];
-    const std::string_view stream = streams[row];
-    if (head != nullptr || stream.empty()) continue;
-    FIRN_ASSIGN(head, find_head(ns, stream, batch.rows(), true));
+    if (head != nullptr || streams[row].empty()) continue;
+    FIRN_ASSIGN(head, find_head(ns, streams[row], batch.rows(), true));
   }
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t* head = heads[streams.entry_of(row)];
