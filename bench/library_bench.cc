@@ -158,8 +158,8 @@ class Payloads {
   std::atomic<size_t> turn_{0};
 };
 
-// The log alone with records of the same size, many producers waiting for theirs. It keeps them all,
-// as the store's log does meanwhile: nothing was flushed, so nothing may go.
+// The log alone with records of the same size, many producers waiting for theirs. It keeps them
+// all, as the store's log does meanwhile: nothing was flushed, so nothing may go.
 double run_bare_log(const std::string& directory, size_t producers, size_t batch,
                     size_t event_bytes, double seconds) {
   firn::WalOptions options;

@@ -36,7 +36,8 @@ class StreamHeads {
    public:
     int64_t* find(std::string_view stream, uint32_t hash);
     int64_t* insert(std::string_view stream, uint32_t hash, int64_t next_position);
-    // Two steps that bring into the cache what find() will read, the second a while after the first.
+    // Two steps that bring into the cache what find() will read, the second a while after the
+    // first.
     void prefetch_slot(uint32_t hash) const;
     void prefetch_stream(uint32_t hash) const;
     bool empty() const { return streams_.empty(); }
