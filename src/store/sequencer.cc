@@ -28,6 +28,13 @@ std::string_view ack_level_name(AckLevel level) {
   return "unknown";
 }
 
+std::optional<AckLevel> parse_ack_level(std::string_view name) {
+  for (const AckLevel level : {AckLevel::kFsync, AckLevel::kOs, AckLevel::kMemory}) {
+    if (name == ack_level_name(level)) return level;
+  }
+  return std::nullopt;
+}
+
 // One batch on its way through the log. Answers the client exactly once, at the latest when the log
 // is closed under it.
 struct Sequencer::Commit {
