@@ -132,8 +132,10 @@ void Sequencer::submit(NamespacePtr name_space, AppendRequest request, AppendCal
 std::vector<Sequencer::Pending> Sequencer::take_queue() {
   std::vector<Pending> taken;
   MutexLock lock(&mutex_);
-  // The log's last answer wakes us, see on_durable().
-  holds_queue_ = !queue_.empty() && outstanding_.load() != 0 && may_wait();
+  // The log's last answer wakes us, see on_durable(). Not when that would be the answer of the
+  // group after the next: then what waits here goes into the next one.
+  holds_queue_ =
+      !queue_.empty() && outstanding_.load() != 0 && may_wait() && !core_->wal->next_group_begun();
   if (holds_queue_) return taken;
   taken.swap(queue_);
   queued_rows_ = 0;
