@@ -29,6 +29,8 @@ struct EngineOptions {
   // A real directory for what does not fit into memory; created when needed. Empty: nothing spills,
   // a statement that needs more memory fails.
   std::string temp_directory;
+  // A statement ends with kNoSpace before less than this is free on that directory's disk.
+  uint64_t temp_reserve_bytes = 0;
 };
 
 // Lets another thread stop a statement. Thread rule: any thread, any number of times, before,
