@@ -96,6 +96,8 @@ TEST_F(ApiTest, AckLevels) {
               HasSubstr("\"ack\":\"os\""));
   EXPECT_THAT(post(in_default("events?ack=memory"), R"({"type":"a"})").body,
               HasSubstr("\"ack\":\"memory\""));
+  EXPECT_THAT(post(in_default("events"), R"({"type":"a"})", {.firn_ack = "os"}).body,
+              HasSubstr("\"ack\":\"os\""));
   EXPECT_EQ(post(in_default("events?ack=never"), R"({"type":"a"})").status, 400);
   EXPECT_THAT(post(in_default("events?acks=os"), R"({"type":"a"})").body, HasSubstr("'acks'"));
 }

@@ -47,7 +47,8 @@ class Awaited {
 
 // Header fields of a request.
 struct RequestFields {
-  std::string content_type{}, content_encoding{}, accept{}, last_event_id{}, firn_namespace{};
+  std::string content_type{}, content_encoding{}, accept{}, last_event_id{}, firn_namespace{},
+      firn_ack{};
 };
 
 class FaceTest : public ::testing::Test {
@@ -104,6 +105,7 @@ class FaceTest : public ::testing::Test {
     request->accept = options.accept;
     request->last_event_id = options.last_event_id;
     request->firn_namespace = options.firn_namespace;
+    request->firn_ack = options.firn_ack;
     return request;
   }
 
