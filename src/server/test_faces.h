@@ -77,6 +77,11 @@ class FaceTest : public ::testing::Test {
     // Nothing moves unless a test says so.
     options.tiers[0].keep_ns = 36'500 * kDayNs;
     options.tiers[1].keep_ns = 36'500 * kDayNs;
+    TierConfig lake;
+    lake.name = "lake";
+    lake.backend = "parquet";
+    lake.directory = directory_.file("lake");
+    options.exports = {lake};
     auto store = Store::open(posix_env(), options);
     ASSERT_TRUE(store.ok()) << store.status().to_string();
     auto engine = Engine::open(posix_env(), EngineOptions{});

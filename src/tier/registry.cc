@@ -78,6 +78,38 @@ Result<std::unique_ptr<Tier>> make_parquet_tier(Env* env, const TierConfig& conf
   return open_parquet_tier(env, options, std::move(objects));
 }
 
+Status validate_policy(const TierConfig& config, const std::string& whose, DurationNs keep,
+                       DurationNs compress_after) {
+  if (keep <= 0) return refuse(config, whose + "keep must be positive");
+  if (compress_after <= 0) return refuse(config, whose + "compress_after must be positive");
+  if (compress_after == INT64_MAX || compress_after < keep) return Status();
+  return refuse(config, whose + "compress_after " + format_duration(compress_after) +
+                            " is not before keep " + format_duration(keep) +
+                            ", so nothing would ever be compressed");
+}
+
+Status validate_policies(const TierConfig& config) {
+  bool compresses = config.compress_after_ns != INT64_MAX;
+  bool is_bounded = config.max_bytes != 0;
+  for (const auto& [dataset, policy] : config.datasets) {
+    compresses = compresses || policy.compress_after_ns.has_value();
+    is_bounded = is_bounded || policy.max_bytes.has_value();
+  }
+  const bool in_memory = config.backend == "memory";
+  if (in_memory && compresses) {
+    return refuse(config, "compress_after does not apply to backend memory");
+  }
+  if (in_memory && is_bounded) {
+    return refuse(config, "backend memory has max_memory, not max_bytes");
+  }
+  FIRN_TRY(validate_policy(config, "", config.keep_ns, config.compress_after_ns));
+  for (const auto& [dataset, policy] : config.datasets) {
+    FIRN_TRY(validate_policy(config, std::string(dataset_name(dataset)) + ": ",
+                             keep_of(config, dataset), compress_after_of(config, dataset)));
+  }
+  return Status();
+}
+
 PostgresTierOptions postgres_options(const TierConfig& config) {
   PostgresTierOptions options;
   options.name = config.name;
@@ -91,6 +123,18 @@ PostgresTierOptions postgres_options(const TierConfig& config) {
 
 }  // namespace
 
+DurationNs keep_of(const TierConfig& config, Dataset dataset) {
+  const auto found = config.datasets.find(dataset);
+  return found == config.datasets.end() ? config.keep_ns
+                                        : found->second.keep_ns.value_or(config.keep_ns);
+}
+
+DurationNs compress_after_of(const TierConfig& config, Dataset dataset) {
+  const auto found = config.datasets.find(dataset);
+  if (found == config.datasets.end()) return config.compress_after_ns;
+  return found->second.compress_after_ns.value_or(config.compress_after_ns);
+}
+
 std::vector<std::string> tier_backends() { return {"memory", "sqlite", "parquet", "postgres"}; }
 
 Status validate_tier(const TierConfig& config) {
@@ -102,7 +146,7 @@ Status validate_tier(const TierConfig& config) {
     return refuse(config, "backend '" + config.backend +
                               "' is not known; write memory, sqlite, parquet or postgres");
   }
-  if (config.keep_ns <= 0) return refuse(config, "keep must be positive");
+  FIRN_TRY(validate_policies(config));
   const bool has_directory = !memory && !postgres;
   if (has_directory == config.directory.empty()) {
     return refuse(config, has_directory ? "a directory is needed"
