@@ -1,5 +1,6 @@
 #include "server/api_face.h"
 
+#include "server/eventodb_face.h"
 #include "wire/gzip.h"
 #include "wire/json_text.h"
 
@@ -12,6 +13,8 @@ Face api_face(Services* services) {
   add_sql_routes(services, &face);
   add_namespace_routes(services, &face);
   add_chunk_routes(services, &face);
+  add_import_api_route(services, &face);
+  add_export_api_route(services, &face);
   return face;
 }
 
