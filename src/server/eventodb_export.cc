@@ -110,14 +110,13 @@ Result<EventQuery> parse_export(const QueryParameters& parameters) {
 
 Result<HttpResponse> begin_export(Services* services, const EventodbCaller& caller,
                                   const HttpRequestPtr& request, const EventQuery& query) {
-  FIRN_ASSIGN(
-      MemoryBudget::Share memory,
-      take_memory(services, *request, services->answer_memory.get(), kExportMemoryBytes));
+  FIRN_ASSIGN(MemoryBudget::Share memory,
+              take_memory(services, *request, services->answer_memory.get(), kExportMemoryBytes));
   FIRN_ASSIGN(SnapshotPtr snapshot, caller.open->store->snapshot(caller.info->id));
   HttpResponse response;
   response.content_type = "application/x-ndjson";
-  response.stream = std::make_unique<ExportStream>(std::make_shared<Export>(
-      services, request, std::move(snapshot), query, std::move(memory)));
+  response.stream = std::make_unique<ExportStream>(
+      std::make_shared<Export>(services, request, std::move(snapshot), query, std::move(memory)));
   return response;
 }
 
@@ -129,11 +128,12 @@ void export_messages(Services* services, const EventodbCaller& caller,
   Result<EventQuery> query = parse_export(*parameters);
   if (!query.ok()) return respond(error(query.status()));
   query->bytes_max = kExportPageBytes;
-  run_query(services, request, respond,
-            [services, request, caller, error, query = std::move(*query)]() -> Result<HttpResponse> {
-              Result<HttpResponse> begun = begin_export(services, caller, request, query);
-              return begun.ok() ? std::move(begun) : error(begun.status());
-            });
+  run_query(
+      services, request, respond,
+      [services, request, caller, error, query = std::move(*query)]() -> Result<HttpResponse> {
+        Result<HttpResponse> begun = begin_export(services, caller, request, query);
+        return begun.ok() ? std::move(begun) : error(begun.status());
+      });
 }
 
 }  // namespace

@@ -38,8 +38,9 @@ class WholeBody final : public BodySource {
 };
 
 struct ImportOptions {
-  bool force = false;   // the namespace is emptied when the first step is known to be well-formed
-  bool resume = false;  // records that are stored already, under their id and place, are passed over
+  bool force = false;  // the namespace is emptied when the first step is known to be well-formed
+  bool resume =
+      false;  // records that are stored already, under their id and place, are passed over
 };
 
 // No stream ever has it: what expects it is stored only if it was stored before, by its ids.

@@ -36,16 +36,15 @@ Status answer_call(const RpcCallPtr& rpc, std::string_view name, SubscriptionMet
     }));
   }
   const Responder respond = rpc->respond;
-  run_query_and_answer(rpc->services, rpc->request, respond,
-                       [call = std::move(call), method, respond] {
-                         method(call, [respond](Result<std::string> body,
-                                                MemoryBudget::Share share) {
-                           if (!body.ok()) return respond(encode_failure(body.status()));
-                           HttpResponse response = json_response(std::move(*body) + "\n");
-                           response.memory = std::move(share);
-                           respond(std::move(response));
-                         });
-                       });
+  run_query_and_answer(
+      rpc->services, rpc->request, respond, [call = std::move(call), method, respond] {
+        method(call, [respond](Result<std::string> body, MemoryBudget::Share share) {
+          if (!body.ok()) return respond(encode_failure(body.status()));
+          HttpResponse response = json_response(std::move(*body) + "\n");
+          response.memory = std::move(share);
+          respond(std::move(response));
+        });
+      });
   return Status();
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint64_t kParkedMax = 1000;  // in one answer
 // Rows of a receive(), old and new, twice while they are found, and their text.
-constexpr uint64_t kReceiveMemoryBytes = 24 * kMiB;
+constexpr uint64_t kReceiveMemoryBytes = 8 * kMiB;
 
 Status read_positions(std::string_view json, std::vector<Position>* positions) {
   StringPool pool;
@@ -60,9 +60,9 @@ Result<bool> read_flag(std::string_view json, std::string_view name) {
 Result<bool> set_setting(std::string_view name, std::string_view json,
                          SubscriptionOptions* options) {
   SubscriptionSettings& settings = options->settings;
-  for (const auto& [known, number] :
-       {std::pair("consumers", &settings.consumers), std::pair("in_flight_max", &settings.in_flight_max),
-        std::pair("attempts_max", &settings.attempts_max)}) {
+  for (const auto& [known, number] : {std::pair("consumers", &settings.consumers),
+                                      std::pair("in_flight_max", &settings.in_flight_max),
+                                      std::pair("attempts_max", &settings.attempts_max)}) {
     if (name != known) continue;
     FIRN_ASSIGN(const uint64_t count, read_count(json, name, UINT32_MAX));
     *number = static_cast<uint32_t>(count);
@@ -92,8 +92,7 @@ Result<bool> set_setting(std::string_view name, std::string_view json,
     FIRN_ASSIGN(options->has_settings, read_flag(json, name));
     return true;
   }
-  settings.source =
-      name == "stream" ? SubscriptionSource::kStream : SubscriptionSource::kCategory;
+  settings.source = name == "stream" ? SubscriptionSource::kStream : SubscriptionSource::kCategory;
   FIRN_ASSIGN(settings.of, json_text(json, name));
   return true;
 }
@@ -167,9 +166,9 @@ Result<std::string> remove(const SubscriptionCall& call) {
 }
 
 Result<std::string> list(const SubscriptionCall& call) {
-  FIRN_ASSIGN(const std::vector<SubscriptionInfo> infos,
-              call.open->subscriptions->list(call.name_space,
-                                             make_guard(call.services, call.request)));
+  FIRN_ASSIGN(
+      const std::vector<SubscriptionInfo> infos,
+      call.open->subscriptions->list(call.name_space, make_guard(call.services, call.request)));
   std::string body = "{\"subscriptions\":[";
   for (const SubscriptionInfo& info : infos) {
     if (!body.ends_with('[')) body.push_back(',');
@@ -212,9 +211,8 @@ void append_given(const GivenMessage& message, std::string* out) {
 }
 
 void receive(const SubscriptionCall& call, const SubscriptionAnswer& answer) {
-  Result<MemoryBudget::Share> share =
-      take_memory(call.services, *call.request, call.services->answer_memory.get(),
-                  kReceiveMemoryBytes);
+  Result<MemoryBudget::Share> share = take_memory(
+      call.services, *call.request, call.services->answer_memory.get(), kReceiveMemoryBytes);
   if (!share.ok()) return answer(share.status(), {});
   const auto member = member_of(call);
   if (!member.ok()) return answer(member.status(), {});
@@ -264,9 +262,8 @@ void answer_durably(const char* name, const SubscriptionCall& call,
     object.close();
     answer(std::move(body), {});
   };
-  const uint64_t count = change(member->get(), [finish](const Status& status) {
-    finish(std::nullopt, status);
-  });
+  const uint64_t count =
+      change(member->get(), [finish](const Status& status) { finish(std::nullopt, status); });
   finish(count, std::nullopt);
 }
 
@@ -337,9 +334,15 @@ Status read_subscription_options(std::string_view json, SubscriptionOptions* opt
 
 SubscriptionMethod find_subscription_method(std::string_view name) {
   constexpr std::pair<std::string_view, SubscriptionMethod> kMethods[] = {
-      {"create", at_once<create>}, {"list", at_once<list>},     {"info", at_once<describe>},
-      {"delete", at_once<remove>}, {"receive", receive},        {"ack", acknowledge},
-      {"nack", fail},              {"parked", at_once<parked>}, {"replay", replay},
+      {"create", at_once<create>},
+      {"list", at_once<list>},
+      {"info", at_once<describe>},
+      {"delete", at_once<remove>},
+      {"receive", receive},
+      {"ack", acknowledge},
+      {"nack", fail},
+      {"parked", at_once<parked>},
+      {"replay", replay},
       {"discard", discard},
   };
   for (const auto& [known, method] : kMethods) {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "server/services.h"
 #include "server/http_types.h"
+#include "server/services.h"
 #include "views/subscriptions/subscriptions.h"
 
 // What can be done with durable subscriptions (docs/subscriptions.md), for the API and EventoDB's

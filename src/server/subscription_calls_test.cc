@@ -27,8 +27,9 @@ class SubscriptionCallsTest : public EventodbTest {
 };
 
 TEST_F(SubscriptionCallsTest, TheApiGivesOutAndTakesAnswers) {
-  EXPECT_THAT(good(put(kPlace + "/billing", R"({"category":"order","retry_min":"0s","retry_max":"0s"})")),
-              StartsWith(R"({"name":"billing","category":"order","from":1,"consumers":1,)"));
+  EXPECT_THAT(
+      good(put(kPlace + "/billing", R"({"category":"order","retry_min":"0s","retry_max":"0s"})")),
+      StartsWith(R"({"name":"billing","category":"order","from":1,"consumers":1,)"));
   write("order-1");
   write("other-1");
   write("order-2");

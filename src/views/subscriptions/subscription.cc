@@ -67,8 +67,8 @@ std::string_view subscription_source_name(SubscriptionSource source) {
 
 Status check_subscription_name(std::string_view name) {
   const bool good = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
   if (good && !name.empty() && name.size() <= kSubscriptionNameBytes) return Status();
   return invalid_argument("a subscription's name must be 1 to " +

@@ -9,7 +9,7 @@ namespace firn {
 
 namespace {
 
-constexpr uint64_t kReceiveBytes = 4 * kMiB;  // of new messages; more than any single one has
+constexpr uint64_t kReceiveBytes = 2 * kMiB;  // of new messages; more than any single one has
 constexpr size_t kReasonBytes = 512;
 static_assert(kReceiveBytes > kLimits.event_bytes);
 
@@ -52,8 +52,8 @@ bool SubscriptionMember::fail_one(Pending* pending, const std::string& reason, b
   pending->given_out = false;
   ++version_;
   if (park || pending->attempts >= settings_.attempts_max) {
-    parking_.push_back({pending->position, pending->attempts, reason.substr(0, kReasonBytes),
-                        place_.env->now()});
+    parking_.push_back(
+        {pending->position, pending->attempts, reason.substr(0, kReasonBytes), place_.env->now()});
     ++base_.parked_end;
     return true;
   }

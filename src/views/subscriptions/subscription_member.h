@@ -47,10 +47,10 @@ class SubscriptionMember : public std::enable_shared_from_this<SubscriptionMembe
   };
   SubscriptionMember(Place place, SubscriptionSettings settings, SubscriptionState state);
 
-  // At most `max` messages: those to be tried again first, then new ones; some 4 MiB of each. Fewer,
-  // or none, when there are no more now, or so many are given out as may be. Fails as reads do.
-  Result<std::vector<GivenMessage>> receive(uint32_t max, const QueryGuard& guard)
-      EXCLUDES(mutex_);
+  // At most `max` messages: those to be tried again first, then new ones; some 2 MiB of each.
+  // Fewer, or none, when there are no more now, or so many are given out as may be. Fails as reads
+  // do.
+  Result<std::vector<GivenMessage>> receive(uint32_t max, const QueryGuard& guard) EXCLUDES(mutex_);
   // Both pass over what is not given out, and tell how many were.
   uint32_t acknowledge(const std::vector<Position>& positions, SubscriptionDone done)
       EXCLUDES(mutex_);
@@ -59,8 +59,8 @@ class SubscriptionMember : public std::enable_shared_from_this<SubscriptionMembe
 
   // Parked messages, oldest first, without the first `skip`. Those whose parking is being stored
   // are left out.
-  Result<std::vector<ParkedMessage>> parked(uint64_t skip, uint32_t limit,
-                                            const QueryGuard& guard) EXCLUDES(mutex_);
+  Result<std::vector<ParkedMessage>> parked(uint64_t skip, uint32_t limit, const QueryGuard& guard)
+      EXCLUDES(mutex_);
   // The oldest parked messages are given out anew, or forgotten. Tell how many.
   uint64_t replay(uint64_t limit, SubscriptionDone done) EXCLUDES(mutex_);
   uint64_t discard(uint64_t limit, SubscriptionDone done) EXCLUDES(mutex_);
@@ -111,11 +111,11 @@ class SubscriptionMember : public std::enable_shared_from_this<SubscriptionMembe
   const SubscriptionSettings settings_;
 
   Mutex mutex_;
-  SubscriptionState base_ GUARDED_BY(mutex_);           // all but `pending`
-  std::vector<Pending> pending_ GUARDED_BY(mutex_);     // ascending
+  SubscriptionState base_ GUARDED_BY(mutex_);              // all but `pending`
+  std::vector<Pending> pending_ GUARDED_BY(mutex_);        // ascending
   std::vector<ParkedMessage> parking_ GUARDED_BY(mutex_);  // parked, not stored as such yet
-  bool reading_ GUARDED_BY(mutex_) = false;             // a receive() reads new messages
-  uint64_t version_ GUARDED_BY(mutex_) = 0;             // of the state in memory
+  bool reading_ GUARDED_BY(mutex_) = false;                // a receive() reads new messages
+  uint64_t version_ GUARDED_BY(mutex_) = 0;                // of the state in memory
   uint64_t durable_version_ GUARDED_BY(mutex_) = 0;
   bool storing_ GUARDED_BY(mutex_) = false;
   std::vector<Waiter> waiters_ GUARDED_BY(mutex_);

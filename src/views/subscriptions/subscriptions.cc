@@ -113,16 +113,16 @@ Status Subscriptions::create(NamespaceId name_space, const std::string& name,
       return too_large("the namespace has " + std::to_string(kSubscriptionsMax) +
                        " subscriptions, the limit; delete one first");
     }
-    const Status status = append(subscription_stream(name_space, name), kCreated, settings,
-                                 stored.generation);
+    const Status status =
+        append(subscription_stream(name_space, name), kCreated, settings, stored.generation);
     if (status.code() != StatusCode::kConflict) return status;
   }
 }
 
 Status Subscriptions::remove(NamespaceId name_space, const std::string& name) {
   FIRN_ASSIGN(const Stored stored, load_existing(name_space, name));
-  const Status status = append(subscription_stream(name_space, name), kDeleted, stored.settings,
-                               stored.generation);
+  const Status status =
+      append(subscription_stream(name_space, name), kDeleted, stored.settings, stored.generation);
   if (status.code() == StatusCode::kConflict) return no_such_subscription(name);
   FIRN_TRY(status);
   MutexLock lock(&mutex_);
@@ -214,8 +214,8 @@ Result<std::shared_ptr<SubscriptionMember>> Subscriptions::member(NamespaceId na
   MutexLock lock(&mutex_);
   std::shared_ptr<SubscriptionMember>& entry = members_[key];
   if (entry == nullptr) {
-    entry = std::make_shared<SubscriptionMember>(std::move(place), stored.settings,
-                                                 std::move(state));
+    entry =
+        std::make_shared<SubscriptionMember>(std::move(place), stored.settings, std::move(state));
   }
   return entry;
 }

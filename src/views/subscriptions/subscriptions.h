@@ -16,8 +16,8 @@ struct SubscriptionInfo {
   std::vector<SubscriptionProgress> members;  // only from describe()
 };
 
-// The durable subscriptions of a store (docs/subscriptions.md). Everything may read from disk, so it
-// is not for threads that must not wait. Thread rule: any thread. The store must outlive it.
+// The durable subscriptions of a store (docs/subscriptions.md). Everything may read from disk, so
+// it is not for threads that must not wait. Thread rule: any thread. The store must outlive it.
 class Subscriptions {
  public:
   Subscriptions(Env* env, Store* store) : env_(env), store_(store) {}

@@ -81,9 +81,8 @@ class SubscriptionsTest : public testing::Test {
     return count;
   }
   uint64_t acknowledge(const std::vector<Position>& positions) {
-    return durably([&](SubscriptionDone done) {
-      return member()->acknowledge(positions, std::move(done));
-    });
+    return durably(
+        [&](SubscriptionDone done) { return member()->acknowledge(positions, std::move(done)); });
   }
   uint64_t fail(const std::vector<Position>& positions, bool park = false) {
     return durably([&](SubscriptionDone done) {
@@ -217,8 +216,8 @@ TEST_F(SubscriptionsTest, ParkedMessagesAreGivenOutAnew) {
   receive();
   EXPECT_EQ(fail({1, 2, 3}, true), 3u);
   EXPECT_EQ(member()->progress()->parked, 3u);
-  const uint64_t replayed = durably(
-      [&](SubscriptionDone done) { return member()->replay(2, std::move(done)); });
+  const uint64_t replayed =
+      durably([&](SubscriptionDone done) { return member()->replay(2, std::move(done)); });
   EXPECT_EQ(replayed, 2u);
   open();
   EXPECT_THAT(receive(), ElementsAre("1/1", "2/1"));
