@@ -128,6 +128,9 @@ class Database {
   Status move_to_cold(std::string_view name_space);
 
  private:
+  friend class Streams;               // firn/streams.h
+  friend class DurableSubscriptions;  // firn/subscriptions.h
+  friend class StreamFollower;
   struct Parts;
   explicit Database(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

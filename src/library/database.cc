@@ -1,11 +1,8 @@
 #include <firn/database.h>
 
-#include "base/mutex.h"
-#include "engine/engine.h"
 #include "env/env.h"
-#include "query/query.h"
+#include "library/database_parts.h"
 #include "query/sql.h"
-#include "store/store.h"
 
 namespace firn {
 
@@ -80,30 +77,6 @@ Result<AppendRequest> make_request(Store* store, std::span<const Event> events, 
   }
   request.batch = builder.finish();
   return request;
-}
-
-StoredEvent stored_event(const EventRef& ref) {
-  const EventRow row = event_row(*ref.batch, ref.row);
-  StoredEvent event;
-  event.position = ref.batch->position(ref.row);
-  if (row.stream_position != kAbsentInt64) event.stream_position = row.stream_position;
-  event.time_ns = row.time;
-  event.id = row.id.to_uuid();
-  event.type = row.type;
-  event.source = row.source;
-  event.subject = row.subject;
-  event.severity = row.severity;
-  event.stream = row.stream;
-  event.correlation_id = row.correlation_id;
-  if (!row.trace_id.is_zero()) event.trace_id = row.trace_id.to_hex();
-  const ByteView span(reinterpret_cast<const char*>(row.span_id.data()), row.span_id.size());
-  if (row.span_id != std::array<uint8_t, 8>{}) event.span_id = hex_encode(span);
-  if (!row.parent_id.is_zero()) event.parent_id = row.parent_id.to_uuid();
-  if (row.duration != kAbsentInt64) event.duration_ns = row.duration;
-  event.data = row.data;
-  event.metadata = row.metadata;
-  event.context = row.context;
-  return event;
 }
 
 Predicate any_of(ColumnId column, std::vector<std::string> texts) {
@@ -222,27 +195,29 @@ ChunkAction action_of(ChunkWork work) {
 
 }  // namespace
 
-struct Database::Parts {
-  std::unique_ptr<Store> store;
-  Mutex mutex;
-  std::unique_ptr<Engine> engine GUARDED_BY(mutex);  // opened with the first SQL statement
-
-  Result<NamespaceId> namespace_id(std::string_view name) {
-    FIRN_ASSIGN(const NamespaceInfo info, store->find_namespace(name));
-    return info.id;
-  }
-  Result<SnapshotPtr> snapshot(std::string_view name) {
-    FIRN_ASSIGN(const NamespaceId id, namespace_id(name));
-    return store->snapshot(id);
-  }
-  Status command(std::string_view name, ChunkAction action) {
-    FIRN_ASSIGN(const NamespaceId id, namespace_id(name));
-    ChunkCommand command;
-    command.action = action;
-    command.namespace_id = id;
-    return store->command_and_wait(std::move(command)).status;
-  }
-};
+StoredEvent stored_event(const EventRef& ref) {
+  const EventRow row = event_row(*ref.batch, ref.row);
+  StoredEvent event;
+  event.position = ref.batch->position(ref.row);
+  if (row.stream_position != kAbsentInt64) event.stream_position = row.stream_position;
+  event.time_ns = row.time;
+  event.id = row.id.to_uuid();
+  event.type = row.type;
+  event.source = row.source;
+  event.subject = row.subject;
+  event.severity = row.severity;
+  event.stream = row.stream;
+  event.correlation_id = row.correlation_id;
+  if (!row.trace_id.is_zero()) event.trace_id = row.trace_id.to_hex();
+  const ByteView span(reinterpret_cast<const char*>(row.span_id.data()), row.span_id.size());
+  if (row.span_id != std::array<uint8_t, 8>{}) event.span_id = hex_encode(span);
+  if (!row.parent_id.is_zero()) event.parent_id = row.parent_id.to_uuid();
+  if (row.duration != kAbsentInt64) event.duration_ns = row.duration;
+  event.data = row.data;
+  event.metadata = row.metadata;
+  event.context = row.context;
+  return event;
+}
 
 Database::Database(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Database::~Database() = default;
@@ -259,6 +234,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
     store_options.exports = {destination};
   }
   FIRN_ASSIGN(parts->store, Store::open(posix_env(), std::move(store_options)));
+  parts->subscriptions = std::make_unique<Subscriptions>(posix_env(), parts->store.get());
   return std::unique_ptr<Database>(new Database(std::move(parts)));
 }
 

@@ -33,6 +33,10 @@ add_test(NAME order_check_test
   COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/order_check_test.py")
 set_tests_properties(order_check_test PROPERTIES LABELS rig TIMEOUT 60)
 
+add_test(NAME history_rig_test
+  COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/history_rig_test.py")
+set_tests_properties(history_rig_test PROPERTIES LABELS rig TIMEOUT 60)
+
 firn_rig(kill_rig_15 kill_rig.py --cycles 15)
 firn_rig(kill_rig_1000 kill_rig.py SLOW --cycles 1000)
 firn_rig(kill_rig_rocksdb_5 kill_rig.py WAL rocksdb --cycles 5)
@@ -53,6 +57,9 @@ firn_rig(order_rig_5 order_rig.py SLOW --cycles 5 --seconds 60)
 
 firn_rig(retry_rig_60 retry_rig.py --requests 60)
 firn_rig(retry_rig_20000 retry_rig.py SLOW TIMEOUT 7200 --cycles 5 --requests 4000)
+
+firn_rig(history_rig_10000 history_rig.py --operations 10000 --seconds 60)
+firn_rig(history_rig_1000000 history_rig.py SLOW TIMEOUT 10800 --operations 1000000 --seconds 9000)
 
 firn_rig(enospc_rig_3 enospc_rig.py --cycles 3)
 firn_rig(enospc_rig_50 enospc_rig.py SLOW TIMEOUT 7200 --cycles 50)
