@@ -95,6 +95,8 @@ duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env, const EngineOp
 // scan_function.cc: the table functions firn_scan('<event table>') and firn_values('<value
 // table>').
 void register_scan_functions(duckdb::DatabaseInstance& database);
+// firn_attribute(data, metadata, context, key), which users may call, too.
+void register_attribute_function(duckdb::DatabaseInstance& database);
 
 // sql_guard.cc: parses and checks what a user wrote, and puts the parameters in their places. The
 // result is one statement that only reads, from nothing but the session's tables.

@@ -165,6 +165,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& opti
     instance->database = std::make_unique<duckdb::DuckDB>(nullptr, &config);
     auto& database = *instance->database->instance;
     register_scan_functions(database);
+    register_attribute_function(database);
     {
       duckdb::Connection connection(*instance->database);
       auto set = connection.Query("SET GLOBAL TimeZone = 'UTC'");

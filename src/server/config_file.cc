@@ -200,22 +200,29 @@ Status read_tier_number(const std::string& name, const YAML::Node& value, TierCo
   return Status();
 }
 
+Status read_names(const std::string& name, const YAML::Node& value, const std::string& tier,
+                  std::vector<std::string>* names) {
+  if (!value.IsSequence()) return refuse_tier(value, tier, name + " must be a list");
+  for (const auto& key : value) {
+    if (!key.IsScalar()) return refuse_tier(key, tier, name + " must be a list of names");
+    names->push_back(key.Scalar());
+  }
+  return Status();
+}
+
 Status read_tier_member(const std::string& name, const YAML::Node& value, TierConfig* tier) {
   static const std::vector<std::string> kKnown = {
       "name",      "backend",  "keep",           "max_memory",
       "directory", "url",      "layout",         "promoted_attributes",
       "region",    "endpoint", "path_style",     "credentials",
       "profile",   "ca_file",  "cache",          "dsn",
-      "schema",    "datasets", "compress_after", "max_bytes"};
+      "schema",    "datasets", "compress_after", "max_bytes",
+      "columns"};
   if (name == "datasets") return read_datasets(value, tier);
   if (name == "promoted_attributes") {
-    if (!value.IsSequence()) return refuse_tier(value, tier->name, name + " must be a list");
-    for (const auto& key : value) {
-      if (!key.IsScalar()) return refuse_tier(key, tier->name, name + " must be a list of names");
-      tier->promoted_attributes.push_back(key.Scalar());
-    }
-    return Status();
+    return read_names(name, value, tier->name, &tier->promoted_attributes);
   }
+  if (name == "columns") return read_names(name, value, tier->name, &tier->columns);
   if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
     const auto nearest = nearest_name(name, kKnown);
     return refuse_tier(value, tier->name,
@@ -306,7 +313,20 @@ Result<std::vector<TierConfig>> parse_tiers(std::string_view text) {
 
 namespace {
 
-void append_place(const TierConfig& tier, JsonObjectWriter* object) {
+void append_names(const char* member, const std::vector<std::string>& names,
+                  JsonObjectWriter* object, std::string* out) {
+  if (names.empty()) return;
+  object->member(member);
+  out->push_back('[');
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    append_json_string(names[i], out);
+  }
+  out->push_back(']');
+}
+
+// What says where and how a parquet tier keeps its files.
+void append_place(const TierConfig& tier, JsonObjectWriter* object, std::string* out) {
   if (!tier.url.empty()) object->text("url", tier.url);
   if (!tier.directory.empty()) object->text("directory", tier.directory);
   S3Settings s3 = tier.s3;
@@ -314,6 +334,7 @@ void append_place(const TierConfig& tier, JsonObjectWriter* object) {
     if (const std::string* text = s3_text(name, &s3); !text->empty()) object->text(name, *text);
   }
   if (s3.cache_bytes != 0) object->text("cache", std::to_string(s3.cache_bytes));
+  append_names("columns", tier.columns, object, out);
 }
 
 void append_policies(const TierConfig& tier, JsonObjectWriter* object, std::string* out) {
@@ -345,7 +366,7 @@ std::string format_exports(const std::vector<TierConfig>& exports) {
     if (out.size() > 1) out.push_back(',');
     JsonObjectWriter object(&out);
     object.text("name", target.name);
-    append_place(target, &object);
+    append_place(target, &object, &out);
     object.close();
   }
   return out + "]";
@@ -363,19 +384,11 @@ std::string format_tiers(const std::vector<TierConfig>& tiers) {
       object.text("max_memory", std::to_string(tier.max_memory_bytes));
     }
     append_policies(tier, &object, &out);
-    append_place(tier, &object);
+    append_place(tier, &object, &out);
     if (!tier.dsn.empty()) object.text("dsn", mask_postgres_dsn(tier.dsn));
     if (!tier.schema.empty()) object.text("schema", tier.schema);
     if (!tier.layout.empty()) object.text("layout", tier.layout);
-    if (!tier.promoted_attributes.empty()) {
-      object.member("promoted_attributes");
-      out.push_back('[');
-      for (size_t i = 0; i < tier.promoted_attributes.size(); ++i) {
-        if (i > 0) out.push_back(',');
-        append_json_string(tier.promoted_attributes[i], &out);
-      }
-      out.push_back(']');
-    }
+    append_names("promoted_attributes", tier.promoted_attributes, &object, &out);
     object.close();
   }
   out.push_back(']');

@@ -195,7 +195,7 @@ TEST_F(ConfigTest, PoliciesAndDestinationsAreReadAndPrintedTheSame) {
       "     max_bytes: 1GiB}}}\n"
       "  - {name: cold, backend: parquet, directory: c}\n"
       "exports:\n"
-      "  - {name: lake, url: 'file:/lake'}\n"
+      "  - {name: lake, url: 'file:/lake', columns: [host, 'n:integer']}\n"
       "  - {name: sea, url: 's3://bucket/sea', region: eu-central-1}\n"
       "drop_oldest_below_free: 5GiB\n");
   ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
@@ -214,6 +214,8 @@ TEST_F(ConfigTest, PoliciesAndDestinationsAreReadAndPrintedTheSame) {
   ASSERT_TRUE(exports.ok()) << exports.status().to_string();
   ASSERT_EQ(exports->size(), 2u);
   EXPECT_EQ((*exports)[0].directory, "/lake");
+  EXPECT_EQ((*exports)[0].columns, store.exports[0].columns);
+  EXPECT_EQ((*exports)[0].columns.size(), 2u);
   EXPECT_EQ((*exports)[1].url, "s3://bucket/sea");
   EXPECT_EQ((*exports)[1].directory, "exports/sea");
   EXPECT_EQ((*exports)[1].s3, store.exports[1].s3);

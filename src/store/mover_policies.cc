@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "base/mutant.h"
 #include "base/size.h"

@@ -208,14 +208,19 @@ Status Mover::export_chunk(const ChunkRecordPtr& open_record, Tier* destination)
   FIRN_TRY(seal_chunk(&record));
   Tier* source = core_->find_tier(record->tier);
   FIRN_TRY(check_complete(source, *record));
-  const Result<ChunkStats> present = destination->verify(record->key);
-  if (present.ok()) {
-    FIRN_TRY(check_beginning(source, *record, *present, std::string(destination->name())));
-  } else if (present.status().code() != StatusCode::kNotFound) {
-    return present.status();
+  Result<ChunkStats> present = destination->verify(record->key);
+  const bool is_absent = present.status().code() == StatusCode::kNotFound;
+  if (!is_absent) FIRN_TRY(present.status());
+  const bool is_there = !is_absent && present->watermark == record->stats.watermark &&
+                        present->rows == record->stats.rows &&
+                        present->checksum == record->stats.checksum;
+  if (!is_there) {
+    if (!is_absent) {
+      FIRN_TRY(check_beginning(source, *record, *present, std::string(destination->name())));
+    }
+    FIRN_TRY(copy_chunk(*record, destination, record->key).status());
+    FIRN_TRY(finish_copy(destination, record->key, record->stats).status());
   }
-  FIRN_TRY(copy_chunk(*record, destination, record->key).status());
-  FIRN_TRY(finish_copy(destination, record->key, record->stats).status());
   ChunkRecord exported = *record;
   exported.exported_at = core_->env->now();
   return commit_changed(std::move(exported), &record);

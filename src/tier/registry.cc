@@ -1,5 +1,7 @@
 #include "tier/registry.h"
 
+#include <set>
+
 #include "base/size.h"
 #include "tier/blocks/block_format.h"
 #include "tier/memory/memory_tier.h"
@@ -48,6 +50,27 @@ Result<S3Options> s3_options(const TierConfig& config) {
   return options;
 }
 
+Result<std::vector<AttributeColumn>> attribute_columns(const TierConfig& config) {
+  std::vector<AttributeColumn> columns;
+  std::set<std::string> names;
+  for (const std::string& item : config.columns) {
+    auto column = parse_attribute_column(item);
+    if (!column.ok()) return refuse(config, std::string(column.status().message()));
+    if (!names.insert(column->name).second) {
+      return refuse(config, "two of its columns would be named '" + column->name + "'");
+    }
+    columns.push_back(std::move(*column));
+  }
+  if (columns.size() <= kPromotedAttributesMax) return columns;
+  return refuse(config, "more than " + std::to_string(kPromotedAttributesMax) + " columns");
+}
+
+Status validate_columns(const TierConfig& config) {
+  if (config.backend == "parquet") return attribute_columns(config).status();
+  if (config.columns.empty()) return Status();
+  return refuse(config, "columns only applies to backend parquet");
+}
+
 Status validate_url(const TierConfig& config) {
   if (config.url.empty()) {
     return config.s3 == S3Settings{} ? Status()
@@ -63,6 +86,7 @@ Result<std::unique_ptr<Tier>> make_parquet_tier(Env* env, const TierConfig& conf
   options.name = config.name;
   options.directory = config.directory;
   options.memory_bytes = config.work_memory_bytes;
+  FIRN_ASSIGN(options.attributes, attribute_columns(config));
   // Each thread holds a row group of its own.
   if (options.memory_bytes < kMemoryForThreads) options.threads = 1;
   if (config.url.empty()) return open_parquet_tier(env, options);
@@ -175,6 +199,7 @@ Status validate_tier(const TierConfig& config) {
                   "more than " + std::to_string(kPromotedAttributesMax) + " promoted_attributes");
   }
   if (postgres) FIRN_TRY(check_postgres_options(postgres_options(config)));
+  FIRN_TRY(validate_columns(config));
   return validate_url(config);
 }
 

@@ -55,6 +55,8 @@ struct TierConfig {
   // sqlite, postgres: attributes with an index of their own, see attribute_of() for what a key
   // names.
   std::vector<std::string> promoted_attributes = {};
+  // parquet: attributes that get a column of their own, see parse_attribute_column().
+  std::vector<std::string> columns = {};
   std::string url = {};       // parquet: "s3://bucket/prefix" when chunks are objects
   S3Settings s3 = {};         // with a url
   std::string dsn = {};       // postgres: connection string
