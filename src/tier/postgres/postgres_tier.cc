@@ -209,7 +209,9 @@ Status PostgresTier::write_chunk(PostgresConnection* connection, std::span<const
   if (stored) {
     *chunk = std::move(*stored);
   } else {
-    chunk->layout = pool_->options().layout;
+    // Plain tables are for events.
+    chunk->layout =
+        chunk->key.dataset == Dataset::kEvents ? pool_->options().layout : PostgresLayout::kBlocks;
     chunk->counts.attributes = pool_->options().promoted_attributes;
     FIRN_TRY(create_chunk(connection, *pool_, chunk));
   }

@@ -114,7 +114,9 @@ Result<ChunkStats> SqliteTier::write_file(ChunkFile* file, std::span<const Batch
   FIRN_ASSIGN(std::optional<ChunkMeta> meta, load_meta(db, file->key()));
   if (!meta) {
     meta.emplace();
-    meta->layout = options_.layout;
+    // Plain tables are for events.
+    const bool are_events = file->key().dataset == Dataset::kEvents;
+    meta->layout = are_events ? options_.layout : SqliteLayout::kBlocks;
     meta->attributes = options_.promoted_attributes;
     FIRN_TRY(create_chunk_tables(db, *meta));
   } else if (through <= meta->stats.watermark) {
@@ -140,7 +142,7 @@ Status SqliteTier::add_slices(SqliteDb* db, const ChunkKey& key, std::span<const
   uint64_t rows = 0;
   for (const BatchSlice& slice : slices) rows += slice.rows();
   FIRN_ASSIGN(const auto sink, open_block_sink(db));
-  BlockWriter writer(sink.get(), meta, &packing_);
+  BlockWriter writer(sink.get(), key.dataset, meta, &packing_);
   FIRN_TRY(writer.absorb_tail(key.namespace_id, rows));
   for (const BatchSlice& slice : slices) FIRN_TRY(writer.add(slice));
   return writer.finish();
