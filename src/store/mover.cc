@@ -241,7 +241,36 @@ Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index)
   return core_->manifest->commit_chunk(std::move(moved), {});
 }
 
+bool Mover::is_needed_by_samples(const ChunkKey& key) const {
+  if (key.dataset != Dataset::kSeries) return false;
+  const auto is_same_interval = [&](const ChunkKey& other) {
+    return other.namespace_id == key.namespace_id && other.dataset == Dataset::kSamples &&
+           other.start == key.start;
+  };
+  const MemorySnapshot memory = core_->memory->snapshot();  // first: rows go from here to chunks
+  for (const MemoryChunkInfo& chunk : memory.chunks(key.namespace_id)) {
+    if (is_same_interval(chunk.key) && chunk.stats.rows > 0) return true;
+  }
+  ChunkKey first = key;
+  first.dataset = Dataset::kSamples;
+  first.end = INT64_MIN;
+  first.generation = 0;
+  const ManifestVersionPtr version = core_->manifest->current();
+  for (auto it = version->chunks.lower_bound(first);
+       it != version->chunks.end() && is_same_interval(it->first); ++it) {
+    if (it->second->state != ChunkState::kDropped) return true;
+  }
+  return false;
+}
+
 Status Mover::drop_chunk(const ChunkRecordPtr& record) {
+  if (is_needed_by_samples(record->key)) {
+    return conflict("chunk " + record->key.name() +
+                    " defines series of samples that are still there; drop those first");
+  }
+  if (record->key.dataset == Dataset::kSeries) {
+    core_->known_series->forget(record->key.namespace_id, record->key.start);
+  }
   ChunkRecord dropped = *record;
   dropped.state = ChunkState::kDropped;
   dropped.changed_at = core_->env->now();
@@ -250,7 +279,13 @@ Status Mover::drop_chunk(const ChunkRecordPtr& record) {
 }
 
 Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
-  const Position through = ns->published.load();
+  const Position through = ns->positions(interval.dataset).published.load();
+  if (is_needed_by_samples(interval)) {
+    return conflict("samples of the interval of " + interval.name() + " are still in memory");
+  }
+  if (interval.dataset == Dataset::kSeries) {
+    core_->known_series->forget(interval.namespace_id, interval.start);
+  }
   const ManifestVersionPtr version = core_->manifest->current();
   if (version->watermark(interval) < through) {
     Collected rows;  // the streams go on counting behind what is dropped
@@ -285,6 +320,7 @@ Status Mover::apply_keep() {
     const bool memory_is_last = core_->tiers.size() == 1;
     for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
       const bool over = ended_before(chunk.key, now, ns->retention_ns.load());
+      if (memory_is_last && is_needed_by_samples(chunk.key)) continue;
       if (memory_is_last &&
           (over || ended_before(chunk.key, now, core_->options.tiers[0].keep_ns))) {
         settle(chunk.key, drop_from_memory(ns, chunk.key));
@@ -302,7 +338,7 @@ Status Mover::apply_keep() {
     const bool is_last = index + 1 == core_->tiers.size();
     if ((ns != nullptr && ended_before(key, now, ns->retention_ns.load())) ||
         (tier_is_over && is_last)) {
-      settle(key, drop_chunk(record));
+      if (!is_needed_by_samples(key)) settle(key, drop_chunk(record));
     } else if (tier_is_over) {
       settle(key, move_chunk(record, index + 1));
     }
@@ -346,7 +382,7 @@ Result<std::vector<ChunkKey>> Mover::needless_tombstones(const ManifestVersion& 
   for (const auto& [key, record] : version.chunks) {
     if (record->state != ChunkState::kDropped) continue;
     const std::optional<Position> first =
-        core_->wal_needs.first_position_from(segment, key.namespace_id);
+        core_->wal_needs.first_position_from(segment, key.namespace_id, key.dataset);
     const bool is_deleted = core_->find_namespace(key.namespace_id) == nullptr;
     if (!is_deleted && first.has_value() && record->stats.watermark >= *first) continue;
     needless.push_back(key);
@@ -367,9 +403,12 @@ Status Mover::trim_log() {
     log_may_shrink_ = false;
     return Status();
   }
-  std::vector<std::pair<NamespaceId, Position>> next_positions;
+  std::vector<NextPosition> next_positions;
   for (const NamespacePtr& ns : core_->all_namespaces()) {
-    next_positions.emplace_back(ns->id, ns->published.load() + 1);
+    for (const Dataset dataset : kDatasets) {
+      const Position published = ns->positions(dataset).published.load();
+      if (published > 0) next_positions.push_back({ns->id, dataset, published + 1});
+    }
   }
   FIRN_ASSIGN(const std::vector<ChunkKey> needless, needless_tombstones(*version, begin.segment));
   FIRN_TRY(core_->manifest->commit_trim(begin, next_positions, needless));

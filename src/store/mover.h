@@ -89,6 +89,8 @@ class Mover {
   Status move_chunk(const ChunkRecordPtr& record, size_t target_index);
   Result<ChunkStats> copy_chunk(const ChunkRecord& record, Tier* source, Tier* target);
   Status seal_chunk(ChunkRecordPtr* record);
+  // Whether definitions of series have to stay for samples of their interval.
+  bool is_needed_by_samples(const ChunkKey& key) const;
   Status drop_chunk(const ChunkRecordPtr& record);
   Status drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval);
   std::vector<MemoryChunkInfo> memory_chunks(const NamespacePtr& ns) const;
