@@ -35,9 +35,11 @@ void list_chunks(Services* services, const HttpRequestPtr& request, const Respon
     FIRN_ASSIGN(const SnapshotPtr snapshot, target.open->store->snapshot(target.name_space.id));
     std::string body = "{\"chunks\":[";
     bool first = true;
-    for (const SnapshotChunk& chunk : snapshot->chunks(Dataset::kEvents, Filter{})) {
-      if (!std::exchange(first, false)) body.push_back(',');
-      append_chunk(chunk, &body);
+    for (const Dataset dataset : kDatasets) {
+      for (const SnapshotChunk& chunk : snapshot->chunks(dataset, Filter{})) {
+        if (!std::exchange(first, false)) body.push_back(',');
+        append_chunk(chunk, &body);
+      }
     }
     return json_response(body + "]}\n");
   });

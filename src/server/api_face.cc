@@ -12,6 +12,7 @@ Face api_face(Services* services) {
   add_sql_routes(services, &face);
   add_namespace_routes(services, &face);
   add_chunk_routes(services, &face);
+  add_metric_routes(services, &face);
   return face;
 }
 

@@ -21,8 +21,9 @@ void add_event_routes(Services* services, Face* face);  // api_events.cc: append
 void add_tail_routes(Services* services, Face* face);   // api_tail.cc
 void add_sql_routes(Services* services, Face* face);    // api_sql.cc
 void add_namespace_routes(Services* services,
-                          Face* face);                  // api_namespaces.cc: also tiers, the clock
-void add_chunk_routes(Services* services, Face* face);  // api_chunks.cc
+                          Face* face);                   // api_namespaces.cc: also tiers, the clock
+void add_chunk_routes(Services* services, Face* face);   // api_chunks.cc
+void add_metric_routes(Services* services, Face* face);  // api_metrics.cc
 
 // What handlers share.
 
