@@ -12,7 +12,7 @@ ROOMS = {
     "store": ["base", "env", "model", "wal", "tier/tier.h", "tier/registry.h", "tier/memory/memory_tier.h"],
     "query": ["base", "model", "tier/tier.h", "store", "engine"],
     "views": ["base", "model", "store", "query"],
-    "library": ["base", "env", "model", "engine", "store", "query"],
+    "library": ["base", "env", "model", "engine", "store", "query", "views"],
     "wire": ["base", "model"],
     "client": ["base", "env", "model", "wire"],
     "server": ["base", "env", "model", "wal", "engine", "tier", "store", "query", "views", "wire"],
@@ -25,6 +25,8 @@ PUBLIC_HEADERS = {
     "status": "base",
     "event": "library",
     "database": "library",
+    "streams": "library",
+    "subscriptions": "library",
 }
 
 # Outside libraries that only one room or folder knows: (start of the include, rooms or folders).

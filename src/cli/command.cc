@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include <algorithm>
+
 namespace firn {
 
 void add_common_options(CLI::App* command, CommonOptions* options, bool prints_rows) {
@@ -13,6 +15,21 @@ void add_common_options(CLI::App* command, CommonOptions* options, bool prints_r
   command->add_option("--output,-o", options->output, "form of the answer")
       ->check(CLI::IsMember({"table", "json", "csv", "ndjson"}))
       ->capture_default_str();
+}
+
+std::vector<std::string> reversed_arguments(std::vector<std::string> arguments) {
+  const bool is_eventodb =
+      !arguments.empty() && (arguments[0] == "export" || arguments[0] == "import");
+  for (std::string& argument : arguments) {
+    if (!is_eventodb || !argument.starts_with('-')) continue;
+    const std::string_view name = std::string_view(argument).substr(1, argument.find('=') - 1);
+    for (const std::string_view flag : {"url", "token", "categories", "since", "until", "gzip",
+                                        "output", "input", "force"}) {
+      if (name == flag) argument.insert(0, "-");
+    }
+  }
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
 }
 
 int report(const Status& status) {

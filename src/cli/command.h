@@ -40,6 +40,7 @@ using Action = std::function<int()>;
 // One per subcommand: declares it and stores its action in `*chosen` when it was given.
 void add_serve_command(CLI::App* app, Action* chosen);
 void add_import_command(CLI::App* app, Action* chosen);
+void add_export_command(CLI::App* app, Action* chosen);
 void add_query_command(CLI::App* app, Action* chosen);
 void add_sql_command(CLI::App* app, Action* chosen);
 void add_tail_command(CLI::App* app, Action* chosen);
@@ -49,10 +50,15 @@ void add_tiers_command(CLI::App* app, Action* chosen);
 void add_namespace_command(CLI::App* app, Action* chosen);
 void add_verify_command(CLI::App* app, Action* chosen);
 void add_config_command(CLI::App* app, Action* chosen);
+void add_bench_command(CLI::App* app, Action* chosen);
 
 // Serves in EventoDB's place when the arguments begin with one of its flags, and gives the exit
 // code; nothing for any other command line.
 std::optional<int> run_as_eventodb(const std::vector<std::string>& arguments);
+
+// The arguments as CLI11 takes them from a program: last first. EventoDB's export and import have
+// long flags with one dash, too.
+std::vector<std::string> reversed_arguments(std::vector<std::string> arguments);
 
 // Prints "firn: <message>" to standard error unless the status is ok, and gives the exit code.
 int report(const Status& status);

@@ -67,6 +67,7 @@ Result<std::string> Connection::call(const std::string& method, const std::strin
   request.target = path;
   request.body = body;
   if (!content_type.empty()) request.headers.emplace_back("Content-Type", content_type);
+  if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_);
   Result<HttpClientResponse> response = client_->send(request);
   reached_ = reached_ || response.ok();
   if (!response.ok()) return explain(response.status());
@@ -78,6 +79,21 @@ Status Connection::stream(const std::string& path,
                           const std::function<bool(std::string_view)>& on_line) {
   HttpClientRequest request;
   request.target = path;
+  return stream_answer(std::move(request), on_line);
+}
+
+Status Connection::post_and_stream(const std::string& path, std::string_view body,
+                                   const std::function<bool(std::string_view)>& on_line) {
+  HttpClientRequest request;
+  request.method = "POST";
+  request.target = path;
+  request.body = body;
+  return stream_answer(std::move(request), on_line);
+}
+
+Status Connection::stream_answer(HttpClientRequest request,
+                                 const std::function<bool(std::string_view)>& on_line) {
+  if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_);
   const Result<HttpClientResponse> response = client_->stream(request, on_line);
   reached_ = reached_ || response.ok();
   if (!response.ok()) return explain(response.status());

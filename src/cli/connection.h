@@ -27,15 +27,23 @@ class Connection {
                            std::string_view body = {}, std::string_view content_type = {});
   // The lines of a streaming answer until it ends or `on_line` returns false.
   Status stream(const std::string& path, const std::function<bool(std::string_view)>& on_line);
+  // The same of an answer to a body.
+  Status post_and_stream(const std::string& path, std::string_view body,
+                         const std::function<bool(std::string_view)>& on_line);
+  // Sends it with every request from now on.
+  void use_token(const std::string& token) { authorization_ = "Bearer " + token; }
   // Whether the server ever answered.
   bool reached() const { return reached_; }
 
  private:
   explicit Connection(std::unique_ptr<HttpClient> client);
   Status explain(const Status& status) const;
+  Status stream_answer(HttpClientRequest request,
+                       const std::function<bool(std::string_view)>& on_line);
 
   std::unique_ptr<HttpClient> client_;
   bool reached_ = false;
+  std::string authorization_;
 };
 
 }  // namespace firn

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/mutex.h"
@@ -7,6 +5,9 @@
 #include "cli/command.h"
 #include "cli/connection.h"
 #include "cli/line_source.h"
+#include "cli/message_sender.h"
+#include "cli/place.h"
+#include "cli/progress.h"
 #include "env/env.h"
 #include "wire/import_lines.h"
 #include "wire/json_events.h"
@@ -18,52 +19,24 @@ namespace {
 constexpr DurationNs kGiveUpNs = 2 * kMinuteNs;
 constexpr std::chrono::milliseconds kRetry(500);
 
+constexpr const char* kEventodbFormat = "eventodb";
+
 struct ImportTask {
-  CommonOptions common;
+  PlaceOptions place;
   std::string format = "lines";
   std::string source;
+  bool force = false, resume = false, yes = false, packed = false;  // of EventoDB's lines
   std::vector<std::string> files;
-};
-
-// A bar on standard error, when that is a terminal.
-class Progress {
- public:
-  explicit Progress(std::string name) : name_(std::move(name)), visible_(isatty(2) == 1) {}
-  ~Progress() {
-    if (shown_) std::fputs("\r\033[K", stderr);
-  }
-  void show(const LineSource& source, uint64_t events) {
-    if (!visible_) return;
-    shown_ = true;
-    constexpr int kWidth = 30;
-    if (source.bytes_total() == 0) {
-      std::fprintf(stderr, "\r\033[K%s: %s, %llu events", name_.c_str(),
-                   format_size(source.bytes_read()).c_str(),
-                   static_cast<unsigned long long>(events));
-      return;
-    }
-    const double done =
-        static_cast<double>(source.bytes_read()) / static_cast<double>(source.bytes_total());
-    const int filled = static_cast<int>(done * kWidth);
-    std::fprintf(stderr, "\r\033[K%s [%-*.*s] %3d %%, %llu events", name_.c_str(), kWidth, filled,
-                 "##############################", static_cast<int>(done * 100),
-                 static_cast<unsigned long long>(events));
-  }
-
- private:
-  std::string name_;
-  bool visible_;
-  bool shown_ = false;
 };
 
 // Sends batches, again and again while the server asks for it: the events carry ids, so a batch
 // whose answer was lost is not stored twice.
 class Sender {
  public:
-  Sender(Env* env, const CommonOptions& options)
+  Sender(Env* env, const PlaceOptions& options)
       : env_(env),
-        server_(options.server),
-        path_("/api/v1/namespaces/" + url_encode(options.name_space) + "/events") {}
+        options_(options),
+        path_("/api/v1/namespaces/" + url_encode(options.common.name_space) + "/events") {}
 
   Status send(const RecordBatch& batch) {
     std::string body;
@@ -71,12 +44,12 @@ class Sender {
       append_event_json(batch, row, &body);
       body.push_back('\n');
     }
-    if (connection_ == nullptr) {
-      FIRN_ASSIGN(connection_, Connection::open(server_));
+    if (place_ == nullptr) {
+      FIRN_ASSIGN(place_, Place::open(options_));
     }
     const TimeNs begin = env_->monotonic();
     while (true) {
-      Status status = connection_->call("POST", path_, body, "application/x-ndjson").status();
+      Status status = place_->connection()->call("POST", path_, body, "application/x-ndjson").status();
       const bool may_work_later = status.code() == StatusCode::kUnavailable ||
                                   status.code() == StatusCode::kNoSpace ||
                                   status.code() == StatusCode::kOutcomeUnknown;
@@ -86,7 +59,7 @@ class Sender {
       wait();
     }
   }
-  bool reached() const { return connection_ != nullptr && connection_->reached(); }
+  bool reached() const { return place_ != nullptr && place_->connection()->reached(); }
 
  private:
   void wait() {
@@ -97,9 +70,9 @@ class Sender {
   }
 
   Env* env_;
-  std::string server_;
+  const PlaceOptions options_;
   std::string path_;
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Place> place_;  // opened with the first batch
 };
 
 std::string base_name(const std::string& path) {
@@ -122,7 +95,7 @@ Status import_file(const ImportTask& task, const std::string& path, Sender* send
   const auto flush = [&]() -> Status {
     const DecodedEvents events = importer.take_batch();
     if (events.batch != nullptr) FIRN_TRY(sender->send(*events.batch));
-    progress.show(*source, importer.counts().lines);
+    progress.show(source->bytes_read(), source->bytes_total(), importer.counts().lines);
     return Status();
   };
   Status status = source->for_each_line([&](std::string_view line) -> Status {
@@ -136,7 +109,7 @@ Status import_file(const ImportTask& task, const std::string& path, Sender* send
 }
 
 int run_import(const ImportTask& task) {
-  Sender sender(posix_env(), task.common);
+  Sender sender(posix_env(), task.place);
   ImportCounts total;
   int exit_code = kExitOk;
   for (const std::string& path : task.files) {
@@ -161,19 +134,89 @@ int run_import(const ImportTask& task) {
   return exit_code;
 }
 
+Status import_messages(const std::string& path, MessageSender* sender) {
+  FIRN_ASSIGN(const auto source, LineSource::open(posix_env(), path));
+  Progress progress(base_name(path));
+  Status status = source->for_each_line([&](std::string_view line) -> Status {
+    FIRN_TRY(sender->add(line));
+    progress.show(source->bytes_read(), source->bytes_total(),
+                  sender->imported() + sender->skipped());
+    return Status();
+  });
+  // What was read before a damaged place is kept.
+  const Status last = sender->finish();
+  return status.ok() ? last : status;
+}
+
+bool is_agreed(const ImportTask& task) {
+  if (!task.force || task.yes) return true;
+  std::fprintf(stderr, "This removes everything in namespace '%s' first. Go on? [y/N] ",
+               task.place.common.name_space.c_str());
+  const int answer = std::getchar();
+  return answer == 'y' || answer == 'Y';
+}
+
+int run_import_messages(const ImportTask& task) {
+  const bool reads_stdin =
+      std::find(task.files.begin(), task.files.end(), "-") != task.files.end();
+  if (task.force && !task.yes && reads_stdin) {
+    return report(invalid_argument(
+        "standard input cannot bring messages and the answer whether to remove what is there; "
+        "add --yes"));
+  }
+  if (!is_agreed(task)) return report(cancelled("nothing was changed"));
+  auto place = Place::open(task.place);
+  if (!place.ok()) return report(place.status());
+  const ImportMode mode = task.force    ? ImportMode::kForce
+                          : task.resume ? ImportMode::kResume
+                                        : ImportMode::kPlain;
+  MessageSender sender(place->get(), mode);
+  Status status;
+  for (const std::string& path : task.files) {
+    status = import_messages(path, &sender);
+    if (status.ok()) continue;
+    status = status.with_context(path);
+    break;
+  }
+  const bool resumed = sender.skipped() > 0;
+  std::fprintf(stderr, "%llu messages imported%s\n",
+               static_cast<unsigned long long>(sender.imported()),
+               resumed ? (", " + std::to_string(sender.skipped()) + " were there").c_str() : "");
+  return report(status, *(*place)->connection());
+}
+
 }  // namespace
 
 void add_import_command(CLI::App* app, Action* chosen) {
   const auto task = std::make_shared<ImportTask>();
   CLI::App* command = app->add_subcommand(
-      "import", "turn log files into events; gzip is detected, and no line is ever dropped");
-  add_common_options(command, &task->common, false);
-  command->add_option("--format,-f", task->format, "what the lines are")
-      ->check(CLI::IsMember({"ndjson", "lines", "apache", "syslog"}))
-      ->capture_default_str();
+      "import",
+      "turn log files into events, or bring messages of EventoDB's exports in; gzip is detected");
+  add_place_options(command, &task->place);
+  CLI::Option* format =
+      command->add_option("--format,-f", task->format, "what the lines are")
+          ->check(CLI::IsMember({"ndjson", "lines", "apache", "syslog", kEventodbFormat}))
+          ->capture_default_str();
   command->add_option("--source", task->source, "source of the events (default: the file's name)");
-  command->add_option("files", task->files, "files, or - for standard input")->required();
-  command->callback([task, chosen] { *chosen = [task] { return run_import(*task); }; });
+  command->add_flag("--force", task->force, "eventodb: empty the namespace first");
+  command->add_flag("--resume", task->resume, "eventodb: pass over messages that are there")
+      ->excludes("--force");
+  command->add_flag("--yes", task->yes, "eventodb: do not ask before emptying");
+  CLI::Option* input =
+      command->add_option("--input", task->files, "eventodb: the same as naming the file");
+  // As EventoDB's command has it; gzip is detected anyway.
+  command->add_flag("--gzip", task->packed, "eventodb: the file is packed");
+  command->add_option("files", task->files, "files, or - for standard input");
+  command->callback([=] {
+    const bool as_eventodb = task->force || task->resume || task->packed || input->count() > 0;
+    if (format->count() == 0 && as_eventodb) task->format = kEventodbFormat;
+    const bool is_eventodb = task->format == kEventodbFormat;
+    if (task->files.empty() && is_eventodb) task->files = {"-"};
+    if (task->files.empty()) throw CLI::RequiredError("files");
+    *chosen = [task, is_eventodb] {
+      return is_eventodb ? run_import_messages(*task) : run_import(*task);
+    };
+  });
 }
 
 }  // namespace firn

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   firn::Action chosen;
   firn::add_serve_command(&app, &chosen);
   firn::add_import_command(&app, &chosen);
+  firn::add_export_command(&app, &chosen);
   firn::add_query_command(&app, &chosen);
   firn::add_sql_command(&app, &chosen);
   firn::add_tail_command(&app, &chosen);
@@ -29,6 +30,7 @@ int main(int argc, char** argv) {
   firn::add_namespace_command(&app, &chosen);
   firn::add_verify_command(&app, &chosen);
   firn::add_config_command(&app, &chosen);
+  firn::add_bench_command(&app, &chosen);
   app.add_subcommand("version", "print the version")->callback([&chosen] {
     chosen = [] {
       firn::print(firn::version_text() + "\n");
@@ -36,7 +38,7 @@ int main(int argc, char** argv) {
     };
   });
   try {
-    app.parse(argc, argv);
+    app.parse(firn::reversed_arguments({argv + 1, argv + argc}));
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? firn::kExitOk : firn::kExitUsage;

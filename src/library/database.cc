@@ -1,11 +1,8 @@
 #include <firn/database.h>
 
-#include "base/mutex.h"
-#include "engine/engine.h"
 #include "env/env.h"
-#include "query/query.h"
+#include "library/database_parts.h"
 #include "query/sql.h"
-#include "store/store.h"
 
 namespace firn {
 
@@ -80,30 +77,6 @@ Result<AppendRequest> make_request(Store* store, std::span<const Event> events, 
   }
   request.batch = builder.finish();
   return request;
-}
-
-StoredEvent stored_event(const EventRef& ref) {
-  const EventRow row = event_row(*ref.batch, ref.row);
-  StoredEvent event;
-  event.position = ref.batch->position(ref.row);
-  if (row.stream_position != kAbsentInt64) event.stream_position = row.stream_position;
-  event.time_ns = row.time;
-  event.id = row.id.to_uuid();
-  event.type = row.type;
-  event.source = row.source;
-  event.subject = row.subject;
-  event.severity = row.severity;
-  event.stream = row.stream;
-  event.correlation_id = row.correlation_id;
-  if (!row.trace_id.is_zero()) event.trace_id = row.trace_id.to_hex();
-  const ByteView span(reinterpret_cast<const char*>(row.span_id.data()), row.span_id.size());
-  if (row.span_id != std::array<uint8_t, 8>{}) event.span_id = hex_encode(span);
-  if (!row.parent_id.is_zero()) event.parent_id = row.parent_id.to_uuid();
-  if (row.duration != kAbsentInt64) event.duration_ns = row.duration;
-  event.data = row.data;
-  event.metadata = row.metadata;
-  event.context = row.context;
-  return event;
 }
 
 Predicate any_of(ColumnId column, std::vector<std::string> texts) {
@@ -198,27 +171,53 @@ class TableSink : public ResultSink {
 
 }  // namespace
 
-struct Database::Parts {
-  std::unique_ptr<Store> store;
-  Mutex mutex;
-  std::unique_ptr<Engine> engine GUARDED_BY(mutex);  // opened with the first SQL statement
+namespace {
 
-  Result<NamespaceId> namespace_id(std::string_view name) {
-    FIRN_ASSIGN(const NamespaceInfo info, store->find_namespace(name));
-    return info.id;
+constexpr const char* kExportName = "export";
+
+ChunkAction action_of(ChunkWork work) {
+  switch (work) {
+    case ChunkWork::kFlush:
+      return ChunkAction::kFlush;
+    case ChunkWork::kCompress:
+      return ChunkAction::kCompress;
+    case ChunkWork::kMove:
+      return ChunkAction::kMove;
+    case ChunkWork::kRehydrate:
+      return ChunkAction::kRehydrate;
+    case ChunkWork::kExport:
+      return ChunkAction::kExport;
+    case ChunkWork::kDrop:
+      break;
   }
-  Result<SnapshotPtr> snapshot(std::string_view name) {
-    FIRN_ASSIGN(const NamespaceId id, namespace_id(name));
-    return store->snapshot(id);
-  }
-  Status command(std::string_view name, ChunkAction action) {
-    FIRN_ASSIGN(const NamespaceId id, namespace_id(name));
-    ChunkCommand command;
-    command.action = action;
-    command.namespace_id = id;
-    return store->command_and_wait(std::move(command)).status;
-  }
-};
+  return ChunkAction::kDrop;
+}
+
+}  // namespace
+
+StoredEvent stored_event(const EventRef& ref) {
+  const EventRow row = event_row(*ref.batch, ref.row);
+  StoredEvent event;
+  event.position = ref.batch->position(ref.row);
+  if (row.stream_position != kAbsentInt64) event.stream_position = row.stream_position;
+  event.time_ns = row.time;
+  event.id = row.id.to_uuid();
+  event.type = row.type;
+  event.source = row.source;
+  event.subject = row.subject;
+  event.severity = row.severity;
+  event.stream = row.stream;
+  event.correlation_id = row.correlation_id;
+  if (!row.trace_id.is_zero()) event.trace_id = row.trace_id.to_hex();
+  const ByteView span(reinterpret_cast<const char*>(row.span_id.data()), row.span_id.size());
+  if (row.span_id != std::array<uint8_t, 8>{}) event.span_id = hex_encode(span);
+  if (!row.parent_id.is_zero()) event.parent_id = row.parent_id.to_uuid();
+  if (row.duration != kAbsentInt64) event.duration_ns = row.duration;
+  event.data = row.data;
+  event.metadata = row.metadata;
+  event.context = row.context;
+  return event;
+}
 
 Database::Database(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Database::~Database() = default;
@@ -227,7 +226,15 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   auto parts = std::make_unique<Parts>();
   StoreOptions store_options = default_store_options(options.directory);
   store_options.memory_bytes_max = options.memory_bytes_max;
+  if (!options.export_directory.empty()) {
+    TierConfig destination;
+    destination.name = kExportName;
+    destination.backend = "parquet";
+    destination.directory = options.export_directory;
+    store_options.exports = {destination};
+  }
   FIRN_ASSIGN(parts->store, Store::open(posix_env(), std::move(store_options)));
+  parts->subscriptions = std::make_unique<Subscriptions>(posix_env(), parts->store.get());
   return std::unique_ptr<Database>(new Database(std::move(parts)));
 }
 
@@ -298,6 +305,47 @@ Result<SqlTable> Database::sql(std::string_view name_space, const std::string& q
   FIRN_ASSIGN(const SqlOutcome outcome, run_sql(engine, snapshot, sql_query, &sink));
   table.tiers = outcome.cost.tier_names();
   return table;
+}
+
+Result<std::vector<ChunkInfo>> Database::chunks(std::string_view name_space) {
+  FIRN_ASSIGN(const SnapshotPtr snapshot, parts_->snapshot(name_space));
+  std::vector<ChunkInfo> infos;
+  for (const SnapshotChunk& chunk : snapshot->all_chunks()) {
+    infos.push_back({chunk.key.name(), std::string(dataset_name(chunk.key.dataset)), chunk.tier,
+                     std::string(snapshot->state_name(chunk)), chunk.key.start, chunk.key.end,
+                     chunk.stats.rows, chunk.stats.bytes, chunk.stats.raw_bytes});
+  }
+  return infos;
+}
+
+ChunkReport Database::change_chunks(std::string_view name_space, const ChunkRequest& request) {
+  ChunkReport report;
+  const Result<NamespaceId> id = parts_->namespace_id(name_space);
+  report.status = id.status();
+  const bool selects =
+      !request.names.empty() || !request.tier.empty() || request.older_than_ns.has_value();
+  if (request.work == ChunkWork::kDrop && !selects) {
+    report.status = invalid_argument("say which chunks to drop: names, tier or older_than_ns");
+  }
+  if (!report.status.ok()) return report;
+  ChunkCommand command;
+  command.action = action_of(request.work);
+  command.namespace_id = *id;
+  command.names = request.names;
+  if (!request.tier.empty()) command.tier = request.tier;
+  command.older_than_ns = request.older_than_ns;
+  command.dry_run = request.dry_run;
+  command.to_tier = request.to_tier;
+  command.keep_ns = request.keep_ns;
+  if (request.work == ChunkWork::kExport) command.destination = kExportName;
+  ChunkCommandResult result = parts_->store->command_and_wait(std::move(command));
+  report.status = std::move(result.status);
+  for (ChunkOutcome& outcome : result.chunks) {
+    report.chunks.push_back({std::move(outcome.chunk), std::move(outcome.from_tier),
+                             std::move(outcome.to_tier), std::move(outcome.into), outcome.rows,
+                             std::move(outcome.status)});
+  }
+  return report;
 }
 
 Status Database::flush(std::string_view name_space) {

@@ -1,5 +1,6 @@
 #include "server/api_face.h"
 
+#include "server/eventodb_face.h"
 #include "wire/gzip.h"
 #include "wire/json_text.h"
 
@@ -13,6 +14,9 @@ Face api_face(Services* services) {
   add_namespace_routes(services, &face);
   add_chunk_routes(services, &face);
   add_metric_routes(services, &face);
+  add_subscription_routes(services, &face);
+  add_import_api_route(services, &face);
+  add_export_api_route(services, &face);
   return face;
 }
 
@@ -77,6 +81,14 @@ Result<MemoryBudget::Share> take_memory(Services* services, const HttpRequest& r
 
 void run_query(Services* services, const HttpRequestPtr& request, const Responder& respond,
                std::function<Result<HttpResponse>()> work) {
+  run_query_and_answer(services, request, respond, [respond, work = std::move(work)] {
+    Result<HttpResponse> response = work();
+    respond(response.ok() ? std::move(*response) : json_error(response.status()));
+  });
+}
+
+void run_query_and_answer(Services* services, const HttpRequestPtr& request,
+                          const Responder& respond, std::function<void()> work) {
   // Counts as long as the executor holds the function, also when it drops it.
   const uint64_t before = services->queries_waiting.fetch_add(1);
   std::shared_ptr<void> waiting(nullptr,
@@ -92,8 +104,7 @@ void run_query(Services* services, const HttpRequestPtr& request, const Responde
     if (request->cancellation.cancelled()) {
       return respond(json_error(cancelled("nobody waits for the answer")));
     }
-    Result<HttpResponse> response = work();
-    respond(response.ok() ? std::move(*response) : json_error(response.status()));
+    work();
   });
 }
 

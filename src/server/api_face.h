@@ -21,9 +21,10 @@ void add_event_routes(Services* services, Face* face);  // api_events.cc: append
 void add_tail_routes(Services* services, Face* face);   // api_tail.cc
 void add_sql_routes(Services* services, Face* face);    // api_sql.cc
 void add_namespace_routes(Services* services,
-                          Face* face);                   // api_namespaces.cc: also tiers, the clock
-void add_chunk_routes(Services* services, Face* face);   // api_chunks.cc
-void add_metric_routes(Services* services, Face* face);  // api_metrics.cc
+                          Face* face);                  // api_namespaces.cc: also tiers, the clock
+void add_chunk_routes(Services* services, Face* face);  // api_chunks.cc
+void add_subscription_routes(Services* services, Face* face);  // api_subscriptions.cc
+void add_metric_routes(Services* services, Face* face);        // api_metrics.cc
 
 // What handlers share.
 
@@ -52,6 +53,10 @@ Result<MemoryBudget::Share> take_memory(Services* services, const HttpRequest& r
 // and refuses it when too many are waiting already.
 void run_query(Services* services, const HttpRequestPtr& request, const Responder& respond,
                std::function<Result<HttpResponse>()> work);
+
+// The same for work that is answered later: it gives the answer itself, from any thread.
+void run_query_and_answer(Services* services, const HttpRequestPtr& request,
+                          const Responder& respond, std::function<void()> work);
 
 // `,"tiers":["hot","warm"]` without the comma and the key.
 std::string tiers_json(const QueryCost& cost);

@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include "server/api_face.h"
 #include "server/test_eventodb.h"
+#include "wire/gzip.h"
 
 namespace firn {
 namespace {
@@ -204,6 +206,73 @@ TEST_F(EventodbContract, AnImportNamesATimeThatIsNone) {
   EXPECT_THAT(text, HasSubstr(R"({"error":"INVALID_RECORD")"));
   EXPECT_THAT(text, HasSubstr(R"("line":1})"));
   EXPECT_THAT(text, Not(HasSubstr("done")));
+}
+
+TEST_F(EventodbContract, AForcedImportEmptiesNothingForALineThatIsWrong) {
+  write("s-1");
+  for (const std::string& body : {std::string(), std::string("{"), record_line("s-1", 0) + "{}"}) {
+    HttpResponse response = post("/import?force=true", body);
+    read_all(response.stream.get());
+    EXPECT_EQ(call(R"(["stream.version","s-1"])"), "0");
+  }
+  EXPECT_EQ(error_of(post("/import?force=true&resume=true", "")), "400 INVALID_REQUEST");
+}
+
+// A record with an id, as exports write them.
+std::string known_line(const std::string& stream, int position, int number,
+                       const std::string& data = "{}") {
+  const std::string digits = std::to_string(1000 + number);
+  return record_line(stream, position, data)
+      .insert(1, "\"id\":\"01900000-0000-7000-8000-00000000" + digits + "\",");
+}
+
+TEST_F(EventodbContract, AResumedImportPassesOverWhatIsThere) {
+  const auto resume = [this](const std::string& lines) {
+    HttpResponse response = post("/import?resume=true", lines);
+    return read_all(response.stream.get());
+  };
+  const std::string first = known_line("s-1", 0, 1) + known_line("t-1", 0, 2);
+  EXPECT_THAT(resume(first), HasSubstr(R"("imported":2,"skipped":0)"));
+  EXPECT_THAT(resume(first), HasSubstr(R"("imported":0,"skipped":2)"));
+  const std::string more = first + known_line("s-1", 1, 3) + known_line("u-1", 0, 4);
+  EXPECT_THAT(resume(more), HasSubstr(R"("imported":2,"skipped":2)"));
+  EXPECT_EQ(count(R"(["category.get",""])"), 4u);
+  EXPECT_EQ(call(R"(["stream.version","s-1"])"), "1");
+}
+
+TEST_F(EventodbContract, AResumedImportRefusesWhatIsOther) {
+  const auto resume = [this](const std::string& lines) {
+    HttpResponse response = post("/import?resume=true", lines);
+    return read_all(response.stream.get());
+  };
+  resume(known_line("s-1", 0, 1) + known_line("s-1", 1, 2));
+  EXPECT_THAT(resume(known_line("s-1", 0, 3)), HasSubstr("POSITION_EXISTS"));
+  EXPECT_THAT(resume(known_line("s-1", 0, 1, R"({"a":1})")), HasSubstr("POSITION_EXISTS"));
+  EXPECT_THAT(resume(known_line("s-1", 1, 1)), HasSubstr("POSITION_EXISTS"));
+  EXPECT_THAT(resume(record_line("s-1", 1)), HasSubstr("POSITION_EXISTS"));
+  EXPECT_THAT(resume(known_line("s-1", 3, 4)), HasSubstr("POSITION_GAP"));
+  EXPECT_EQ(call(R"(["stream.version","s-1"])"), "1");
+}
+
+TEST_F(EventodbContract, TheApiImportsAndExportsWithoutAToken) {
+  router_ = std::make_unique<Router>(std::vector<Face>{api_face(&services_)}, &metrics_);
+  const std::string lines = known_line("s-1", 0, 1) + known_line("t-1", 0, 2);
+  HttpResponse imported =
+      post("/api/v1/namespaces/default/messages:import", gzip(lines), {.content_encoding = "gzip"});
+  EXPECT_THAT(read_all(imported.stream.get()), HasSubstr("\"imported\":2"));
+  HttpResponse exported = get("/api/v1/namespaces/default/messages:export?categories=t");
+  EXPECT_THAT(read_all(exported.stream.get()), HasSubstr("\"stream\":\"t-1\""));
+  EXPECT_EQ(get("/api/v1/namespaces/none/messages:export").status, 404);
+}
+
+TEST_F(EventodbContract, ExportsTakeTheirShareOfMemory) {
+  write("s-1");
+  services_.answer_memory = std::make_shared<MemoryBudget>(kMiB);
+  services_.limits.query_patience_ns = 0;
+  HttpResponse first = get("/export");
+  EXPECT_EQ(error_of(get("/export")), "503 BACKEND_ERROR");
+  first.stream.reset();
+  EXPECT_EQ(get("/export").status, 200);
 }
 
 TEST_F(EventodbContract, UnknownRoutesAreAnsweredInTheSameForm) {

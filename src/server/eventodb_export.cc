@@ -6,21 +6,26 @@
 #include "views/streams/stream_reads.h"
 #include "wire/json_text.h"
 
-// GET /export: a namespace as lines of JSON.
+// GET /export, and the same under /api/v1: a namespace as lines of JSON.
 
 namespace firn {
 
 namespace {
 
 constexpr uint32_t kExportEvents = 1000;
+// Rows of one page; they are held twice while they are found, beside their text.
+constexpr uint64_t kExportPageBytes = 2 * kMiB;
+constexpr uint64_t kExportMemoryBytes = 4 * kExportPageBytes;
 
 // Every message of a snapshot, in order of position.
 class Export : public std::enable_shared_from_this<Export> {
  public:
-  Export(Services* services, HttpRequestPtr request, SnapshotPtr snapshot, EventQuery query)
+  Export(Services* services, HttpRequestPtr request, SnapshotPtr snapshot, EventQuery query,
+         MemoryBudget::Share memory)
       : services_(services),
         request_(std::move(request)),
         snapshot_(std::move(snapshot)),
+        memory_(std::move(memory)),
         query_(std::move(query)) {}
 
   void next(BodyStream::Piece piece) {
@@ -65,6 +70,7 @@ class Export : public std::enable_shared_from_this<Export> {
   Services* const services_;
   const HttpRequestPtr request_;
   const SnapshotPtr snapshot_;
+  const MemoryBudget::Share memory_;
   EventQuery query_;  // one step at a time touches it
   bool ended_ = false;
 };
@@ -102,24 +108,32 @@ Result<EventQuery> parse_export(const QueryParameters& parameters) {
   return query;
 }
 
-void export_messages(Services* services, const HttpRequestPtr& request, const Responder& respond) {
-  EventodbCaller caller;
-  HttpResponse refusal;
-  if (!authenticate_to_namespace(services, *request, &caller, &refusal)) {
-    return respond(std::move(refusal));
-  }
-  const Result<QueryParameters> parameters = parse_query(request->query);
-  if (!parameters.ok()) return respond(eventodb_error(parameters.status()));
-  Result<EventQuery> query = parse_export(*parameters);
-  if (!query.ok()) return respond(eventodb_error(query.status()));
-  query->bytes_max = services->limits.page_bytes;
-  const Result<SnapshotPtr> snapshot = caller.open->store->snapshot(caller.info->id);
-  if (!snapshot.ok()) return respond(eventodb_error(snapshot.status()));
+Result<HttpResponse> begin_export(Services* services, const EventodbCaller& caller,
+                                  const HttpRequestPtr& request, const EventQuery& query) {
+  FIRN_ASSIGN(MemoryBudget::Share memory,
+              take_memory(services, *request, services->answer_memory.get(), kExportMemoryBytes));
+  FIRN_ASSIGN(SnapshotPtr snapshot, caller.open->store->snapshot(caller.info->id));
   HttpResponse response;
   response.content_type = "application/x-ndjson";
   response.stream = std::make_unique<ExportStream>(
-      std::make_shared<Export>(services, request, *snapshot, std::move(*query)));
-  respond(std::move(response));
+      std::make_shared<Export>(services, request, std::move(snapshot), query, std::move(memory)));
+  return response;
+}
+
+void export_messages(Services* services, const EventodbCaller& caller,
+                     const HttpRequestPtr& request, const Responder& respond,
+                     EventodbStatusEncoder error) {
+  const Result<QueryParameters> parameters = parse_query(request->query);
+  if (!parameters.ok()) return respond(error(parameters.status()));
+  Result<EventQuery> query = parse_export(*parameters);
+  if (!query.ok()) return respond(error(query.status()));
+  query->bytes_max = kExportPageBytes;
+  run_query(
+      services, request, respond,
+      [services, request, caller, error, query = std::move(*query)]() -> Result<HttpResponse> {
+        Result<HttpResponse> begun = begin_export(services, caller, request, query);
+        return begun.ok() ? std::move(begun) : error(begun.status());
+      });
 }
 
 }  // namespace
@@ -127,9 +141,24 @@ void export_messages(Services* services, const HttpRequestPtr& request, const Re
 void add_export_route(Services* services, Face* face) {
   face->push_back({HttpMethod::kGet, "/export",
                    [services](const HttpRequestPtr& request, const Responder& respond) {
-                     export_messages(services, request, respond);
+                     EventodbCaller caller;
+                     HttpResponse refusal;
+                     if (!authenticate_to_namespace(services, *request, &caller, &refusal)) {
+                       return respond(std::move(refusal));
+                     }
+                     export_messages(services, caller, request, respond, eventodb_error);
                    },
                    eventodb_route_error});
+}
+
+void add_export_api_route(Services* services, Face* face) {
+  face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}/messages:export",
+                   [services](const HttpRequestPtr& request, const Responder& respond) {
+                     EventodbCaller caller;
+                     const Status found = find_caller(services, *request, &caller);
+                     if (!found.ok()) return respond(json_error(found));
+                     export_messages(services, caller, request, respond, json_error);
+                   }});
 }
 
 }  // namespace firn

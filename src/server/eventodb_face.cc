@@ -1,6 +1,7 @@
 #include "server/eventodb_face.h"
 
 #include "base/time.h"
+#include "server/api_face.h"
 #include "server/eventodb_token.h"
 #include "wire/json_text.h"
 
@@ -148,6 +149,14 @@ bool authenticate_to_namespace(Services* services, const HttpRequest& request,
   if (caller->info.has_value()) return true;
   *refusal = eventodb_error(internal_error("there is no namespace '" + caller->name_space + "'"));
   return false;
+}
+
+Status find_caller(Services* services, const HttpRequest& request, EventodbCaller* caller) {
+  FIRN_ASSIGN(Target target, find_target(services, request));
+  caller->open = std::move(target.open);
+  caller->name_space = target.name_space.name;
+  caller->info = std::move(target.name_space);
+  return Status();
 }
 
 std::optional<std::string> query_parameter(const QueryParameters& parameters,

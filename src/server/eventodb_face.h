@@ -26,6 +26,9 @@ void add_rpc_route(Services* services, Face* face);        // eventodb_rpc.cc
 void add_subscribe_route(Services* services, Face* face);  // eventodb_subscribe.cc
 void add_import_route(Services* services, Face* face);     // eventodb_import.cc
 void add_export_route(Services* services, Face* face);     // eventodb_export.cc
+// POST .../messages:import and GET .../messages:export, for api_face().
+void add_import_api_route(Services* services, Face* face);  // eventodb_import.cc
+void add_export_api_route(Services* services, Face* face);  // eventodb_export.cc
 
 // What the parts share.
 
@@ -37,6 +40,9 @@ HttpResponse eventodb_error(int http_status, std::string_view code, std::string_
                             std::string_view details = {});
 // A failure of the store or of a query.
 HttpResponse eventodb_error(const Status& status);
+// How a handler that has routes of this face and of the API words a failure: eventodb_error or
+// json_error.
+using EventodbStatusEncoder = HttpResponse (*)(const Status&);
 // For failures that the handler never saw.
 HttpResponse eventodb_route_error(const HttpRequest& request, int http_status,
                                   std::string_view code, std::string_view message);
@@ -54,6 +60,9 @@ bool authenticate(Services* services, const HttpRequest& request, EventodbCaller
 // The same, and the namespace must exist.
 bool authenticate_to_namespace(Services* services, const HttpRequest& request,
                                EventodbCaller* caller, HttpResponse* refusal);
+// For routes of the API: the caller works in the namespace of the path.
+Status find_caller(Services* services, const HttpRequest& request, EventodbCaller* caller);
+
 // The value of a query parameter, the first when it is repeated.
 std::optional<std::string> query_parameter(const QueryParameters& parameters,
                                            std::string_view name);

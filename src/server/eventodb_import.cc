@@ -1,17 +1,20 @@
+#include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "server/api_face.h"
 #include "server/eventodb_face.h"
 #include "views/streams/stream_append.h"
+#include "views/streams/stream_reads.h"
 #include "wire/eventodb_json.h"
 #include "wire/json_reader.h"
 #include "wire/json_text.h"
 #include "wire/json_values.h"
 #include "wire/line_stream.h"
 
-// POST /import: lines of JSON of any number into a namespace.
+// POST /import, and the same under /api/v1: lines of JSON of any number into a namespace.
 
 namespace firn {
 
@@ -34,15 +37,26 @@ class WholeBody final : public BodySource {
   const HttpRequestPtr request_;
 };
 
+struct ImportOptions {
+  bool force = false;  // the namespace is emptied when the first step is known to be well-formed
+  bool resume =
+      false;  // records that are stored already, under their id and place, are passed over
+};
+
+// No stream ever has it: what expects it is stored only if it was stored before, by its ids.
+constexpr int64_t kNoVersion = -2;
+
 // The part of an import that callbacks of the store and of the body may still use when the stream
 // itself is gone.
 class Import : public std::enable_shared_from_this<Import> {
  public:
-  Import(Services* services, const EventodbCaller& caller, HttpRequestPtr request,
-         MemoryBudget::Share memory)
+  Import(Services* services, const EventodbCaller& caller, ImportOptions options,
+         HttpRequestPtr request, MemoryBudget::Share memory)
       : services_(services),
         open_(caller.open),
+        name_space_(caller.name_space),
         namespace_id_(caller.info->id),
+        options_(options),
         request_(std::move(request)),
         memory_(std::move(memory)),
         body_(request_->body_source),
@@ -64,10 +78,13 @@ class Import : public std::enable_shared_from_this<Import> {
   struct Part {
     std::deque<std::string> texts;  // of the records, which are views of them
     std::vector<EventodbRecord> records;
-    std::vector<ExpectedVersion> expected;
-    std::map<std::string, int64_t, std::less<>> next_positions;
+    std::map<std::string, int64_t, std::less<>> next_positions;  // of its streams, behind it
     uint64_t first_line = 0;
     size_t bytes = 0;
+    // Of a resumed import: records at or below the versions of their streams, which must be stored
+    // already, come first. How many there are, and whether that was looked up.
+    size_t old_records = 0;
+    bool is_sorted = false;
 
     bool is_full() const { return records.size() >= kImportRecords || bytes >= kImportBytes; }
   };
@@ -132,9 +149,7 @@ class Import : public std::enable_shared_from_this<Import> {
       return refuse("INVALID_RECORD", good.message());
     }
     const auto known = part_.next_positions.find(record.stream);
-    if (known == part_.next_positions.end()) {
-      part_.expected.push_back({record.stream, record.position - 1});
-    } else if (record.position != known->second) {
+    if (known != part_.next_positions.end() && record.position != known->second) {
       return refuse(record.position < known->second ? "POSITION_EXISTS" : "POSITION_GAP",
                     "the stream goes on at position " + std::to_string(known->second));
     }
@@ -147,44 +162,119 @@ class Import : public std::enable_shared_from_this<Import> {
   void store_part() {
     const OpenStorePtr open = open_.lock();
     if (open == nullptr) return fail("READ_ERROR", "the import was cancelled", line_);
+    if (options_.force) {
+      const Status cleared = clear(open->store.get());
+      if (!cleared.ok()) return fail("CLEAR_FAILED", cleared.message(), part_.first_line);
+    }
+    if (part_.old_records > 0) return store_records(*open, 0, part_.old_records);
+    store_records(*open, 0, part_.records.size());
+  }
+
+  Status clear(Store* store) {
+    options_.force = false;
+    FIRN_TRY(store->clear_namespace(name_space_));
+    FIRN_ASSIGN(const NamespaceInfo cleared, store->find_namespace(name_space_));
+    namespace_id_ = cleared.id;
+    return Status();
+  }
+
+  // Stores records [begin, end) of the part, together.
+  void store_records(const OpenStore& open, size_t begin, size_t end) {
     std::vector<NewMessage> messages;
-    messages.reserve(part_.records.size());
-    for (const EventodbRecord& record : part_.records) {
+    messages.reserve(end - begin);
+    std::vector<ExpectedVersion> expected;
+    std::set<std::string_view> streams;
+    for (size_t i = begin; i < end; ++i) {
+      const EventodbRecord& record = part_.records[i];
       messages.push_back(
           {record.stream, record.type, record.data, record.metadata, record.id, record.time});
+      if (!streams.insert(record.stream).second) continue;
+      const bool is_old = begin < part_.old_records;
+      expected.push_back({record.stream, is_old ? kNoVersion : record.position - 1});
     }
-    Result<AppendRequest> append = make_stream_append(messages, std::move(part_.expected),
-                                                      open->store->id_source(), services_->limits);
+    Result<AppendRequest> append = make_stream_append(messages, std::move(expected),
+                                                      open.store->id_source(), services_->limits);
     if (!append.ok()) return fail("INVALID_RECORD", append.status().message(), part_.first_line);
     const auto details = append->details;
-    open->store->append(namespace_id_, std::move(*append),
-                        [self = shared_from_this(), details](const Result<AppendResult>& result) {
-                          self->on_stored(result, *details);
-                        });
+    open.store->append(
+        namespace_id_, std::move(*append),
+        [self = shared_from_this(), details, begin, end](const Result<AppendResult>& result) {
+          self->on_stored(result, *details, begin, end);
+        });
   }
 
   // On the log's worker: must be quick.
-  void on_stored(const Result<AppendResult>& result, const AppendDetails& details) {
+  void on_stored(const Result<AppendResult>& result, const AppendDetails& details, size_t begin,
+                 size_t end) {
     if (result.status().code() == StatusCode::kConflict) {
       const auto& found = details.version_conflict;
+      if (options_.resume && found.has_value() && !part_.is_sorted) {
+        return services_->query_executor([self = shared_from_this()] { self->sort_part(); });
+      }
       const bool gap = found.has_value() && found->actual < found->expected;
       return fail(gap ? "POSITION_GAP" : "POSITION_EXISTS", result.status().message(),
                   part_.first_line);
     }
     if (!result.ok()) return fail("IMPORT_FAILED", result.status().message(), part_.first_line);
-    if (result->duplicates > 0) {
+    if (result->duplicates > 0 && !was_stored_in_place(*result, details, begin)) {
       return fail("POSITION_EXISTS",
                   std::to_string(result->duplicates) + " records were stored before",
                   part_.first_line);
     }
-    services_->metrics->appended_events.add(result->count);
-    imported_ += result->count;
+    services_->metrics->appended_events.add(result->count - result->duplicates);
+    imported_ += result->count - result->duplicates;
+    skipped_ += result->duplicates;
+    last_position_ = result->last_position;
+    if (end < part_.records.size()) {
+      return services_->query_executor([self = shared_from_this(), end] {
+        const OpenStorePtr open = self->open_.lock();
+        if (open == nullptr) {
+          return self->fail("READ_ERROR", "the import was cancelled", self->line_);
+        }
+        self->store_records(*open, end, self->part_.records.size());
+      });
+    }
+    end_part();
+  }
+
+  // Whether a resumed import met just what it stored the last time.
+  bool was_stored_in_place(const AppendResult& result, const AppendDetails& details,
+                           size_t begin) const {
+    if (!options_.resume || result.duplicates != result.count) return false;
+    for (size_t i = 0; i < details.rows.size(); ++i) {
+      if (details.rows[i].stream_position != part_.records[begin + i].position) return false;
+    }
+    return true;
+  }
+
+  // Some of the part is stored already: brings that to its front.
+  void sort_part() {
+    const OpenStorePtr open = open_.lock();
+    if (open == nullptr) return fail("READ_ERROR", "the import was cancelled", line_);
+    const Result<SnapshotPtr> snapshot = open->store->snapshot(namespace_id_);
+    if (!snapshot.ok()) return fail("IMPORT_FAILED", snapshot.status().message(), line_);
+    std::map<std::string_view, int64_t> versions;
+    for (const auto& [stream, next] : part_.next_positions) {
+      const Result<int64_t> version = stream_version(**snapshot, stream);
+      if (!version.ok()) return fail("IMPORT_FAILED", version.status().message(), line_);
+      versions.emplace(stream, *version);
+    }
+    const auto first_new = std::stable_partition(
+        part_.records.begin(), part_.records.end(),
+        [&](const EventodbRecord& record) { return record.position <= versions[record.stream]; });
+    part_.old_records = static_cast<size_t>(first_new - part_.records.begin());
+    part_.is_sorted = true;
+    store_part();
+  }
+
+  void end_part() {
     if (!part_.is_full()) return finish();  // only the last one is not
     part_ = Part();
     std::string text;
     JsonObjectWriter object(&text);
     object.unsigned_integer("imported", imported_);
-    object.unsigned_integer("gpos", result->last_position);
+    if (options_.resume) object.unsigned_integer("skipped", skipped_);
+    object.unsigned_integer("gpos", last_position_);
     object.close();
     tell(text);
   }
@@ -197,6 +287,7 @@ class Import : public std::enable_shared_from_this<Import> {
     JsonObjectWriter object(&text);
     object.boolean("done", true);
     object.unsigned_integer("imported", imported_);
+    if (options_.resume) object.unsigned_integer("skipped", skipped_);
     object.text("elapsed", std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "s");
     object.close();
     tell(text);
@@ -221,7 +312,9 @@ class Import : public std::enable_shared_from_this<Import> {
 
   Services* const services_;
   const std::weak_ptr<OpenStore> open_;
-  const NamespaceId namespace_id_;
+  const std::string name_space_;
+  NamespaceId namespace_id_;
+  ImportOptions options_;
   const HttpRequestPtr request_;
   const MemoryBudget::Share memory_;
   // One step at a time touches the rest.
@@ -231,7 +324,8 @@ class Import : public std::enable_shared_from_this<Import> {
   BodyStream::Piece piece_;
   Part part_;
   bool body_ended_ = false;
-  uint64_t line_ = 0, imported_ = 0;
+  uint64_t line_ = 0, imported_ = 0, skipped_ = 0;
+  Position last_position_ = 0;
   bool ended_ = false;
 };
 
@@ -245,45 +339,56 @@ class ImportStream final : public BodyStream {
   const std::shared_ptr<Import> import_;
 };
 
-Result<HttpResponse> begin_import(Services* services, EventodbCaller caller,
-                                  const HttpRequestPtr& request, bool force) {
-  Result<MemoryBudget::Share> memory =
-      take_memory(services, *request, services->answer_memory.get(), kImportMemoryBytes);
-  if (!memory.ok()) return eventodb_error(memory.status());
-  if (force) {
-    Store* store = caller.open->store.get();
-    const Status cleared = store->clear_namespace(caller.name_space);
-    if (!cleared.ok()) return eventodb_error(500, "CLEAR_FAILED", cleared.message());
-    FIRN_ASSIGN(caller.info, store->find_namespace(caller.name_space));
-  }
+Result<HttpResponse> begin_import(Services* services, const EventodbCaller& caller,
+                                  ImportOptions options, const HttpRequestPtr& request) {
+  FIRN_ASSIGN(MemoryBudget::Share memory,
+              take_memory(services, *request, services->answer_memory.get(), kImportMemoryBytes));
   HttpResponse response;
   response.content_type = "text/event-stream";
   response.headers.emplace_back("Cache-Control", "no-cache");
   response.stream = std::make_unique<ImportStream>(
-      std::make_shared<Import>(services, caller, request, std::move(*memory)));
+      std::make_shared<Import>(services, caller, options, request, std::move(memory)));
   return response;
 }
 
-void import_messages(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+void import_messages(Services* services, const EventodbCaller& caller,
+                     const HttpRequestPtr& request, const Responder& respond,
+                     EventodbStatusEncoder error) {
+  const Result<QueryParameters> parameters = parse_query(request->query);
+  if (!parameters.ok()) return respond(error(parameters.status()));
+  ImportOptions options;
+  options.force = query_parameter(*parameters, "force") == "true";
+  options.resume = query_parameter(*parameters, "resume") == "true";
+  if (options.force && options.resume) {
+    return respond(error(invalid_argument("give one of force and resume: one begins anew")));
+  }
+  run_query(services, request, respond,
+            [services, request, caller, options, error]() -> Result<HttpResponse> {
+              Result<HttpResponse> begun = begin_import(services, caller, options, request);
+              return begun.ok() ? std::move(begun) : error(begun.status());
+            });
+}
+
+bool has_known_encoding(const HttpRequest& request) {
+  const std::string& encoding = request.content_encoding;
+  return encoding.empty() || equals_ignoring_case(encoding, "identity") ||
+         equals_ignoring_case(encoding, "gzip");
+}
+
+constexpr std::string_view kUnknownEncoding =
+    "the Content-Encoding is not supported; send gzip or none";
+
+void import_with_token(Services* services, const HttpRequestPtr& request,
+                       const Responder& respond) {
   EventodbCaller caller;
   HttpResponse refusal;
   if (!authenticate_to_namespace(services, *request, &caller, &refusal)) {
     return respond(std::move(refusal));
   }
-  const Result<QueryParameters> parameters = parse_query(request->query);
-  if (!parameters.ok()) return respond(eventodb_error(parameters.status()));
-  const std::string& encoding = request->content_encoding;
-  if (!encoding.empty() && !equals_ignoring_case(encoding, "identity") &&
-      !equals_ignoring_case(encoding, "gzip")) {
-    return respond(eventodb_error(415, "INVALID_REQUEST",
-                                  "Content-Encoding '" + encoding +
-                                      "' is not supported; send "
-                                      "gzip or none"));
+  if (!has_known_encoding(*request)) {
+    return respond(eventodb_error(415, "INVALID_REQUEST", kUnknownEncoding));
   }
-  const bool force = query_parameter(*parameters, "force") == "true";
-  run_query(services, request, respond, [services, request, caller, force] {
-    return begin_import(services, caller, request, force);
-  });
+  import_messages(services, caller, request, respond, eventodb_error);
 }
 
 }  // namespace
@@ -291,9 +396,22 @@ void import_messages(Services* services, const HttpRequestPtr& request, const Re
 void add_import_route(Services* services, Face* face) {
   face->push_back({HttpMethod::kPost, "/import",
                    [services](const HttpRequestPtr& request, const Responder& respond) {
-                     import_messages(services, request, respond);
+                     import_with_token(services, request, respond);
                    },
                    eventodb_route_error, true});
+}
+
+void add_import_api_route(Services* services, Face* face) {
+  face->push_back({HttpMethod::kPost, "/api/v1/namespaces/{ns}/messages:import",
+                   [services](const HttpRequestPtr& request, const Responder& respond) {
+                     EventodbCaller caller;
+                     const Status found = find_caller(services, *request, &caller);
+                     if (!found.ok()) return respond(json_error(found));
+                     if (!has_known_encoding(*request)) {
+                       return respond(json_error(415, "unsupported_media_type", kUnknownEncoding));
+                     }
+                     import_messages(services, caller, request, respond, json_error);
+                   }});
 }
 
 }  // namespace firn

@@ -23,9 +23,26 @@ HttpResponse no_such_namespace(const std::string& name) {
 
 HttpResponse object_answer(std::string body) { return json_response(std::move(body) + "\n"); }
 
-Result<StreamCounts> counts_of(const RpcCall& call, const NamespaceInfo& info) {
+// For names of streams while they are counted, and the text of the answer.
+constexpr uint64_t kCountMemoryBytes = 32 * kMiB;
+// The same for a list of at most kStreamsLimitMax names.
+constexpr uint64_t kListMemoryBytes = 4 * kMiB;
+
+Result<MemoryBudget::Share> take_answer_memory(const RpcCall& call, uint64_t bytes) {
+  return take_memory(call.services, *call.request, call.services->answer_memory.get(), bytes);
+}
+
+// The answer takes of the share what its text has, until it is sent.
+HttpResponse with_memory(HttpResponse response, MemoryBudget::Share share) {
+  share.resize(std::min<uint64_t>(share.bytes(), response.body.capacity()));
+  response.memory = std::move(share);
+  return response;
+}
+
+Result<StreamCounts> counts_of(const RpcCall& call, const NamespaceInfo& info,
+                               const MemoryBudget::Share& share) {
   FIRN_ASSIGN(const SnapshotPtr snapshot, call.caller.open->store->snapshot(info.id));
-  return count_streams(*snapshot, make_guard(call.services, call.request));
+  return count_streams(*snapshot, share.bytes(), make_guard(call.services, call.request));
 }
 
 void append_description(const NamespaceInfo& info, JsonObjectWriter* object) {
@@ -81,7 +98,8 @@ Status delete_namespace(const RpcCallPtr& call) {
     Store* store = call->caller.open->store.get();
     const Result<NamespaceInfo> info = store->find_namespace(name);
     if (!info.ok()) return no_such_namespace(name);
-    FIRN_ASSIGN(const StreamCounts counts, counts_of(*call, *info));
+    FIRN_ASSIGN(const MemoryBudget::Share share, take_answer_memory(*call, kCountMemoryBytes));
+    FIRN_ASSIGN(const StreamCounts counts, counts_of(*call, *info, share));
     const Status deleted = store->delete_namespace(name);
     if (deleted.code() == StatusCode::kNotFound) return no_such_namespace(name);
     FIRN_TRY(deleted);
@@ -100,9 +118,10 @@ Status list_namespaces(const RpcCallPtr& call) {
     std::vector<NamespaceInfo> infos = call->caller.open->store->namespaces();
     std::sort(infos.begin(), infos.end(),
               [](const NamespaceInfo& a, const NamespaceInfo& b) { return a.id > b.id; });
+    FIRN_ASSIGN(MemoryBudget::Share share, take_answer_memory(*call, kCountMemoryBytes));
     std::string body = "[";
     for (const NamespaceInfo& info : infos) {
-      const Result<StreamCounts> counts = counts_of(*call, info);
+      const Result<StreamCounts> counts = counts_of(*call, info, share);
       if (counts.status().code() == StatusCode::kNotFound) continue;  // deleted just now
       FIRN_TRY(counts.status());
       if (body.size() > 1) body.push_back(',');
@@ -111,7 +130,7 @@ Status list_namespaces(const RpcCallPtr& call) {
       object.unsigned_integer("messageCount", counts->messages);
       object.close();
     }
-    return object_answer(std::move(body) + "]");
+    return with_memory(object_answer(std::move(body) + "]"), std::move(share));
   });
 }
 
@@ -120,7 +139,8 @@ Status describe_namespace(const RpcCallPtr& call) {
   return run_rpc(call, [call, name]() -> Result<HttpResponse> {
     const Result<NamespaceInfo> info = call->caller.open->store->find_namespace(name);
     if (!info.ok()) return no_such_namespace(name);
-    FIRN_ASSIGN(const StreamCounts counts, counts_of(*call, *info));
+    FIRN_ASSIGN(const MemoryBudget::Share share, take_answer_memory(*call, kCountMemoryBytes));
+    FIRN_ASSIGN(const StreamCounts counts, counts_of(*call, *info, share));
     std::string body;
     JsonObjectWriter object(&body);
     append_description(*info, &object);
@@ -177,15 +197,21 @@ Status list_streams_of_caller(const RpcCallPtr& call) {
     }
     return Status();
   }));
-  return run_on_snapshot(call, [request](const Snapshot& snapshot, const QueryGuard& guard) {
-    return streams_answer(snapshot, request, guard);
-  });
+  return run_on_snapshot(
+      call,
+      [call, request](const Snapshot& snapshot, const QueryGuard& guard) -> Result<HttpResponse> {
+        FIRN_ASSIGN(MemoryBudget::Share share, take_answer_memory(*call, kListMemoryBytes));
+        FIRN_ASSIGN(HttpResponse response, streams_answer(snapshot, request, guard));
+        return with_memory(std::move(response), std::move(share));
+      });
 }
 
 Status list_categories_of_caller(const RpcCallPtr& call) {
   return run_on_snapshot(
-      call, [](const Snapshot& snapshot, const QueryGuard& guard) -> Result<HttpResponse> {
-        FIRN_ASSIGN(const std::vector<CategoryInfo> categories, list_categories(snapshot, guard));
+      call, [call](const Snapshot& snapshot, const QueryGuard& guard) -> Result<HttpResponse> {
+        FIRN_ASSIGN(MemoryBudget::Share share, take_answer_memory(*call, kCountMemoryBytes));
+        FIRN_ASSIGN(const std::vector<CategoryInfo> categories,
+                    list_categories(snapshot, share.bytes(), guard));
         std::string body = "[";
         for (const CategoryInfo& category : categories) {
           if (body.size() > 1) body.push_back(',');
@@ -195,7 +221,7 @@ Status list_categories_of_caller(const RpcCallPtr& call) {
           object.unsigned_integer("messageCount", category.messages);
           object.close();
         }
-        return object_answer(std::move(body) + "]");
+        return with_memory(object_answer(std::move(body) + "]"), std::move(share));
       });
 }
 

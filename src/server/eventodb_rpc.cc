@@ -30,11 +30,12 @@ void answer_rpc(Services* services, const HttpRequestPtr& request, const Respond
     return respond(eventodb_error(http_status, "INVALID_REQUEST", status.message()));
   const RpcMethod* method = find_stream_method(call->method);
   if (method == nullptr) method = find_namespace_method(call->method);
-  if (method == nullptr) {
+  const RpcMethod durable = method == nullptr ? find_durable_method(call->method) : nullptr;
+  if (method == nullptr && durable == nullptr) {
     return respond(
         eventodb_error(404, "METHOD_NOT_FOUND", "there is no method '" + call->method + "'"));
   }
-  status = (*method)(call);
+  status = method != nullptr ? (*method)(call) : durable(call);
   if (!status.ok()) respond(eventodb_error(status));
 }
 

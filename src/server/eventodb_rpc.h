@@ -28,6 +28,7 @@ using RpcMethod = std::function<Status(const RpcCallPtr&)>;
 const RpcMethod* find_namespace_method(
     std::string_view name);                                  // ns.*, sys.*: eventodb_namespaces.cc
 const RpcMethod* find_stream_method(std::string_view name);  // stream.*, category.*
+RpcMethod find_durable_method(std::string_view name);  // subscription.*: eventodb_subscriptions.cc
 
 // Runs `work` on the query executor with a snapshot of the caller's namespace and answers what it
 // returns; kInternal when the namespace does not exist. For reads a share of the memory for answers

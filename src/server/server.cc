@@ -14,6 +14,7 @@
 #include "server/otlp_face.h"
 #include "server/otlp_grpc.h"
 #include "server/services.h"
+#include "views/subscriptions/subscriptions.h"
 
 namespace firn {
 
@@ -126,11 +127,13 @@ Result<OpenStorePtr> Server::Parts::open_store() {
   FIRN_ASSIGN(open->store, Store::open(env, config.store, [this](uint64_t done, uint64_t total) {
                 services.gate->set_progress(done, total);
               }));
+  open->subscriptions = std::make_unique<Subscriptions>(env, open->store.get());
   FIRN_TRY(prepare_eventodb(env, open->store.get(), config.eventodb));
   EngineOptions engine_options;
   engine_options.threads = kEngineThreads;
   engine_options.memory_bytes = services.statement_memory->bytes_max();
   engine_options.temp_directory = join_path(config.store.data_dir, "tmp");
+  engine_options.temp_reserve_bytes = config.store.disk_reserve_bytes;
   FIRN_ASSIGN(open->engine, Engine::open(env, engine_options));
   return open;
 }

@@ -2,7 +2,12 @@
 
 #include <utility>
 
+#include "views/subscriptions/subscriptions.h"
+
 namespace firn {
+
+OpenStore::OpenStore() = default;
+OpenStore::~OpenStore() = default;
 
 OpenStorePtr StoreGate::get() const {
   MutexLock lock(&mutex_);

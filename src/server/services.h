@@ -16,10 +16,15 @@
 
 namespace firn {
 
+class Subscriptions;
+
 struct OpenStore {
+  OpenStore();
+  ~OpenStore();
   // The engine goes after the store: no query runs when either goes.
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Store> store;
+  std::unique_ptr<Subscriptions> subscriptions;  // durable ones; goes before the store
 };
 using OpenStorePtr = std::shared_ptr<OpenStore>;
 

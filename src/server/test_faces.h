@@ -18,6 +18,7 @@
 #include "server/otlp_face.h"
 #include "server/router.h"
 #include "server/services.h"
+#include "views/subscriptions/subscriptions.h"
 
 namespace firn {
 
@@ -47,7 +48,8 @@ class Awaited {
 
 // Header fields of a request.
 struct RequestFields {
-  std::string content_type{}, content_encoding{}, accept{}, last_event_id{}, firn_namespace{};
+  std::string content_type{}, content_encoding{}, accept{}, last_event_id{}, firn_namespace{},
+      firn_ack{};
 };
 
 class FaceTest : public ::testing::Test {
@@ -76,12 +78,18 @@ class FaceTest : public ::testing::Test {
     // Nothing moves unless a test says so.
     options.tiers[0].keep_ns = 36'500 * kDayNs;
     options.tiers[1].keep_ns = 36'500 * kDayNs;
+    TierConfig lake;
+    lake.name = "lake";
+    lake.backend = "parquet";
+    lake.directory = directory_.file("lake");
+    options.exports = {lake};
     auto store = Store::open(posix_env(), options);
     ASSERT_TRUE(store.ok()) << store.status().to_string();
     auto engine = Engine::open(posix_env(), EngineOptions{});
     ASSERT_TRUE(engine.ok()) << engine.status().to_string();
     auto open = std::make_shared<OpenStore>();
     open->store = std::move(*store);
+    open->subscriptions = std::make_unique<Subscriptions>(posix_env(), open->store.get());
     open->engine = std::move(*engine);
     services_.gate->open(std::move(open));
   }
@@ -99,6 +107,7 @@ class FaceTest : public ::testing::Test {
     request->accept = options.accept;
     request->last_event_id = options.last_event_id;
     request->firn_namespace = options.firn_namespace;
+    request->firn_ack = options.firn_ack;
     return request;
   }
 

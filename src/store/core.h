@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -166,6 +167,23 @@ class StrayChunks {
   std::map<std::pair<std::string, ChunkKey>, Status> problems_ GUARDED_BY(mutex_);
 };
 
+// The chunks that the mover works on just now, to be shown as such. Any thread.
+class BusyChunks {
+ public:
+  void set(std::set<ChunkKey> keys) EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    keys_ = std::move(keys);
+  }
+  bool contains(const ChunkKey& key) const EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return keys_.contains(key);
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::set<ChunkKey> keys_ GUARDED_BY(mutex_);
+};
+
 struct StoreCore {
   Env* env = nullptr;
   StoreOptions options;
@@ -183,6 +201,7 @@ struct StoreCore {
   std::unique_ptr<Wal> wal;
   StrayChunks stray_chunks;
   std::unique_ptr<KnownSeries> known_series;  // set when the options are
+  BusyChunks busy_chunks;
   WalNeeds wal_needs;
   StoreCondition condition;
   Subscribers subscribers;

@@ -209,10 +209,36 @@ async function inTestMode() {
     await subscriptions(client)
     await namespaces(new EventoClient(server.url, admin), server.url)
     await fails(new EventoClient(server.url, token('missing')).rpc('stream.get', 's'), 500, 'BACKEND_ERROR')
+    assert.equal((await server.stop()).code, 0)
+  }
+}
+
+// How long it takes to run a program that does nothing: much more than a moment on a busy machine.
+async function runNothing() {
+  const began = performance.now()
+  await once(spawn('true', { stdio: 'ignore' }), 'exit')
+  return performance.now() - began
+}
+
+// With a subscriber connected and data written. The quickest stop of some counts, and only what a
+// machine does that is not busy.
+async function exitsWithin100Milliseconds() {
+  const server = new EventoServer(binary), port = await freePort()
+  let quickest = Infinity, isCalm = false
+  for (let round = 0; round < 8 && quickest > 100; ++round) {
+    await server.start('--test-mode', `--port=${port}`)
+    const client = new EventoClient(server.url)
+    await client.subscribe('category=cart', () => {})
+    for (let number = 0; number < 10; ++number) await client.write('cart-1', message())
+    const before = await runNothing()
     const { code, milliseconds } = await server.stop()
     assert.equal(code, 0)
-    console.log(`stopped within ${milliseconds.toFixed(0)} ms`)
+    isCalm ||= Math.max(before, await runNothing()) < 10
+    quickest = Math.min(quickest, milliseconds)
   }
+  console.log(`stopped within ${quickest.toFixed(0)} ms`)
+  if (!isCalm && quickest > 100) return console.log('SKIPPED: the machine is too busy to judge that')
+  assert.ok(quickest <= 100, `the server needs ${quickest.toFixed(0)} ms to stop`)
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'firn-eventodb-'))
@@ -220,6 +246,7 @@ try {
   await withTokens(join(directory, 'given'))
   await madeToken(join(directory, 'made'))
   await inTestMode()
+  await exitsWithin100Milliseconds()
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }

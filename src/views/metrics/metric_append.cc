@@ -94,6 +94,7 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
   void append() {
     AppendRequest request;
     request.batch = std::move(given_.samples);
+    request.ack = given_.ack;
     store_->append(
         name_space_, std::move(request),
         [self = shared_from_this()](const Result<AppendResult>& result) { self->finish(result); });

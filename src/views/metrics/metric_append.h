@@ -12,6 +12,7 @@ namespace firn {
 struct NewSamples {
   std::unique_ptr<RecordBatch> samples;      // unstamped
   std::unique_ptr<RecordBatch> definitions;  // unstamped
+  AckLevel ack = AckLevel::kFsync;           // of the samples; definitions are always synced
 };
 
 // Appends the samples, all or nothing, after those definitions of their series that are not known

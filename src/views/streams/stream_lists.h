@@ -7,7 +7,9 @@
 #include "query/query.h"
 
 // Lists of streams and categories (docs/streams.md). They look at every row in memory, and
-// list_categories() at the stream column of everything. Fail as reads do. Any thread.
+// list_categories() at the stream column of everything. Fail as reads do; kTooLarge when the names
+// of streams with rows in memory, which are held to count each once, take more than `bytes_max`.
+// Any thread.
 
 namespace firn {
 
@@ -28,7 +30,7 @@ struct CategoryInfo {
   uint64_t messages = 0;  // stored
 };
 // Ascending by bytes.
-Result<std::vector<CategoryInfo>> list_categories(const Snapshot& snapshot,
+Result<std::vector<CategoryInfo>> list_categories(const Snapshot& snapshot, uint64_t bytes_max,
                                                   const QueryGuard& guard);
 
 struct StreamCounts {
@@ -36,6 +38,7 @@ struct StreamCounts {
   std::optional<TimeNs> last_time;
 };
 // Of the namespace.
-Result<StreamCounts> count_streams(const Snapshot& snapshot, const QueryGuard& guard);
+Result<StreamCounts> count_streams(const Snapshot& snapshot, uint64_t bytes_max,
+                                   const QueryGuard& guard);
 
 }  // namespace firn

@@ -216,16 +216,41 @@ TEST_P(StreamsTest, CategoriesCountTheirStreamsAndMessages) {
   settle();
   put("a-2");
   put("a-1");
-  const auto found = list_categories(*snapshot(), nullptr);
+  const auto found = list_categories(*snapshot(), kNoLimit, nullptr);
   ASSERT_TRUE(found.ok());
   ASSERT_EQ(found->size(), 2u);
   EXPECT_EQ((*found)[0].category, "a");
   EXPECT_EQ((*found)[0].streams, 2u);
   EXPECT_EQ((*found)[0].messages, 3u);
   EXPECT_EQ((*found)[1].category, "b");
-  const auto counts = count_streams(*snapshot(), nullptr);
+  const auto counts = count_streams(*snapshot(), kNoLimit, nullptr);
   EXPECT_EQ(counts->streams, 3u);
   EXPECT_EQ(counts->messages, 4u);
+}
+
+TEST_P(StreamsTest, ListsPiecesOfStreamsInMemoryAndBelow) {
+  for (const char* stream : {"d", "b", "e"}) put(stream);
+  settle();
+  for (const char* stream : {"c", "f", "a", "b"}) put(stream);
+  std::string names;
+  std::string after;
+  while (true) {
+    const auto listed = list_streams(*snapshot(), "", after, 2, nullptr);
+    ASSERT_TRUE(listed.ok());
+    for (const StreamInfo& info : *listed) {
+      names += info.stream + std::to_string(info.version) + " ";
+    }
+    if (listed->size() < 2) break;
+    after = listed->back().stream;
+  }
+  EXPECT_EQ(names, "a0 b1 c0 d0 e0 f0 ");
+}
+
+TEST_P(StreamsTest, NamesInMemoryAreHeldWithinALimit) {
+  for (int i = 0; i < 100; ++i) put("s-" + std::to_string(i));
+  EXPECT_EQ(count_streams(*snapshot(), 1000, nullptr).status().code(), StatusCode::kTooLarge);
+  EXPECT_EQ(list_categories(*snapshot(), 1000, nullptr).status().code(), StatusCode::kTooLarge);
+  EXPECT_EQ(count_streams(*snapshot(), kMiB, nullptr)->streams, 100u);
 }
 
 TEST_P(StreamsTest, ADroppedStreamGoesOnCountingAndReadsSayWhatIsGone) {

@@ -1,0 +1,187 @@
+// The public library as a program sees it: nothing but include/firn. docs/library.md shows the same
+// calls.
+
+#include <firn/database.h>
+#include <firn/streams.h>
+#include <firn/subscriptions.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "env/test_directory.h"
+
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class LibraryTest : public testing::Test {
+ protected:
+  void SetUp() override { open(); }
+  void open() {
+    database_.reset();
+    auto opened = firn::Database::open({.directory = directory_.path()});
+    ASSERT_TRUE(opened.ok()) << opened.status().to_string();
+    database_ = std::move(*opened);
+  }
+  firn::Streams streams() { return {database_.get(), "default"}; }
+  firn::DurableSubscriptions subscriptions() { return {database_.get(), "default"}; }
+
+  void put(const std::string& stream, const std::string& type = "T") {
+    const firn::Message message{.stream = stream, .type = type, .data = "{}"};
+    const auto appended = streams().append({&message, 1});
+    ASSERT_TRUE(appended.ok()) << appended.status().to_string();
+  }
+  // "stream/stream position" of each.
+  static std::vector<std::string> names(const firn::Result<firn::MessagePage>& page) {
+    std::vector<std::string> names;
+    EXPECT_TRUE(page.ok()) << page.status().to_string();
+    for (const firn::StoredEvent& message : page->messages) {
+      names.push_back(message.stream + "/" + std::to_string(message.stream_position));
+    }
+    return names;
+  }
+
+  firn::TestDirectory directory_;
+  std::unique_ptr<firn::Database> database_;
+};
+
+TEST_F(LibraryTest, SeveralStreamsAreAppendedToTogether) {
+  const firn::Message messages[] = {
+      {.stream = "account-1", .type = "Withdrawn", .data = R"({"amount":5})"},
+      {.stream = "account-2", .type = "Deposited", .data = R"({"amount":5})"}};
+  const firn::StreamCondition conditions[] = {{"account-1", -1}, {"account-2", -1}};
+  const auto appended = streams().append(messages, conditions);
+  ASSERT_TRUE(appended.ok()) << appended.status().to_string();
+  EXPECT_EQ(appended->places[1].position, 2u);
+  EXPECT_EQ(appended->places[1].stream_position, 0);
+  const auto refused = streams().append(messages, conditions);
+  EXPECT_EQ(refused.status().code(), firn::StatusCode::kConflict);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("account-1"));
+  EXPECT_EQ(*streams().version("account-2"), 0);
+}
+
+TEST_F(LibraryTest, ARepeatedIdIsStoredOnce) {
+  const firn::Message message{
+      .stream = "a-1", .type = "T", .data = "{}", .id = "01900000-0000-7000-8000-000000000001"};
+  ASSERT_TRUE(streams().append({&message, 1}).ok());
+  const auto again = streams().append({&message, 1});
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->duplicates, 1u);
+  EXPECT_EQ(again->places[0].position, 1u);
+}
+
+TEST_F(LibraryTest, ReadsStreamsForwardsAndBackwards) {
+  for (int i = 0; i < 4; ++i) put("a-1");
+  put("a-2");
+  EXPECT_THAT(names(streams().read_stream("a-1", {.from = 1, .limit = 2})),
+              ElementsAre("a-1/1", "a-1/2"));
+  EXPECT_THAT(
+      names(streams().read_stream("a-1", {.from = INT64_MAX, .backward = true, .limit = 2})),
+      ElementsAre("a-1/3", "a-1/2"));
+}
+
+TEST_F(LibraryTest, ReadsCategoriesAndAll) {
+  for (const char* stream : {"a-1", "b-1", "a-2", "a-1"}) put(stream);
+  EXPECT_THAT(names(streams().read_category("a")), ElementsAre("a-1/0", "a-2/0", "a-1/1"));
+  EXPECT_THAT(names(streams().read_category("a", {.member = 1, .size = 2})), ElementsAre("a-2/0"));
+  EXPECT_THAT(names(streams().read_all({.from = 3, .backward = true, .limit = 2})),
+              ElementsAre("a-2/0", "b-1/0"));
+  EXPECT_EQ(streams().read_category("a", {.member = 2, .size = 2}).status().code(),
+            firn::StatusCode::kInvalidArgument);
+}
+
+TEST_F(LibraryTest, TellsTheLastMessageAndTheVersion) {
+  put("a-1", "Opened");
+  put("a-1", "Closed");
+  EXPECT_EQ((*streams().last("a-1"))->type, "Closed");
+  EXPECT_EQ((*streams().last("a-1", "Opened"))->stream_position, 0);
+  EXPECT_FALSE(streams().last("a-2")->has_value());
+  EXPECT_EQ(*streams().version("a-1"), 1);
+  EXPECT_EQ(*streams().version("a-2"), -1);
+}
+
+TEST_F(LibraryTest, ListsStreamsAndCategories) {
+  for (const char* stream : {"b-1", "a-2", "a-1", "a-1"}) put(stream);
+  std::string list;
+  const auto found = streams().list_streams("a");
+  for (const firn::StreamDescription& stream : *found) {
+    list += stream.name + "@" + std::to_string(stream.version) + " ";
+  }
+  const auto categories = streams().list_categories();
+  for (const firn::CategoryDescription& category : *categories) {
+    list += category.name + ":" + std::to_string(category.streams) + "/" +
+            std::to_string(category.messages) + " ";
+  }
+  EXPECT_EQ(list, "a-1@1 a-2@0 a:2/3 b:1/1 ");
+}
+
+// What a follower saw, for another thread to wait for.
+class Seen {
+ public:
+  void add(const firn::StoredEvent& message) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    names_.push_back(message.stream + "/" + std::to_string(message.stream_position));
+    changed_.notify_all();
+  }
+  std::vector<std::string> wait_for(size_t count) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return names_.size() >= count; });
+    return names_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> names_;
+};
+
+TEST_F(LibraryTest, FollowsWhatIsStoredAndWhatComes) {
+  put("a-1");
+  put("b-1");
+  Seen seen;
+  const auto follower = streams().follow(
+      {.category = "a"}, [&seen](const firn::StoredEvent& message) { seen.add(message); });
+  ASSERT_TRUE(follower.ok()) << follower.status().to_string();
+  EXPECT_THAT(seen.wait_for(1), ElementsAre("a-1/0"));
+  put("b-1");
+  put("a-1");
+  put("a-2");
+  EXPECT_THAT(seen.wait_for(3), ElementsAre("a-1/0", "a-1/1", "a-2/0"));
+}
+
+TEST_F(LibraryTest, FollowsAStreamBehindAPosition) {
+  for (int i = 0; i < 3; ++i) put("a-1");
+  Seen seen;
+  const auto follower =
+      streams().follow({.stream = "a-1", .after = 1},
+                       [&seen](const firn::StoredEvent& message) { seen.add(message); });
+  ASSERT_TRUE(follower.ok());
+  EXPECT_THAT(seen.wait_for(2), ElementsAre("a-1/1", "a-1/2"));
+}
+
+TEST_F(LibraryTest, SubscriptionsLastLongerThanTheProgram) {
+  ASSERT_TRUE(subscriptions().create("billing", {.category = "order"}).ok());
+  for (int i = 0; i < 3; ++i) put("order-1");
+  const auto first = subscriptions().receive("billing", 10);
+  ASSERT_EQ(first->size(), 3u);
+  const uint64_t done[] = {1, 2};
+  EXPECT_EQ(*subscriptions().acknowledge("billing", done), 2u);
+  open();
+  const auto second = subscriptions().receive("billing", 10);
+  ASSERT_EQ(second->size(), 1u);
+  EXPECT_EQ((*second)[0].event.position, 3u);
+  const uint64_t failed[] = {3};
+  EXPECT_EQ(*subscriptions().fail("billing", failed, "no such customer", true), 1u);
+  EXPECT_EQ((*subscriptions().parked("billing"))[0].reason, "no such customer");
+  EXPECT_EQ(*subscriptions().replay_parked("billing"), 1u);
+  EXPECT_EQ(subscriptions().receive("billing", 10)->size(), 1u);
+  EXPECT_THAT(*subscriptions().list(), ElementsAre("billing"));
+  ASSERT_TRUE(subscriptions().remove("billing").ok());
+  EXPECT_THAT(*subscriptions().list(), IsEmpty());
+}
+
+}  // namespace
