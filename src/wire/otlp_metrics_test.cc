@@ -166,7 +166,8 @@ TEST(OtlpMetrics, AHistogramKeepsEveryField) {
 
 TEST(OtlpMetrics, AnExponentialHistogramKeepsEveryField) {
   std::string packed;
-  for (const uint64_t count : {3ULL, UINT64_MAX}) TestProto::varint(count, &packed);
+  for (const uint64_t count : {uint64_t{3}, uint64_t{UINT64_MAX}})
+    TestProto::varint(count, &packed);
   TestProto positive, negative, point;
   positive.number(1, 5).text(2, packed);  // zigzag of -3
   negative.number(2, 7);
