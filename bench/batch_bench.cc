@@ -175,6 +175,53 @@ void aggregate(benchmark::State& state) {
   report(state, *batch);
 }
 
+// Gauges with one decimal of `range` series that walk, scraped in turn every ten seconds, as a
+// block of samples holds them.
+BatchPtr gauges(int64_t series) {
+  constexpr uint32_t kRows = 32'768;
+  std::mt19937_64 random(7);
+  std::vector<std::string> names;
+  std::vector<int64_t> levels;
+  for (int64_t i = 0; i < series; ++i) {
+    names.push_back(make_uuid7(random(), random(), random()).to_hex());
+    levels.push_back(static_cast<int64_t>(random() % 1000));
+  }
+  BatchBuilder builder(Dataset::kSamples);
+  for (uint32_t i = 0; i < kRows; ++i) {
+    const size_t at = i % names.size();
+    levels[at] += static_cast<int64_t>(random() % 21) - 10;
+    EventRow row;
+    row.time = 1'767'225'600 * kSecondNs + static_cast<int64_t>(i / names.size()) * 10 * kSecondNs;
+    row.series = names[at];
+    row.value = Float64::of(static_cast<double>(levels[at]) / 10);
+    builder.add(row);
+  }
+  auto batch = builder.finish();
+  batch->stamp(1, 1'000'000, {});
+  return batch;
+}
+
+void pack_gauges(benchmark::State& state) {
+  const BatchPtr batch = gauges(state.range(0));
+  size_t packed_bytes = 0;
+  for (const PackedColumn& column : pack_columns(*batch)) packed_bytes += column.bytes.size();
+  for (auto _ : state) benchmark::DoNotOptimize(pack_columns(*batch));
+  report(state, *batch);
+  state.counters["packed_bytes_per_row"] =
+      static_cast<double>(packed_bytes) / static_cast<double>(batch->rows());
+}
+
+void unpack_gauges(benchmark::State& state) {
+  const BatchPtr batch = gauges(state.range(0));
+  const auto columns = pack_columns(*batch);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(unpack_columns(Dataset::kSamples, 1, batch->rows(), columns));
+  }
+  report(state, *batch);
+}
+
+BENCHMARK(pack_gauges)->Arg(1)->Arg(100)->Arg(1000);
+BENCHMARK(unpack_gauges)->Arg(1)->Arg(100)->Arg(1000);
 BENCHMARK(copy)->Arg(1000)->Arg(4096);
 BENCHMARK(build)->Arg(1000)->Arg(4096);
 BENCHMARK(append_batch)->Arg(1000)->Arg(4096);

@@ -1,5 +1,5 @@
-// An OTLP logs or traces request, as protobuf and as JSON: whatever is accepted becomes rows whose
-// documents are JSON within the depth that other rooms rely on.
+// An OTLP logs, traces or metrics request, as protobuf and as JSON: whatever is accepted becomes
+// rows whose documents are JSON within the depth that other rooms rely on.
 
 #include <string>
 
@@ -37,6 +37,21 @@ void check_records(OtlpSignal signal, std::string_view body, OtlpEncoding encodi
     }
   }
   FIRN_CHECK(rows == made);
+  for (const auto& [samples, definitions] : records->samples) {
+    FIRN_CHECK(signal == OtlpSignal::kMetrics && definitions->rows() <= samples->rows());
+    for (uint32_t i = 0; i < samples->rows(); ++i) {
+      const EventRow row = event_row(*samples, i);
+      FIRN_CHECK(row.time > 0 && Id::parse(row.series).has_value());
+      check_document(row.data);
+    }
+    for (uint32_t i = 0; i < definitions->rows(); ++i) {
+      const EventRow row = event_row(*definitions, i);
+      FIRN_CHECK(check_utf8(row.name).ok() && check_utf8(row.unit).ok());
+      check_document(row.labels);
+      check_document(row.metadata);
+      check_document(row.context);
+    }
+  }
   const std::string response =
       encode_otlp_response(signal, records->rejected, records->message, OtlpEncoding::kJson);
   FIRN_CHECK(check_json(response, 4).ok());
@@ -47,7 +62,8 @@ void check_records(OtlpSignal signal, std::string_view body, OtlpEncoding encodi
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  for (const auto signal : {firn::OtlpSignal::kLogs, firn::OtlpSignal::kTraces}) {
+  for (const auto signal :
+       {firn::OtlpSignal::kLogs, firn::OtlpSignal::kTraces, firn::OtlpSignal::kMetrics}) {
     firn::check_records(signal, body, firn::OtlpEncoding::kProtobuf);
     firn::check_records(signal, body, firn::OtlpEncoding::kJson);
   }

@@ -1,9 +1,11 @@
 // Packed columns from anywhere. The input is: u8 column id, u32 rows, then the bytes of the column.
-// Their checksum is made right, for no mutation would ever hit it.
+// Their checksum is made right, for no mutation would ever hit it. Columns of samples stand beside
+// a column of three series, whose order some of their forms need.
 
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -16,6 +18,19 @@ namespace {
 
 constexpr uint32_t kRowsMax = 65'536;
 
+PackedColumn three_series(uint32_t rows) {
+  BatchBuilder builder(Dataset::kSamples);
+  for (uint32_t row = 0; row < rows; ++row) {
+    EventRow sample;
+    sample.series = std::string_view("abc").substr(row % 3, 1);
+    builder.add(sample);
+  }
+  for (PackedColumn& column : pack_columns(*builder.finish())) {
+    if (column.id == ColumnId::kSeries) return std::move(column);
+  }
+  FIRN_CHECK(false);
+}
+
 void check(PackedColumn column, uint32_t rows) {
   if (column.bytes.size() >= kPackedPayloadOffset) {
     const auto header = load_le<PackedHeader>(column.bytes.data());
@@ -23,14 +38,20 @@ void check(PackedColumn column, uint32_t rows) {
         column.bytes.data() + sizeof(header),
         packed_checksum(column.id, header, ByteView(column.bytes).substr(kPackedPayloadOffset)));
   }
-  auto batch = unpack_columns(Dataset::kEvents, 1, rows, {column});
+  const Dataset dataset =
+      find_column(Dataset::kEvents, column.id) != nullptr ? Dataset::kEvents : Dataset::kSamples;
+  std::vector<PackedColumn> columns = {column};
+  if (dataset == Dataset::kSamples && column.id != ColumnId::kSeries && rows >= 3) {
+    columns.push_back(three_series(rows));
+  }
+  auto batch = unpack_columns(dataset, 1, rows, columns);
   if (!batch.ok()) {
     FIRN_CHECK(batch.status().code() == StatusCode::kCorruption);
     return;
   }
   const BatchPtr unpacked = std::move(*batch);
   FIRN_CHECK(unpacked->rows() == rows);
-  auto again = unpack_columns(Dataset::kEvents, 1, rows, pack_columns(*unpacked));
+  auto again = unpack_columns(dataset, 1, rows, pack_columns(*unpacked));
   FIRN_CHECK(again.ok());
   FIRN_CHECK(rows_checksum({std::move(*again), nullptr}) == rows_checksum({unpacked, nullptr}));
 }

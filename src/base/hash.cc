@@ -1,5 +1,7 @@
 #include "base/hash.h"
 
+#include <cstring>
+
 // Compiled in here, so that nothing has to be linked and no other file pays for parsing it.
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -8,6 +10,15 @@ namespace firn {
 
 uint64_t hash_bytes(ByteView bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+Id hash_bytes_128(ByteView bytes) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
+  Id id;
+  static_assert(sizeof(canonical.digest) == sizeof(id.bytes));
+  std::memcpy(id.bytes.data(), canonical.digest, sizeof(canonical.digest));
+  return id;
 }
 
 }  // namespace firn

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/id.h"
 
 namespace firn {
 
@@ -10,5 +11,7 @@ namespace firn {
 // stored. Fast and well mixed, never cryptographic: with a secret seed it only makes collisions
 // hard to hit by accident.
 uint64_t hash_bytes(ByteView bytes, uint64_t seed = 0);
+// XXH3 (128 bits), its canonical form: the greatest byte first.
+Id hash_bytes_128(ByteView bytes);
 
 }  // namespace firn

@@ -21,5 +21,10 @@ TEST(Hash, ReadsZeroBytesToo) {
   EXPECT_NE(hash_bytes(std::string_view("\0", 1)), hash_bytes(std::string_view("\0\0", 2)));
 }
 
+TEST(HashBytes128, IsXxh3InItsCanonicalForm) {
+  EXPECT_EQ(hash_bytes_128("").to_hex(), "99aa06d3014798d86001c324468d497f");
+  EXPECT_NE(hash_bytes_128("a"), hash_bytes_128("b"));
+}
+
 }  // namespace
 }  // namespace firn

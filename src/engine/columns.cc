@@ -12,6 +12,7 @@ SqlShape sql_shape(const ColumnSchema& column) {
   switch (column.id) {
     case ColumnId::kTime:
     case ColumnId::kObservedTime:
+    case ColumnId::kStartTime:
       return SqlShape::kTimestampNs;
     case ColumnId::kId:
       return SqlShape::kUuid;
@@ -28,6 +29,8 @@ SqlShape sql_shape(const ColumnSchema& column) {
     case ColumnType::kId16:
     case ColumnType::kId8:
       return SqlShape::kHex;
+    case ColumnType::kFloat64:
+      return SqlShape::kDouble;
     case ColumnType::kString:
       break;
   }
@@ -42,6 +45,8 @@ std::string_view sql_type_name(SqlShape shape) {
       return "TIMESTAMP_NS";
     case SqlShape::kSmallint:
       return "SMALLINT";
+    case SqlShape::kDouble:
+      return "DOUBLE";
     default:
       return "VARCHAR";
   }

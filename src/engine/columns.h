@@ -18,6 +18,7 @@ enum class SqlShape : uint8_t {
   kUuid,         // kId16 as 36 characters; zero is NULL
   kHex,          // kId16 as 32, kId8 as 16 characters; zero is NULL
   kText,         // kString; empty is NULL
+  kDouble,       // kFloat64; absent is NULL
 };
 
 SqlShape sql_shape(const ColumnSchema& column);

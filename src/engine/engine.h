@@ -59,15 +59,19 @@ struct ParquetPart {
 
 // A table of events: the rows of `batches` (may be null) and of all `parquet` parts. Columns are
 // those of the dataset, named as in model/schema.h, then the extra ones (VARCHAR). Types: times are
-// TIMESTAMP_NS; position, stream_position and duration BIGINT; severity SMALLINT; id is UUID text,
-// trace_id and parent_id 32, span_id 16 hexadecimal digits; kind is its name; data, metadata and
-// context are VARCHAR with JSON. Absent values are NULL. Text that is not UTF-8 shows U+FFFD.
+// TIMESTAMP_NS; position, stream_position and duration BIGINT; value DOUBLE; severity SMALLINT; id
+// is UUID text, trace_id and parent_id 32, span_id 16 hexadecimal digits; kind is its name; data,
+// metadata and context are VARCHAR with JSON. Absent values are NULL. Text that is not UTF-8 shows
+// U+FFFD.
 struct EventTable {
   std::string name;
   Dataset dataset = Dataset::kEvents;
   std::shared_ptr<BatchSource> batches;
   std::vector<ParquetPart> parquet;
   std::vector<std::string> extra_columns;
+  // What statements see of the table: a SELECT over its rows, which it calls `written`. Empty: the
+  // rows as they are.
+  std::string shows;
 };
 
 enum class SqlColumnType : uint8_t { kBoolean, kInt64, kDouble, kText, kTime };

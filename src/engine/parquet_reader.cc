@@ -61,9 +61,14 @@ Status set_raw_texts(std::string_view raw, EventRow* row) {
   if (!texts) return corruption("column _raw does not decode");
   for (size_t id = 0; id < texts->size(); ++id) {
     if (!(*texts)[id]) continue;
+    const std::string_view raw_value = *(*texts)[id];
+    if (static_cast<ColumnId>(id) == ColumnId::kValue && raw_value.size() == sizeof(uint64_t)) {
+      row->value.bits = load_le<uint64_t>(raw_value.data());
+      continue;
+    }
     std::string_view* member = text_member(static_cast<ColumnId>(id), row);
     if (member == nullptr) return corruption("column _raw names a column that is no text");
-    *member = *(*texts)[id];
+    *member = raw_value;
   }
   return {};
 }
@@ -76,6 +81,21 @@ Status set_member(const ColumnSchema& column, const Cell& cell, EventRow* row) {
       return {};
     case ColumnId::kObservedTime:
       row->observed_time = cell.as<int64_t>();
+      return {};
+    case ColumnId::kStartTime:
+      row->start_time = cell.as<int64_t>();
+      return {};
+    case ColumnId::kFlags:
+      row->flags = cell.as<int64_t>();
+      return {};
+    case ColumnId::kInteger:
+      row->integer = static_cast<uint8_t>(cell.as<int16_t>());
+      return {};
+    case ColumnId::kMonotonic:
+      row->monotonic = static_cast<uint8_t>(cell.as<int16_t>());
+      return {};
+    case ColumnId::kValue:
+      row->value = Float64::of(cell.as<double>());
       return {};
     case ColumnId::kStreamPosition:
       row->stream_position = cell.as<int64_t>();

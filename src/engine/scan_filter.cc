@@ -164,7 +164,10 @@ bool add_wanted(const ColumnSchema& column, const Value& value, Predicate* predi
     predicate->numbers.push_back(*number);
     return true;
   }
-  if (value.type().id() != LogicalTypeId::VARCHAR || shape == SqlShape::kTimestampNs) return false;
+  if (value.type().id() != LogicalTypeId::VARCHAR || shape == SqlShape::kTimestampNs ||
+      shape == SqlShape::kDouble) {
+    return false;
+  }
   const std::string& text = duckdb::StringValue::Get(value);
   if (text.empty()) return false;
   if (shape == SqlShape::kText) {

@@ -29,6 +29,8 @@ LogicalType logical_type(SqlShape shape) {
       return LogicalType::TIMESTAMP_NS;
     case SqlShape::kSmallint:
       return LogicalType::SMALLINT;
+    case SqlShape::kDouble:
+      return LogicalType::DOUBLE;
     default:
       return LogicalType::VARCHAR;
   }

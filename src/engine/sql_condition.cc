@@ -73,6 +73,8 @@ std::optional<std::vector<std::string>> literals(const ColumnSchema& column,
         out.push_back(absent ? "" : number_literal(shape, number));
       }
       return out;
+    case SqlShape::kDouble:
+      return out;  // no predicate is about one
   }
   return std::nullopt;
 }
@@ -150,8 +152,7 @@ std::optional<std::string> category_any(const ColumnSchema& column,
 std::optional<std::string> predicate_sql(const Predicate& predicate) {
   if (predicate.kind == PredicateKind::kAttribute) return std::nullopt;
   if (predicate.kind == PredicateKind::kContains) return contains_any(predicate.texts);
-  const ColumnSchema* column = find_column(Dataset::kEvents, predicate.column);
-  if (column == nullptr) return std::nullopt;
+  const ColumnSchema* column = &column_schema(predicate.column);
   if (predicate.kind == PredicateKind::kCategory) {
     return category_any(*column, predicate.texts);
   }

@@ -413,6 +413,9 @@ duckdb::unique_ptr<TableRef> replace_table(duckdb::ClientContext& context,
   std::string query;
   if (const EventTable* events = session->find_event_table(input.table_name)) {
     query = event_table_query(*events);
+    if (!events->shows.empty()) {
+      query = fmt::format("WITH written AS NOT MATERIALIZED ({}) {}", query, events->shows);
+    }
   } else if (const ValueTable* values = session->find_value_table(input.table_name)) {
     query = fmt::format("SELECT * FROM firn_values({})", sql_quote(values->name));
   } else {

@@ -142,6 +142,13 @@ void VectorWriter::write_column(const ColumnSchema& column, const RowRange& rows
     case SqlShape::kHex:
       if (column.type == ColumnType::kId8) return write_span_ids(batch.span_ids(), rows, vector);
       return write_ids(batch.ids(column.id), rows, false, vector);
+    case SqlShape::kDouble: {
+      const auto values = batch.float64s(column.id);
+      return write_fixed<double>(rows, vector, [&](uint32_t row, double* out) {
+        *out = values[row].value();
+        return values[row] != kAbsentFloat64;
+      });
+    }
     case SqlShape::kText:
       return write_strings(column, rows, alone, vector);
   }
@@ -206,11 +213,7 @@ void VectorWriter::write_text(std::string_view text, const RowRange& rows, Vecto
 void VectorWriter::write_raw(const RowRange& rows, Vector& vector) {
   if (batch_ != rows.slice->batch) {
     batch_ = rows.slice->batch;
-    is_utf8_ = true;
-    for (const ColumnSchema& column : dataset_columns(batch_->dataset())) {
-      if (column.type != ColumnType::kString || !batch_->has_column(column.id)) continue;
-      is_utf8_ = is_utf8_ && is_utf8(batch_->strings(column.id));
-    }
+    is_utf8_ = has_only_utf8(*batch_);
   }
   if (is_utf8_) return write_null(rows, vector);
   write_fixed<string_t>(rows, vector, [&](uint32_t row, string_t* out) {

@@ -1,5 +1,7 @@
 #include "model/aggregate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
@@ -97,6 +99,10 @@ class Grouper {
         return number_rows<uint64_t>(
             [&](uint32_t row) { return load_le<uint64_t>(column[row].data()); });
       }
+      case ColumnType::kFloat64: {
+        const auto column = batch_.float64s(schema.id);
+        return number_rows<uint64_t>([&](uint32_t row) { return column[row].bits; });
+      }
       case ColumnType::kString: {
         const auto column = batch_.strings(schema.id);
         // A batch may name the same text twice in its dictionary; both groups then have the same
@@ -164,6 +170,10 @@ std::string text_of(const RecordBatch& batch, ColumnId id, uint32_t row) {
       const auto& value = batch.span_ids()[row];
       if (value == std::array<uint8_t, 8>{}) return {};
       return hex_encode({reinterpret_cast<const char*>(value.data()), value.size()});
+    }
+    case ColumnType::kFloat64: {
+      const Float64 value = batch.float64s(id)[row];
+      return value == kAbsentFloat64 ? std::string() : fmt::format("{}", value.value());
     }
     case ColumnType::kString:
       return std::string(batch.strings(id)[row]);

@@ -14,6 +14,9 @@
 namespace firn {
 
 struct BatchBuilder::State {
+  explicit State(Dataset of) : dataset(of) {}
+
+  const Dataset dataset;
   uint32_t rows = 0;
   std::vector<BatchBuffer> spares;
 
@@ -29,8 +32,14 @@ struct BatchBuilder::State {
   FixedColumnBuilder<uint8_t> kind, severity;
   DictionaryColumnBuilder type, source, subject, stream, context;
   PlainColumnBuilder correlation_id, data, metadata;
+  FixedColumnBuilder<Float64> value;
+  FixedColumnBuilder<int64_t> start_time, flags;
+  FixedColumnBuilder<uint8_t> integer, monotonic;
+  DictionaryColumnBuilder series, name, unit, temporality, description;
+  PlainColumnBuilder labels;
 
-  // Calls visit(id, column) in ascending id order; position is not a column here.
+  // Calls visit(id, column) in ascending id order; position is not a column here. Columns that the
+  // dataset has not stay as they are: the default in every row.
   template <typename Visit>
   void for_each_column(Visit&& visit) {
     visit(ColumnId::kTime, time);
@@ -51,9 +60,27 @@ struct BatchBuilder::State {
     visit(ColumnId::kData, data);
     visit(ColumnId::kMetadata, metadata);
     visit(ColumnId::kContext, context);
+    if (dataset != Dataset::kEvents) for_each_metric_column(visit);
+  }
+  template <typename Visit>
+  void for_each_metric_column(Visit& visit) {
+    visit(ColumnId::kSeries, series);
+    visit(ColumnId::kValue, value);
+    visit(ColumnId::kInteger, integer);
+    visit(ColumnId::kStartTime, start_time);
+    visit(ColumnId::kFlags, flags);
+    visit(ColumnId::kName, name);
+    visit(ColumnId::kLabels, labels);
+    visit(ColumnId::kUnit, unit);
+    visit(ColumnId::kTemporality, temporality);
+    visit(ColumnId::kMonotonic, monotonic);
+    visit(ColumnId::kDescription, description);
   }
 
-  void add(const EventRow& event);
+  void add(const EventRow& row);
+  void add_event(const EventRow& event);
+  void add_sample(const EventRow& sample);
+  void add_series(const EventRow& definition);
   void add_rows(const RecordBatch& batch, const RowList& list);
   void add_positions(const RecordBatch& batch, const RowList& list);
   void add_position(NamespaceId row_namespace, Position position);
@@ -78,6 +105,10 @@ FixedColumn<uint8_t> column_of(const RecordBatch& batch, ColumnId id,
 FixedColumn<Id> column_of(const RecordBatch& batch, ColumnId id, const FixedColumnBuilder<Id>&) {
   return batch.ids(id);
 }
+FixedColumn<Float64> column_of(const RecordBatch& batch, ColumnId id,
+                               const FixedColumnBuilder<Float64>&) {
+  return batch.float64s(id);
+}
 FixedColumn<std::array<uint8_t, 8>> column_of(const RecordBatch& batch, ColumnId,
                                               const FixedColumnBuilder<std::array<uint8_t, 8>>&) {
   return batch.span_ids();
@@ -91,8 +122,46 @@ StringColumn column_of(const RecordBatch& batch, ColumnId id, const DictionaryCo
 
 }  // namespace
 
-void BatchBuilder::State::add(const EventRow& event) {
-  time.add(event.time, rows);
+void BatchBuilder::State::add(const EventRow& row) {
+  time.add(row.time, rows);
+  switch (dataset) {
+    case Dataset::kEvents:
+      add_event(row);
+      break;
+    case Dataset::kSamples:
+      add_sample(row);
+      break;
+    case Dataset::kSeries:
+      add_series(row);
+      break;
+  }
+  ++rows;
+}
+
+void BatchBuilder::State::add_sample(const EventRow& sample) {
+  series.add(sample.series, rows);
+  value.add(sample.value, rows);
+  integer.add(sample.integer, rows);
+  start_time.add(sample.start_time, rows);
+  flags.add(sample.flags, rows);
+  data.add(sample.data, rows);
+  metadata.add(sample.metadata, rows);
+}
+
+void BatchBuilder::State::add_series(const EventRow& definition) {
+  series.add(definition.series, rows);
+  name.add(definition.name, rows);
+  type.add(definition.type, rows);
+  labels.add(definition.labels, rows);
+  unit.add(definition.unit, rows);
+  temporality.add(definition.temporality, rows);
+  monotonic.add(definition.monotonic, rows);
+  description.add(definition.description, rows);
+  metadata.add(definition.metadata, rows);
+  context.add(definition.context, rows);
+}
+
+void BatchBuilder::State::add_event(const EventRow& event) {
   observed_time.add(event.observed_time, rows);
   id.add(event.id, rows);
   kind.add(static_cast<uint8_t>(event.kind), rows);
@@ -111,10 +180,10 @@ void BatchBuilder::State::add(const EventRow& event) {
   data.add(event.data, rows);
   metadata.add(event.metadata, rows);
   context.add(event.context, rows);
-  ++rows;
 }
 
 void BatchBuilder::State::add_rows(const RecordBatch& batch, const RowList& list) {
+  FIRN_CHECK(batch.dataset() == dataset);
   FIRN_CHECK(rows == 0 || namespace_id == batch.namespace_id());
   FIRN_CHECK(rows == 0 || (first_position == 0) == (batch.first_position() == 0));
   namespace_id = batch.namespace_id();
@@ -186,7 +255,7 @@ std::unique_ptr<RecordBatch> BatchBuilder::State::finish() {
   const bool has_stream = !stream.is_default();
   if (has_stream) stream_position.make_plain(rows);
 
-  BatchLayout layout(Dataset::kEvents, rows);
+  BatchLayout layout(dataset, rows);
   const bool has_gaps = !positions.empty();
   if (has_gaps) {
     layout.add_column(ColumnId::kPosition, ColumnType::kInt64, ColumnEncoding::kPlain, rows,
@@ -224,9 +293,7 @@ void BatchBuilder::State::clear() {
   for_each_column([](ColumnId, auto& column) { column.clear(); });
 }
 
-BatchBuilder::BatchBuilder(Dataset dataset) : state_(std::make_unique<State>()) {
-  FIRN_CHECK(dataset == Dataset::kEvents);
-}
+BatchBuilder::BatchBuilder(Dataset dataset) : state_(std::make_unique<State>(dataset)) {}
 BatchBuilder::~BatchBuilder() = default;
 BatchBuilder::BatchBuilder(BatchBuilder&&) noexcept = default;
 BatchBuilder& BatchBuilder::operator=(BatchBuilder&&) noexcept = default;

@@ -53,6 +53,7 @@ constexpr size_t fixed_size(ColumnType type) {
   switch (type) {
     case ColumnType::kInt64:
     case ColumnType::kId8:
+    case ColumnType::kFloat64:
       return 8;
     case ColumnType::kUint8:
       return 1;

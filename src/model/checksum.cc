@@ -18,8 +18,13 @@ class RowHasher {
   explicit RowHasher(const RecordBatch& batch) : batch_(batch) {
     for (const ColumnSchema& schema : dataset_columns(batch.dataset())) {
       if (schema.id == ColumnId::kPosition || !batch.has_column(schema.id)) continue;
-      Column column{
-          .schema = &schema, .int64s = {}, .uint8s = {}, .ids = {}, .span_ids = {}, .strings = {}};
+      Column column{.schema = &schema,
+                    .int64s = {},
+                    .uint8s = {},
+                    .ids = {},
+                    .span_ids = {},
+                    .float64s = {},
+                    .strings = {}};
       switch (schema.type) {
         case ColumnType::kInt64:
           column.int64s = batch.int64s(schema.id);
@@ -35,6 +40,9 @@ class RowHasher {
           break;
         case ColumnType::kString:
           column.strings = batch.strings(schema.id);
+          break;
+        case ColumnType::kFloat64:
+          column.float64s = batch.float64s(schema.id);
           break;
       }
       columns_.push_back(column);
@@ -55,6 +63,7 @@ class RowHasher {
     FixedColumn<uint8_t> uint8s;
     FixedColumn<Id> ids;
     FixedColumn<std::array<uint8_t, 8>> span_ids;
+    FixedColumn<Float64> float64s;
     StringColumn strings;
   };
 
@@ -68,6 +77,8 @@ class RowHasher {
         return append_fixed(column, column.ids[row], Id{});
       case ColumnType::kId8:
         return append_fixed(column, column.span_ids[row], std::array<uint8_t, 8>{});
+      case ColumnType::kFloat64:
+        return append_fixed(column, column.float64s[row], kAbsentFloat64);
       case ColumnType::kString: {
         const std::string_view text = column.strings[row];
         if (text.empty()) return;

@@ -49,6 +49,11 @@ struct FixedTraits<Id> {
   static constexpr Id kDefault{};
 };
 template <>
+struct FixedTraits<Float64> {
+  static constexpr ColumnType kType = ColumnType::kFloat64;
+  static constexpr Float64 kDefault = kAbsentFloat64;
+};
+template <>
 struct FixedTraits<std::array<uint8_t, 8>> {
   static constexpr ColumnType kType = ColumnType::kId8;
   static constexpr std::array<uint8_t, 8> kDefault{};

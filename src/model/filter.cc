@@ -181,6 +181,8 @@ void apply_column(const Predicate& predicate, Candidates* rows) {
       return is_equal ? apply_ids(batch.ids(schema->id), predicate.ids, rows) : rows->drop_all();
     case ColumnType::kId8:
       return is_equal ? apply_span_ids(predicate, rows) : rows->drop_all();
+    case ColumnType::kFloat64:
+      return rows->drop_all();  // no predicate is about one
     case ColumnType::kString:
       return is_equal || predicate.kind == PredicateKind::kCategory
                  ? apply_strings(batch.strings(schema->id), predicate, rows)

@@ -1,15 +1,20 @@
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "model/float_codec.h"
 #include "model/packed.h"
 #include "model/packed_format.h"
 #include "model/pod_buffer.h"
+#include "model/series_order.h"
 
 namespace firn {
 namespace {
@@ -23,7 +28,7 @@ struct FreeZstd {
 struct Scratch {
   PodBuffer<char> raw;  // the column's payload before compression
   PodBuffer<char> compressed;
-  PodBuffer<uint64_t> deltas;
+  PodBuffer<uint64_t> deltas, steps;
   std::unique_ptr<ZSTD_CCtx, FreeZstd> context{ZSTD_createCCtx()};
 
   // A batch of rare size must not hold its memory for ever.
@@ -31,6 +36,7 @@ struct Scratch {
     raw.shrink(kKeptBytes);
     compressed.shrink(kKeptBytes);
     deltas.shrink(kKeptBytes / sizeof(uint64_t));
+    steps.shrink(kKeptBytes / sizeof(uint64_t));
   }
   static constexpr size_t kKeptBytes = 2 << 20;
 };
@@ -45,6 +51,7 @@ class Packer {
         raw_(scratch->raw),
         compressed_(scratch->compressed),
         deltas_(scratch->deltas),
+        steps_(scratch->steps),
         context_(scratch->context.get()) {}
 
   std::vector<PackedColumn> run() {
@@ -85,9 +92,36 @@ class Packer {
                      raw_.extend(size_t{rows_} * 8));
         return finish(column.id, column.type, PackedTransform::kShuffle, 0);
       }
+      case ColumnType::kFloat64: {
+        const auto values = batch_.float64s(column.id);
+        return values.is_constant() ? pack_constant(column.id, column.type, &values[0], 8)
+                                    : pack_floats(column.id, &values[0]);
+      }
       case ColumnType::kString:
         return pack_strings(column.id, batch_.strings(column.id));
     }
+  }
+
+  const SeriesOrder& order() {
+    if (order_) return *order_;
+    const StringColumn series = batch_.strings(ColumnId::kSeries);
+    if (!series.is_dictionary() || series.entries() == 1) return order_.emplace(rows_);
+    PodBuffer<uint32_t> indexes;
+    uint32_t* const to = indexes.extend(rows_);
+    for (uint32_t row = 0; row < rows_; ++row) to[row] = series.entry_of(row);
+    return order_.emplace(to, rows_, series.entries());
+  }
+
+  void pack_floats(ColumnId id, const Float64* values) {
+    PodBuffer<Float64> by_series;
+    Float64* const to = by_series.extend(rows_);
+    for (uint32_t place = 0; place < rows_; ++place) to[place] = values[order().row(place)];
+    PackedTransform transform = PackedTransform::kDecimal;
+    if (!encode_decimals({to, rows_}, order(), &raw_)) {
+      transform = PackedTransform::kFloatShuffle;
+      append_planes(to, 8, rows_, 8);
+    }
+    finish(id, ColumnType::kFloat64, transform, order().entries());
   }
 
   // A stream position column waits for the commit even when it has no values yet.
@@ -128,8 +162,64 @@ class Packer {
       raw_.append(reinterpret_cast<const char*>(&step), 8);
       return finish(id, ColumnType::kInt64, PackedTransform::kSequence, 0);
     }
+    if (batch_.has_column(ColumnId::kSeries) && id != ColumnId::kPosition &&
+        pack_steps(id, values)) {
+      return;
+    }
     append_planes(to, 8, rows_, 8);
     finish(id, ColumnType::kInt64, PackedTransform::kDelta, 0);
+  }
+
+  // By series, when that leaves less than the differences from row to row, which are in deltas_.
+  bool pack_steps(ColumnId id, const int64_t* values) {
+    uint8_t scale = 0;
+    while (scale + 1u < std::size(kStepUnits) && all_multiples(values, kStepUnits[scale + 1])) {
+      ++scale;
+    }
+    const auto unit = static_cast<int64_t>(kStepUnits[scale]);
+    const auto units_at = [&](uint32_t place) { return values[order().row(place)] / unit; };
+
+    steps_.clear();
+    uint64_t* const to = steps_.extend(rows_);
+    uint32_t begin = 0;
+    int64_t first_before = 0;
+    std::vector<int64_t> between;  // differences within a series
+    for (const uint32_t end : order().ends()) {
+      for (uint32_t place = begin; place < end; ++place) {
+        const int64_t before = place == begin ? first_before : units_at(place - 1);
+        to[place] = difference(units_at(place), before);
+        if (place != begin) between.push_back(static_cast<int64_t>(to[place]));
+      }
+      if (begin != end) first_before = units_at(begin);
+      begin = end;
+    }
+    int64_t step = 0;
+    if (!between.empty()) {
+      const auto middle = between.begin() + static_cast<ptrdiff_t>(between.size() / 2);
+      std::nth_element(between.begin(), middle, between.end());
+      step = *middle;
+    }
+    uint64_t bytes = 0, delta_bytes = 0;
+    begin = 0;
+    for (const uint32_t end : order().ends()) {
+      for (uint32_t place = begin; place < end; ++place) {
+        const uint64_t expected = place == begin ? 0 : static_cast<uint64_t>(step);
+        to[place] = zigzag(to[place] - expected);
+        bytes += nonzero_bytes(to[place]);
+      }
+      begin = end;
+    }
+    for (uint32_t row = 0; row < rows_; ++row) delta_bytes += nonzero_bytes(deltas_[row]);
+    if (bytes >= delta_bytes) return false;
+    raw_.push_back(static_cast<char>(scale));
+    raw_.append(reinterpret_cast<const char*>(&step), sizeof(step));
+    append_planes(to, 8, rows_, 8);
+    finish(id, ColumnType::kInt64, PackedTransform::kSteps, order().entries());
+    return true;
+  }
+  bool all_multiples(const int64_t* values, uint64_t unit) const {
+    const auto divisor = static_cast<int64_t>(unit);
+    return std::all_of(values, values + rows_, [&](int64_t v) { return v % divisor == 0; });
   }
 
   // Ids that ascend (UUID version 7) differ little from their neighbours in the first half; where
@@ -230,7 +320,9 @@ class Packer {
   PodBuffer<char>& raw_;
   PodBuffer<char>& compressed_;
   PodBuffer<uint64_t>& deltas_;
+  PodBuffer<uint64_t>& steps_;
   ZSTD_CCtx* const context_;
+  std::optional<SeriesOrder> order_;  // of a batch with series, once it was asked for
   std::vector<PackedColumn> packed_;
 };
 

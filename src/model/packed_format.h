@@ -22,7 +22,14 @@ enum class PackedTransform : uint8_t {
   kOrdered = 6,
   kDictionary = 7,
   kPlain = 8,
+  kSteps = 9,
+  kDecimal = 10,
+  kFloatShuffle = 11,
 };
+
+// Units of the transform kSteps.
+inline constexpr uint64_t kStepUnits[] = {1, 1'000, 1'000'000, 1'000'000'000};
+inline constexpr size_t kStepsHeaderBytes = 9;
 
 enum class PackedCompression : uint8_t { kNone = 0, kZstd = 1 };
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
+#include <functional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -18,7 +21,7 @@ namespace {
 using ::testing::HasSubstr;
 
 BatchPtr unpack(const RecordBatch& batch, const std::vector<PackedColumn>& columns) {
-  auto unpacked = unpack_columns(Dataset::kEvents, batch.namespace_id(), batch.rows(), columns);
+  auto unpacked = unpack_columns(batch.dataset(), batch.namespace_id(), batch.rows(), columns);
   if (!unpacked.ok()) {
     ADD_FAILURE() << unpacked.status().to_string();
     return nullptr;
@@ -53,6 +56,71 @@ TEST(PackColumns, RoundTripsRandomBatches) {
     expect_round_trip(random_batch(seed, 1 + static_cast<uint32_t>(seed * 13 % 700), 1000, 5));
     expect_round_trip(random_batch_with_gaps(seed, 100));
   }
+}
+
+TEST(PackColumns, RoundTripsRandomSamplesAndSeries) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    for (const Dataset dataset : {Dataset::kSamples, Dataset::kSeries}) {
+      const auto rows = 1 + static_cast<uint32_t>(seed * 13 % 700);
+      expect_round_trip(random_batch(seed, rows, 1000, 5, dataset));
+      expect_round_trip(random_batch_with_gaps(seed, 100, 1, dataset));
+    }
+  }
+}
+
+namespace {
+
+// `points` of each of `count` series, in turn as a scrape gives them, packed; the bytes per sample.
+double packed_sample_bytes(uint32_t count, uint32_t points,
+                           const std::function<double(uint32_t series, uint32_t point)>& value) {
+  BatchBuilder builder(Dataset::kSamples);
+  std::vector<std::string> series;
+  for (uint32_t i = 0; i < count; ++i) series.push_back(Id{}.to_hex() + std::to_string(i));
+  for (uint32_t point = 0; point < points; ++point) {
+    for (uint32_t i = 0; i < count; ++i) {
+      EventRow row;
+      row.time = kTestTime + point * 10 * kSecondNs + i % 7 * 500 * kMillisecondNs;
+      row.series = series[i];
+      row.value = Float64::of(value(i, point));
+      builder.add(row);
+    }
+  }
+  const BatchPtr batch = stamped(builder.finish());
+  size_t bytes = 0;
+  const std::vector<PackedColumn> packed = pack_columns(*batch);
+  for (const PackedColumn& column : packed) bytes += column.bytes.size();
+  expect_round_trip(batch);
+  return static_cast<double>(bytes) / batch->rows();
+}
+
+}  // namespace
+
+TEST(PackColumns, RegularGaugesTakeLessThanOneAndAHalfBytes) {
+  std::mt19937_64 random(1);
+  std::vector<double> levels(100, 500);
+  const auto walk = [&](uint32_t series, uint32_t) {
+    levels[series] += static_cast<double>(random() % 41) - 20;
+    return levels[series] / 10;
+  };
+  EXPECT_LT(packed_sample_bytes(100, 300, walk), 1.5);
+  const auto as_float32 = [&](uint32_t series, uint32_t point) {
+    return static_cast<double>(static_cast<float>(walk(series, point)));
+  };
+  EXPECT_LT(packed_sample_bytes(100, 300, as_float32), 1.5);
+}
+
+TEST(PackColumns, CountersAndConstantsTakeLittle) {
+  const auto counter = [](uint32_t series, uint32_t point) { return 1e6 * series + 3.0 * point; };
+  EXPECT_LT(packed_sample_bytes(50, 400, counter), 0.2);
+  EXPECT_LT(packed_sample_bytes(50, 400, [](uint32_t series, uint32_t) { return series + 0.25; }),
+            0.2);
+}
+
+TEST(PackColumns, RandomBitsOfFloatsTakeNoMoreThanTheyAre) {
+  std::mt19937_64 random(1);
+  EXPECT_LT(packed_sample_bytes(
+                10, 500, [&](uint32_t, uint32_t) { return std::bit_cast<double>(random()); }),
+            8.6);
 }
 
 TEST(PackColumns, GivesTheSameBytesBack) {
@@ -205,7 +273,7 @@ TEST(UnpackColumns, RefusesADamagedHeader) {
   EXPECT_EQ(damaged(ColumnId::kTime).message(3), "accepted");
   EXPECT_THAT(damaged(ColumnId::kTime).message(4), HasSubstr("time: 3 rows instead of 4"));
   EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(0, 2).message(3), HasSubstr("version 2"));
-  EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(1, 9).message(3), HasSubstr("transform"));
+  EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(1, 12).message(3), HasSubstr("transform"));
   EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(1, 8).message(3), HasSubstr("transform"));
   EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(2, 2).message(3), HasSubstr("compression"));
   EXPECT_THAT(damaged(ColumnId::kTime).set<uint8_t>(3, 5).message(3), HasSubstr("wrong type"));
@@ -214,6 +282,19 @@ TEST(UnpackColumns, RefusesADamagedHeader) {
   EXPECT_THAT(damaged(ColumnId::kData).set<uint32_t>(12, 1u << 31).message(3),
               HasSubstr("too large"));
   EXPECT_THAT(damaged(ColumnId::kType).set<uint32_t>(8, UINT32_MAX).message(3), HasSubstr("size"));
+}
+
+TEST(UnpackColumns, RefusesValuesWithoutTheirSeries) {
+  std::vector<EventRow> rows(100);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = {.time = kTestTime, .series = i % 2 == 0 ? "a" : "b"};
+    rows[i].value = Float64::of(static_cast<double>(i % 7) / 10);
+  }
+  std::vector<PackedColumn> columns = pack_columns(*make_batch(rows, 1, 1, Dataset::kSamples));
+  ASSERT_EQ(transform_of(columns, ColumnId::kValue), PackedTransform::kDecimal);
+  std::erase_if(columns, [](const PackedColumn& column) { return column.id == ColumnId::kSeries; });
+  const auto unpacked = unpack_columns(Dataset::kSamples, 1, 100, columns);
+  EXPECT_THAT(unpacked.status().to_string(), HasSubstr("another column of series"));
 }
 
 TEST(UnpackColumns, RefusesEveryChangedBit) {

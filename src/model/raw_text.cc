@@ -10,6 +10,11 @@ namespace {
 
 bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) == 0x80; }
 
+// -0.0 and NaNs, but not the one that stands for NULL.
+bool has_bits_of_its_own(Float64 value) {
+  return value.value() != value.value() ? value != kAbsentFloat64 : value == Float64::of(-0.0);
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text, TextRule rule) {
@@ -52,7 +57,15 @@ std::string to_utf8(std::string_view text, TextRule rule) {
 std::string encode_raw_texts(const RecordBatch& batch, uint32_t row, TextRule rule) {
   std::string raw;
   for (const ColumnSchema& column : dataset_columns(batch.dataset())) {
-    if (column.type != ColumnType::kString || !batch.has_column(column.id)) continue;
+    if (!batch.has_column(column.id)) continue;
+    if (column.type == ColumnType::kFloat64) {
+      const Float64 value = batch.float64s(column.id)[row];
+      if (!has_bits_of_its_own(value)) continue;
+      raw += static_cast<char>(column.id);
+      append_le<uint32_t>(&raw, sizeof(value.bits));
+      append_le(&raw, value.bits);
+    }
+    if (column.type != ColumnType::kString) continue;
     const std::string_view text = batch.strings(column.id)[row];
     if (is_utf8(text, rule)) continue;
     raw += static_cast<char>(column.id);
@@ -64,8 +77,16 @@ std::string encode_raw_texts(const RecordBatch& batch, uint32_t row, TextRule ru
 
 bool has_only_utf8(const RecordBatch& batch, TextRule rule) {
   for (const ColumnSchema& column : dataset_columns(batch.dataset())) {
-    if (column.type != ColumnType::kString || !batch.has_column(column.id)) continue;
-    if (!is_utf8(batch.strings(column.id), rule)) return false;
+    if (!batch.has_column(column.id)) continue;
+    if (column.type == ColumnType::kFloat64) {
+      const auto values = batch.float64s(column.id);
+      for (uint32_t row = 0; row < batch.rows(); ++row) {
+        if (has_bits_of_its_own(values[row])) return false;
+      }
+    }
+    if (column.type == ColumnType::kString && !is_utf8(batch.strings(column.id), rule)) {
+      return false;
+    }
   }
   return true;
 }
@@ -112,6 +133,18 @@ std::string_view* text_member(ColumnId id, EventRow* row) {
       return &row->metadata;
     case ColumnId::kContext:
       return &row->context;
+    case ColumnId::kSeries:
+      return &row->series;
+    case ColumnId::kName:
+      return &row->name;
+    case ColumnId::kLabels:
+      return &row->labels;
+    case ColumnId::kUnit:
+      return &row->unit;
+    case ColumnId::kTemporality:
+      return &row->temporality;
+    case ColumnId::kDescription:
+      return &row->description;
     default:
       return nullptr;
   }

@@ -12,7 +12,8 @@ namespace firn {
 
 // SQL text must be UTF-8, the texts of events need not be. What is not UTF-8 is shown with U+FFFD,
 // and our files and tables keep the bytes themselves in a column of their own, which is NULL in
-// nearly every row (docs/formats/parquet.md, "_raw").
+// nearly every row (docs/formats/parquet.md, "_raw"). So they do with the bits of NaNs and of -0.0,
+// which engines take for equal to others.
 
 // What a place for texts can hold.
 enum class TextRule : uint8_t {
@@ -26,12 +27,12 @@ bool is_utf8(const StringColumn& column, TextRule rule = TextRule::kUtf8);
 // The text with each byte that does not belong to a valid sequence replaced by U+FFFD.
 std::string to_utf8(std::string_view text, TextRule rule = TextRule::kUtf8);
 
-// The bytes of all texts of a row that are not UTF-8: for each one u8 column id, u32 length, bytes.
-// Empty when there is none.
+// The bytes of all texts of a row that are not UTF-8, and such floats as eight bytes: for each one
+// u8 column id, u32 length, bytes. Empty when there is none.
 std::string encode_raw_texts(const RecordBatch& batch, uint32_t row,
                              TextRule rule = TextRule::kUtf8);
 
-// How many rows of the slice have such a text.
+// How many rows of the slice have such a value.
 uint64_t count_raw_rows(const BatchSlice& slice, TextRule rule = TextRule::kUtf8);
 // Whether no row of the batch has one.
 bool has_only_utf8(const RecordBatch& batch, TextRule rule = TextRule::kUtf8);

@@ -50,7 +50,8 @@ RecordBatch::RecordBatch(BatchBuffer buffer, size_t size_bytes)
   first_position_ = header.first_position;
   const auto* entries = reinterpret_cast<const BatchColumnEntry*>(&header + 1);
   for (size_t i = 0; i < header.column_count; ++i) {
-    if (entries[i].id < kColumnIdCount) directory_[entries[i].id] = &entries[i];
+    const auto id = static_cast<ColumnId>(entries[i].id);
+    if (find_column(dataset(), id) != nullptr) directory_[entries[i].id] = &entries[i];
   }
   if (const BatchColumnEntry* positions = directory_[static_cast<size_t>(ColumnId::kPosition)]) {
     positions_ = reinterpret_cast<const int64_t*>(payload(buffer_.words.get(), *positions));
@@ -95,8 +96,7 @@ template <typename T>
 FixedColumn<T> RecordBatch::fixed(ColumnId id, ColumnType type, const T& absent) const {
   const BatchColumnEntry* entry = directory_[static_cast<size_t>(id)];
   if (entry == nullptr) {
-    const ColumnSchema* schema = find_column(dataset(), id);
-    FIRN_CHECK(schema != nullptr && schema->type == type);
+    FIRN_CHECK(column_schema(id).type == type);
     return FixedColumn<T>(&absent, 0);
   }
   FIRN_CHECK(entry->type == static_cast<uint8_t>(type));
@@ -116,12 +116,14 @@ FixedColumn<Id> RecordBatch::ids(ColumnId id) const {
 FixedColumn<std::array<uint8_t, 8>> RecordBatch::span_ids() const {
   return fixed<std::array<uint8_t, 8>>(ColumnId::kSpanId, ColumnType::kId8, kZeroSpanId);
 }
+FixedColumn<Float64> RecordBatch::float64s(ColumnId id) const {
+  return fixed<Float64>(id, ColumnType::kFloat64, kAbsentFloat64);
+}
 
 StringColumn RecordBatch::strings(ColumnId id) const {
   const BatchColumnEntry* entry = directory_[static_cast<size_t>(id)];
   if (entry == nullptr) {
-    const ColumnSchema* schema = find_column(dataset(), id);
-    FIRN_CHECK(schema != nullptr && schema->type == ColumnType::kString);
+    FIRN_CHECK(column_schema(id).type == ColumnType::kString);
     return StringColumn(&kZeroIndex, 0, kEmptyOffsets, "", 1);
   }
   FIRN_CHECK(entry->type == static_cast<uint8_t>(ColumnType::kString));
@@ -165,6 +167,9 @@ size_t RecordBatch::row_bytes(uint32_t row) const {
       case ColumnType::kString:
         bytes += strings(column.id)[row].size();
         break;
+      case ColumnType::kFloat64:
+        bytes += float64s(column.id)[row] == kAbsentFloat64 ? 0 : sizeof(Float64);
+        break;
     }
   }
   return bytes;
@@ -190,6 +195,18 @@ EventRow event_row(const RecordBatch& batch, uint32_t row) {
   event.data = batch.strings(ColumnId::kData)[row];
   event.metadata = batch.strings(ColumnId::kMetadata)[row];
   event.context = batch.strings(ColumnId::kContext)[row];
+  if (batch.dataset() == Dataset::kEvents) return event;
+  event.series = batch.strings(ColumnId::kSeries)[row];
+  event.value = batch.float64s(ColumnId::kValue)[row];
+  event.integer = batch.uint8s(ColumnId::kInteger)[row];
+  event.start_time = batch.int64s(ColumnId::kStartTime)[row];
+  event.flags = batch.int64s(ColumnId::kFlags)[row];
+  event.name = batch.strings(ColumnId::kName)[row];
+  event.labels = batch.strings(ColumnId::kLabels)[row];
+  event.unit = batch.strings(ColumnId::kUnit)[row];
+  event.temporality = batch.strings(ColumnId::kTemporality)[row];
+  event.monotonic = batch.uint8s(ColumnId::kMonotonic)[row];
+  event.description = batch.strings(ColumnId::kDescription)[row];
   return event;
 }
 

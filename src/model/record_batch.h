@@ -116,11 +116,13 @@ class RecordBatch {
   // False when every row has the default value, or when a projection left the column out. The
   // position column is there only when positions have gaps: use position().
   bool has_column(ColumnId id) const { return directory_[static_cast<size_t>(id)] != nullptr; }
-  // REQUIRES: the schema's type of the column is the accessor's.
+  // A column that the dataset has not has the default for every row. REQUIRES: the schema's type of
+  // the column is the accessor's.
   FixedColumn<int64_t> int64s(ColumnId id) const;
   FixedColumn<uint8_t> uint8s(ColumnId id) const;
   FixedColumn<Id> ids(ColumnId id) const;
   FixedColumn<std::array<uint8_t, 8>> span_ids() const;
+  FixedColumn<Float64> float64s(ColumnId id) const;
   StringColumn strings(ColumnId id) const;
 
   // Bytes the row would take alone, for limits: the sum of the sizes of its values that are not the
@@ -168,8 +170,9 @@ class BatchReader {
   virtual Result<bool> next(BatchSlice* out) = 0;
 };
 
-// One event, for building and for answers. Views point to someone else's bytes. Defaults are
-// "absent".
+// One row of any dataset, for building and for answers: an event unless columns of samples or
+// series are set. Views point to someone else's bytes. Defaults are "absent"; what the dataset has
+// no column for is not looked at.
 struct EventRow {
   TimeNs time = 0;
   int64_t observed_time = kAbsentInt64;
@@ -185,6 +188,15 @@ struct EventRow {
   Id parent_id{};
   int64_t duration = kAbsentInt64;
   std::string_view data{}, metadata{}, context{};
+  // Of samples and series (docs/formats/samples.md).
+  std::string_view series{};
+  Float64 value = kAbsentFloat64;
+  uint8_t integer = 0;
+  int64_t start_time = kAbsentInt64;
+  int64_t flags = kAbsentInt64;
+  std::string_view name{}, labels{}, unit{}, temporality{};
+  uint8_t monotonic = 0;
+  std::string_view description{};
 };
 
 EventRow event_row(const RecordBatch& batch, uint32_t row);

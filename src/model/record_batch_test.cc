@@ -93,7 +93,7 @@ TEST(ParseBatch, RefusesEveryLengthButTheRightOne) {
 TEST(ParseBatch, RefusesADamagedHeader) {
   EXPECT_THAT(damaged().set<uint32_t>(0, 0).message(), HasSubstr("magic"));
   EXPECT_THAT(damaged().set<uint16_t>(4, 2).message(), HasSubstr("version 2"));
-  EXPECT_THAT(damaged().set<uint8_t>(6, 2).message(), HasSubstr("dataset 2"));
+  EXPECT_THAT(damaged().set<uint8_t>(6, 9).message(), HasSubstr("dataset 9"));
   EXPECT_THAT(damaged().set<uint32_t>(8, 0).message(), HasSubstr("0 rows"));
   EXPECT_THAT(damaged().set<uint32_t>(8, kBatchRowsMax + 1).message(), HasSubstr("rows"));
   EXPECT_THAT(damaged().set<uint32_t>(12, 160).message(), HasSubstr("the header says 160"));

@@ -5,7 +5,7 @@
 namespace firn {
 namespace {
 
-constexpr std::array<ColumnSchema, kColumnIdCount> kEventColumns = {{
+constexpr std::array<ColumnSchema, kColumnIdCount> kColumns = {{
     {ColumnId::kPosition, ColumnType::kInt64, "position", false},
     {ColumnId::kTime, ColumnType::kInt64, "time", false},
     {ColumnId::kObservedTime, ColumnType::kInt64, "observed_time", false},
@@ -25,15 +25,44 @@ constexpr std::array<ColumnSchema, kColumnIdCount> kEventColumns = {{
     {ColumnId::kData, ColumnType::kString, "data", false},
     {ColumnId::kMetadata, ColumnType::kString, "metadata", false},
     {ColumnId::kContext, ColumnType::kString, "context", true},
+    {ColumnId::kSeries, ColumnType::kString, "series", true},
+    {ColumnId::kValue, ColumnType::kFloat64, "value", false},
+    {ColumnId::kInteger, ColumnType::kUint8, "integer", false},
+    {ColumnId::kStartTime, ColumnType::kInt64, "start_time", false},
+    {ColumnId::kFlags, ColumnType::kInt64, "flags", false},
+    {ColumnId::kName, ColumnType::kString, "name", true},
+    {ColumnId::kLabels, ColumnType::kString, "labels", false},
+    {ColumnId::kUnit, ColumnType::kString, "unit", true},
+    {ColumnId::kTemporality, ColumnType::kString, "temporality", true},
+    {ColumnId::kMonotonic, ColumnType::kUint8, "monotonic", false},
+    {ColumnId::kDescription, ColumnType::kString, "description", true},
 }};
 
 constexpr bool columns_stand_at_their_id() {
-  for (size_t i = 0; i < kEventColumns.size(); ++i) {
-    if (static_cast<size_t>(kEventColumns[i].id) != i) return false;
+  for (size_t i = 0; i < kColumns.size(); ++i) {
+    if (static_cast<size_t>(kColumns[i].id) != i) return false;
   }
   return true;
 }
 static_assert(columns_stand_at_their_id());
+
+// Some of the columns, ascending.
+template <size_t kCount>
+constexpr std::array<ColumnSchema, kCount> pick(const ColumnId (&ids)[kCount]) {
+  std::array<ColumnSchema, kCount> picked{};
+  for (size_t i = 0; i < kCount; ++i) picked[i] = kColumns[static_cast<size_t>(ids[i])];
+  return picked;
+}
+
+constexpr auto kSampleColumns = pick({ColumnId::kPosition, ColumnId::kTime, ColumnId::kData,
+                                      ColumnId::kMetadata, ColumnId::kSeries, ColumnId::kValue,
+                                      ColumnId::kInteger, ColumnId::kStartTime, ColumnId::kFlags});
+constexpr auto kSeriesColumns =
+    pick({ColumnId::kPosition, ColumnId::kTime, ColumnId::kType, ColumnId::kMetadata,
+          ColumnId::kContext, ColumnId::kSeries, ColumnId::kName, ColumnId::kLabels,
+          ColumnId::kUnit, ColumnId::kTemporality, ColumnId::kMonotonic, ColumnId::kDescription});
+
+constexpr size_t kEventColumnCount = 19;  // the first ones
 
 constexpr std::array<std::string_view, 5> kKindNames = {"event", "message", "log", "span",
                                                         "causal"};
@@ -44,12 +73,18 @@ std::string_view dataset_name(Dataset dataset) {
   switch (dataset) {
     case Dataset::kEvents:
       return "events";
+    case Dataset::kSamples:
+      return "samples";
+    case Dataset::kSeries:
+      return "series";
   }
   return "unknown";
 }
 
 std::optional<Dataset> parse_dataset(std::string_view name) {
-  if (name == "events") return Dataset::kEvents;
+  for (const Dataset dataset : kDatasets) {
+    if (dataset_name(dataset) == name) return dataset;
+  }
   return std::nullopt;
 }
 
@@ -66,15 +101,30 @@ std::optional<EventKind> parse_event_kind(std::string_view name) {
 }
 
 std::span<const ColumnSchema> dataset_columns(Dataset dataset) {
-  if (dataset != Dataset::kEvents) return {};
-  return kEventColumns;
+  switch (dataset) {
+    case Dataset::kEvents:
+      return std::span(kColumns).first(kEventColumnCount);
+    case Dataset::kSamples:
+      return kSampleColumns;
+    case Dataset::kSeries:
+      return kSeriesColumns;
+  }
+  return {};
 }
 
 const ColumnSchema* find_column(Dataset dataset, ColumnId id) {
   const auto columns = dataset_columns(dataset);
-  const auto number = static_cast<size_t>(id);
-  return number < columns.size() ? &columns[number] : nullptr;
+  if (dataset == Dataset::kEvents) {
+    const auto number = static_cast<size_t>(id);
+    return number < columns.size() ? &columns[number] : nullptr;
+  }
+  for (const ColumnSchema& column : columns) {
+    if (column.id == id) return &column;
+  }
+  return nullptr;
 }
+
+const ColumnSchema& column_schema(ColumnId id) { return kColumns[static_cast<size_t>(id)]; }
 
 const ColumnSchema* find_column(Dataset dataset, std::string_view name) {
   for (const ColumnSchema& column : dataset_columns(dataset)) {

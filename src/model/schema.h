@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,21 +18,41 @@ struct PositionRange {
   bool overlaps(Position first, Position last) const { return last >= from && first < to; }
 };
 
-enum class Dataset : uint8_t { kEvents = 1 };
+enum class Dataset : uint8_t {
+  kEvents = 1,
+  kSamples = 2,  // docs/formats/samples.md
+  kSeries = 3,   // what the series of samples are
+};
+inline constexpr Dataset kDatasets[] = {Dataset::kEvents, Dataset::kSamples, Dataset::kSeries};
+inline constexpr size_t kDatasetCount = 3;
+// 0 for the first of kDatasets, and so on: for arrays.
+constexpr size_t dataset_index(Dataset dataset) { return static_cast<size_t>(dataset) - 1; }
 std::string_view dataset_name(Dataset dataset);
 std::optional<Dataset> parse_dataset(std::string_view name);
 
 enum class ColumnType : uint8_t {
-  kInt64 = 1,   // the default value is "absent": INT64_MIN
-  kUint8 = 2,   // default 0
-  kId16 = 3,    // sixteen bytes, default all zero
-  kId8 = 4,     // eight bytes (span id), default all zero
-  kString = 5,  // bytes, default empty
+  kInt64 = 1,    // the default value is "absent": INT64_MIN
+  kUint8 = 2,    // default 0
+  kId16 = 3,     // sixteen bytes, default all zero
+  kId8 = 4,      // eight bytes (span id), default all zero
+  kString = 5,   // bytes, default empty
+  kFloat64 = 6,  // a double bit by bit, default kAbsentFloat64
 };
 
 inline constexpr int64_t kAbsentInt64 = INT64_MIN;
 
-// Columns of `events` (DESIGN section 4). Numbers are stored in the log and in blocks: never reuse.
+// A double that is equal to another only bit by bit: NaNs and both zeros are values to be kept.
+struct Float64 {
+  uint64_t bits = 0;
+  static constexpr Float64 of(double value) { return {std::bit_cast<uint64_t>(value)}; }
+  constexpr double value() const { return std::bit_cast<double>(bits); }
+  constexpr bool operator==(const Float64&) const = default;
+};
+// A NaN that no computation gives.
+inline constexpr Float64 kAbsentFloat64{0x7ff8f1f1f1f1f1f1};
+
+// Columns of all datasets: a number means the same in each. Numbers are stored in the log and in
+// blocks, which have room for 32: never reuse.
 enum class ColumnId : uint8_t {
   kPosition = 0,
   kTime = 1,
@@ -52,8 +73,20 @@ enum class ColumnId : uint8_t {
   kData = 16,      // JSON text
   kMetadata = 17,  // JSON text
   kContext = 18,   // JSON text, interned: resource and scope
+  // Of samples and series.
+  kSeries = 19,  // 32 hexadecimal digits
+  kValue = 20,
+  kInteger = 21,  // 1: the value was sent as an integer
+  kStartTime = 22,
+  kFlags = 23,
+  kName = 24,
+  kLabels = 25,  // JSON text, keys sorted
+  kUnit = 26,
+  kTemporality = 27,
+  kMonotonic = 28,
+  kDescription = 29,
 };
-inline constexpr size_t kColumnIdCount = 19;
+inline constexpr size_t kColumnIdCount = 30;
 
 enum class EventKind : uint8_t { kEvent = 0, kMessage = 1, kLog = 2, kSpan = 3, kCausal = 4 };
 std::string_view event_kind_name(EventKind kind);
@@ -66,10 +99,12 @@ struct ColumnSchema {
   bool dictionary;  // strings that repeat are stored once per batch
 };
 
-// The columns of a dataset in ascending id order; position first.
+// The columns of a dataset in ascending id order; position first. Empty for an unknown dataset.
 std::span<const ColumnSchema> dataset_columns(Dataset dataset);
 // Null when the dataset has no such column.
 const ColumnSchema* find_column(Dataset dataset, ColumnId id);
 const ColumnSchema* find_column(Dataset dataset, std::string_view name);
+// The column of whatever dataset. REQUIRES: a known id.
+const ColumnSchema& column_schema(ColumnId id);
 
 }  // namespace firn

@@ -2,27 +2,36 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace firn {
 namespace {
 
 TEST(Schema, ColumnsAreFoundByNumberAndName) {
-  const auto columns = dataset_columns(Dataset::kEvents);
-  ASSERT_EQ(columns.size(), kColumnIdCount);
-  for (const ColumnSchema& column : columns) {
-    EXPECT_EQ(find_column(Dataset::kEvents, column.id), &column);
-    EXPECT_EQ(find_column(Dataset::kEvents, column.name), &column);
+  for (const Dataset dataset : kDatasets) {
+    const auto columns = dataset_columns(dataset);
+    for (const ColumnSchema& column : columns) {
+      EXPECT_EQ(find_column(dataset, column.id), &column);
+      EXPECT_EQ(find_column(dataset, column.name), &column);
+      EXPECT_EQ(column_schema(column.id).name, column.name);
+    }
+    EXPECT_EQ(columns[0].id, ColumnId::kPosition);
+    EXPECT_EQ(columns[1].id, ColumnId::kTime);
+    EXPECT_TRUE(std::is_sorted(columns.begin(), columns.end(),
+                               [](const auto& a, const auto& b) { return a.id < b.id; }));
   }
-  EXPECT_EQ(columns[0].id, ColumnId::kPosition);
 }
 
 TEST(Schema, UnknownColumnsAreNull) {
-  EXPECT_EQ(find_column(Dataset::kEvents, static_cast<ColumnId>(19)), nullptr);
+  EXPECT_EQ(find_column(Dataset::kEvents, ColumnId::kSeries), nullptr);
   EXPECT_EQ(find_column(Dataset::kEvents, "sequence"), nullptr);
   EXPECT_EQ(find_column(static_cast<Dataset>(9), ColumnId::kTime), nullptr);
 }
 
 TEST(Schema, DatasetNamesRoundTrip) {
-  EXPECT_EQ(parse_dataset(dataset_name(Dataset::kEvents)), Dataset::kEvents);
+  for (const Dataset dataset : kDatasets) {
+    EXPECT_EQ(parse_dataset(dataset_name(dataset)), dataset);
+  }
   EXPECT_EQ(parse_dataset("Events"), std::nullopt);
 }
 

@@ -22,8 +22,9 @@ namespace firn {
 // 2026-01-01T00:00:00Z, where test data begins.
 inline constexpr TimeNs kTestTime = 1'767'225'600 * kSecondNs;
 
-inline std::unique_ptr<RecordBatch> make_unstamped_batch(const std::vector<EventRow>& rows) {
-  BatchBuilder builder(Dataset::kEvents);
+inline std::unique_ptr<RecordBatch> make_unstamped_batch(const std::vector<EventRow>& rows,
+                                                         Dataset dataset = Dataset::kEvents) {
+  BatchBuilder builder(dataset);
   for (const EventRow& row : rows) builder.add(row);
   return builder.finish();
 }
@@ -41,8 +42,8 @@ inline BatchPtr stamped(std::unique_ptr<RecordBatch> batch, Position first_posit
 }
 
 inline BatchPtr make_batch(const std::vector<EventRow>& rows, Position first_position = 1,
-                           NamespaceId namespace_id = 1) {
-  return stamped(make_unstamped_batch(rows), first_position, namespace_id);
+                           NamespaceId namespace_id = 1, Dataset dataset = Dataset::kEvents) {
+  return stamped(make_unstamped_batch(rows, dataset), first_position, namespace_id);
 }
 
 inline BatchSlice slice_of(BatchPtr batch) { return {std::move(batch), nullptr}; }
@@ -55,7 +56,8 @@ inline BatchSlice slice_of(BatchPtr batch, std::vector<uint32_t> rows) {
 // Rows stay valid as long as the generator lives.
 class RandomRows {
  public:
-  explicit RandomRows(uint64_t seed) : random_(seed) {
+  explicit RandomRows(uint64_t seed, Dataset dataset = Dataset::kEvents)
+      : dataset_(dataset), random_(seed) {
     for (Shape& shape : shapes_) shape = static_cast<Shape>(random_() % 4);
   }
 
@@ -81,6 +83,7 @@ class RandomRows {
     row.data = document(16);
     row.metadata = document(17);
     row.context = context(18);
+    if (dataset_ != Dataset::kEvents) add_metric(&row);
     return row;
   }
 
@@ -91,6 +94,45 @@ class RandomRows {
 
   Shape shape(size_t column) const { return shapes_[column]; }
   std::string_view keep(std::string value) { return texts_.emplace_back(std::move(value)); }
+
+  // Samples and series. Samples of a series follow each other at a steady pace, most of the time.
+  void add_metric(EventRow* row) {
+    const uint64_t number = shape(19) == Shape::kConstant ? 3 : random_() % 40;
+    row->series = keep("00112233445566778899aabbccddee" + std::to_string(10 + number));
+    row->value = float64(20);
+    row->integer = static_cast<uint8_t>(small(21, 2));
+    row->start_time = number_or_time(22);
+    row->flags = this->number(23, 0);
+    row->name = text(24, "name");
+    row->labels = document(25);
+    row->unit = text(26, "unit");
+    row->temporality = text(27, "temporality");
+    row->monotonic = static_cast<uint8_t>(small(28, 2));
+    row->description = text(29, "description");
+  }
+  int64_t number_or_time(size_t column) {
+    return shape(column) == Shape::kDifferent ? time_ / kSecondNs * kSecondNs
+                                              : number(column, kTestTime);
+  }
+  Float64 float64(size_t column) {
+    if (shape(column) == Shape::kDefault) return kAbsentFloat64;
+    if (shape(column) == Shape::kConstant) return Float64::of(-0.0);
+    switch (random_() % 16) {
+      case 0:
+        return {random_()};  // any bits: NaNs, infinities, the smallest numbers
+      case 1:
+        return random_() % 2 == 0 ? kAbsentFloat64 : Float64{0x7ff0000000000002};
+      case 2:
+        return Float64::of(-0.0);
+      case 3:
+        return Float64::of(static_cast<double>(static_cast<float>(random_() % 1000) / 10.0F));
+      default:
+        break;
+    }
+    if (shape(column) == Shape::kDifferent)
+      return Float64::of(1.0 / static_cast<double>(random_()));
+    return Float64::of(static_cast<double>(random_() % 10'000) / 100.0);
+  }
 
   uint64_t small(size_t column, uint64_t limit) {
     if (shape(column) == Shape::kDefault) return 0;
@@ -158,22 +200,24 @@ class RandomRows {
                 R"("}},"scope":{"attributes":{"lib":1}}})");
   }
 
+  const Dataset dataset_;
   std::mt19937_64 random_;
   std::array<Shape, kColumnIdCount> shapes_{};
   std::deque<std::string> texts_;
   TimeNs time_ = kTestTime;
 };
 
-inline std::unique_ptr<RecordBatch> random_unstamped_batch(uint64_t seed, uint32_t rows) {
-  RandomRows generator(seed);
-  BatchBuilder builder(Dataset::kEvents);
+inline std::unique_ptr<RecordBatch> random_unstamped_batch(uint64_t seed, uint32_t rows,
+                                                           Dataset dataset = Dataset::kEvents) {
+  RandomRows generator(seed, dataset);
+  BatchBuilder builder(dataset);
   for (uint32_t row = 0; row < rows; ++row) builder.add(generator.next());
   return builder.finish();
 }
 
 inline BatchPtr random_batch(uint64_t seed, uint32_t rows, Position first_position = 1,
-                             NamespaceId namespace_id = 1) {
-  return stamped(random_unstamped_batch(seed, rows), first_position, namespace_id);
+                             NamespaceId namespace_id = 1, Dataset dataset = Dataset::kEvents) {
+  return stamped(random_unstamped_batch(seed, rows, dataset), first_position, namespace_id);
 }
 
 // About one row in `one_in`, in order; at least one.
@@ -188,10 +232,11 @@ inline std::vector<uint32_t> random_selection(uint64_t seed, uint32_t rows, uint
 }
 
 // Some rows of a random batch as a batch of their own, so that positions have gaps.
-inline BatchPtr random_batch_with_gaps(uint64_t seed, uint32_t rows, Position first_position = 1) {
-  BatchBuilder builder(Dataset::kEvents);
-  builder.add_rows(
-      slice_of(random_batch(seed, rows, first_position), random_selection(seed + 1, rows, 2)));
+inline BatchPtr random_batch_with_gaps(uint64_t seed, uint32_t rows, Position first_position = 1,
+                                       Dataset dataset = Dataset::kEvents) {
+  BatchBuilder builder(dataset);
+  builder.add_rows(slice_of(random_batch(seed, rows, first_position, 1, dataset),
+                            random_selection(seed + 1, rows, 2)));
   return builder.finish();
 }
 
@@ -202,7 +247,11 @@ inline bool operator==(const EventRow& a, const EventRow& b) {
          a.stream_position == b.stream_position && a.correlation_id == b.correlation_id &&
          a.trace_id == b.trace_id && a.span_id == b.span_id && a.parent_id == b.parent_id &&
          a.duration == b.duration && a.data == b.data && a.metadata == b.metadata &&
-         a.context == b.context;
+         a.context == b.context && a.series == b.series && a.value == b.value &&
+         a.integer == b.integer && a.start_time == b.start_time && a.flags == b.flags &&
+         a.name == b.name && a.labels == b.labels && a.unit == b.unit &&
+         a.temporality == b.temporality && a.monotonic == b.monotonic &&
+         a.description == b.description;
 }
 
 // Fails the test at the first row that differs, position included.

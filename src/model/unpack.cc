@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,9 +12,11 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "model/batch_format.h"
+#include "model/float_codec.h"
 #include "model/packed.h"
 #include "model/packed_format.h"
 #include "model/pod_buffer.h"
+#include "model/series_order.h"
 
 namespace firn {
 namespace {
@@ -30,6 +33,9 @@ struct Part {
 
   PackedTransform transform() const { return static_cast<PackedTransform>(header.transform); }
   bool is_string() const { return schema->type == ColumnType::kString; }
+  // Its size depends on its values.
+  bool is_open() const { return is_string() || transform() == PackedTransform::kDecimal; }
+  bool is_by_series() const { return transform() >= PackedTransform::kSteps; }
 };
 
 Status damage(const ColumnSchema& schema, std::string_view reason) {
@@ -43,7 +49,11 @@ bool suits(PackedTransform transform, ColumnType type) {
       return true;
     case PackedTransform::kDelta:
     case PackedTransform::kSequence:
+    case PackedTransform::kSteps:
       return type == ColumnType::kInt64;
+    case PackedTransform::kDecimal:
+    case PackedTransform::kFloatShuffle:
+      return type == ColumnType::kFloat64;
     case PackedTransform::kBytes:
       return type == ColumnType::kUint8;
     case PackedTransform::kShuffle:
@@ -57,7 +67,7 @@ bool suits(PackedTransform transform, ColumnType type) {
   return false;
 }
 
-// Bytes of the payload before its strings; for the other types all of it.
+// Bytes of the payload before its strings; all of it for what is not open.
 uint64_t fixed_raw_bytes(const Part& part) {
   const uint64_t rows = part.header.rows;
   switch (part.transform()) {
@@ -69,6 +79,10 @@ uint64_t fixed_raw_bytes(const Part& part) {
       return rows * packed_index_bytes(part.header.entries) + uint64_t{part.header.entries} * 4;
     case PackedTransform::kPlain:
       return rows * 4;
+    case PackedTransform::kSteps:
+      return kStepsHeaderBytes + rows * 8;
+    case PackedTransform::kDecimal:
+      return std::max<uint64_t>(part.header.entries, 1);
     default:
       return rows * fixed_size(part.schema->type);
   }
@@ -105,15 +119,7 @@ class Unpacker {
       }
     }
     layout.allocate();
-    size_t number = 0;
-    for (const Part& part : parts_) {
-      if (part.schema->id == ColumnId::kPosition) {
-        if (positions_.empty()) continue;
-        std::memcpy(layout.data(number++), positions_.data(), size_t{rows_} * 8);
-        continue;
-      }
-      FIRN_TRY(fill(part, layout.data(number++)));
-    }
+    FIRN_TRY(fill_columns(&layout));
     auto batch = layout.finish(namespace_id_, first_position);
     FIRN_TRY(validate_batch(reinterpret_cast<const uint64_t*>(batch->encoded().data()),
                             batch->size_bytes()));
@@ -121,6 +127,88 @@ class Unpacker {
   }
 
  private:
+  Status fill_columns(BatchLayout* layout) {
+    size_t number = 0;
+    for (const Part& part : parts_) {
+      if (part.schema->id == ColumnId::kPosition && positions_.empty()) continue;
+      char* const to = layout->data(number++);
+      if (part.schema->id == ColumnId::kPosition) {
+        std::memcpy(to, positions_.data(), size_t{rows_} * 8);
+      } else if (!part.is_by_series()) {
+        FIRN_TRY(fill(part, to));
+        if (part.schema->id == ColumnId::kSeries) FIRN_TRY(read_order(part, to));
+      }
+    }
+    // The series are known now.
+    number = 0;
+    for (const Part& part : parts_) {
+      if (part.schema->id == ColumnId::kPosition && positions_.empty()) continue;
+      char* const to = layout->data(number++);
+      if (part.is_by_series()) FIRN_TRY(fill_by_series(part, to));
+    }
+    return {};
+  }
+
+  // `column`: the series as they lie in a batch.
+  Status read_order(const Part& part, const char* column) {
+    if (part.transform() != PackedTransform::kDictionary) return {};
+    const auto* indexes = reinterpret_cast<const uint32_t*>(column);
+    const uint32_t entries = part.header.entries;
+    const bool inside =
+        std::all_of(indexes, indexes + rows_, [&](uint32_t index) { return index < entries; });
+    if (!inside) return damage(*part.schema, "index beyond the dictionary");
+    order_.emplace(indexes, rows_, entries);
+    return {};
+  }
+
+  Status fill_by_series(const Part& part, char* to) {
+    const SeriesOrder in_rows(rows_);
+    const bool has_order = part.header.entries != 0;
+    if (has_order && (!order_ || order_->entries() != part.header.entries)) {
+      return damage(*part.schema, "it was packed with another column of series");
+    }
+    const SeriesOrder& order = has_order ? *order_ : in_rows;
+    const char* raw = nullptr;
+    FIRN_TRY(decompress(part, &raw));
+    by_place_.clear();
+    uint64_t* const places = by_place_.extend(rows_);
+    if (part.transform() == PackedTransform::kSteps) {
+      if (!decode_steps(raw, order, places)) return damage(*part.schema, "unknown unit");
+    } else if (part.transform() == PackedTransform::kFloatShuffle) {
+      join_planes(raw, 8, rows_, 8, reinterpret_cast<char*>(places));
+    } else {
+      values_.clear();
+      Float64* const values = values_.extend(rows_);
+      if (!decode_decimals({raw, part.header.raw_bytes}, order, {values, rows_})) {
+        return damage(*part.schema, "its codes do not fit its rows");
+      }
+      std::memcpy(places, values, size_t{rows_} * 8);
+    }
+    auto* const rows = reinterpret_cast<uint64_t*>(to);
+    for (uint32_t place = 0; place < rows_; ++place) rows[order.row(place)] = places[place];
+    return {};
+  }
+
+  static bool decode_steps(const char* raw, const SeriesOrder& order, uint64_t* places) {
+    const auto scale = static_cast<uint8_t>(raw[0]);
+    if (scale >= std::size(kStepUnits)) return false;
+    const auto step = load_le<uint64_t>(raw + 1);
+    const uint32_t rows = order.ends().back();
+    join_planes(raw + kStepsHeaderBytes, 8, rows, 8, reinterpret_cast<char*>(places));
+    uint64_t first = 0;
+    uint32_t begin = 0;
+    for (const uint32_t end : order.ends()) {
+      uint64_t value = first;
+      for (uint32_t place = begin; place < end; ++place) {
+        value += unzigzag(places[place]) + (place == begin ? 0 : step);
+        if (place == begin) first = value;
+        places[place] = value * kStepUnits[scale];
+      }
+      begin = end;
+    }
+    return true;
+  }
+
   Status read_headers(const std::vector<PackedColumn>& columns) {
     uint64_t raw_bytes = 0;
     for (const PackedColumn& column : columns) {
@@ -157,8 +245,8 @@ class Unpacker {
       return damage(schema, fmt::format("{} rows instead of {}", part.header.rows, rows_));
     }
     const uint64_t fixed_bytes = fixed_raw_bytes(part);
-    if (part.is_string() ? part.header.raw_bytes < fixed_bytes
-                         : part.header.raw_bytes != fixed_bytes) {
+    if (part.is_open() ? part.header.raw_bytes < fixed_bytes
+                       : part.header.raw_bytes != fixed_bytes) {
       return damage(schema, "the size is not that of its values");
     }
     parts_.push_back(part);
@@ -262,6 +350,10 @@ class Unpacker {
       }
       case PackedTransform::kPlain:
         return fill_strings(part, rows_, raw, part.header.raw_bytes, to);
+      case PackedTransform::kSteps:
+      case PackedTransform::kDecimal:
+      case PackedTransform::kFloatShuffle:
+        return fill_by_series(part, to);
     }
     return damage(*part.schema, "unknown transform");
   }
@@ -306,7 +398,9 @@ class Unpacker {
   std::vector<Part> parts_;
   PodBuffer<int64_t> positions_;  // empty without gaps
   PodBuffer<char> raw_;
-  PodBuffer<uint64_t> high_;
+  PodBuffer<uint64_t> high_, by_place_;
+  PodBuffer<Float64> values_;
+  std::optional<SeriesOrder> order_;  // of the batch's series, when they are a dictionary
 };
 
 }  // namespace

@@ -68,6 +68,68 @@ class SnapshotSource : public BatchSource {
   std::vector<std::unique_ptr<std::pair<std::string, ScanCost>>> costs_ GUARDED_BY(mutex_);
 };
 
+// What statements see of rows that can be written again: the last one.
+constexpr const char* kLastSamples =
+    "SELECT * FROM written QUALIFY row_number() OVER (PARTITION BY series, time "
+    "ORDER BY position DESC) = 1";
+constexpr const char* kLastSeries =
+    "SELECT * EXCLUDE (time) FROM written QUALIFY row_number() OVER (PARTITION BY series "
+    "ORDER BY time DESC, position DESC) = 1";
+constexpr const char* kSpans =
+    "SELECT trace_id, span_id, substr(parent_id, 17) AS parent_span_id, type AS name, source, "
+    "time AS start_time, duration, metadata ->> '$.kind' AS span_kind, "
+    "metadata ->> '$.status.code' AS status, data -> '$.events' AS events, "
+    "data -> '$.links' AS links, metadata, context, position, tier "
+    "FROM written WHERE kind = 'span'";
+
+// The tables of datasets that a statement may name, and what reading them cost.
+class Tables {
+ public:
+  explicit Tables(SnapshotPtr snapshot) : snapshot_(std::move(snapshot)) {}
+
+  // Tables over the rows of one dataset: each a name and what it shows.
+  void add(Dataset dataset, std::initializer_list<std::pair<const char*, const char*>> shown) {
+    EventTable table;
+    table.dataset = dataset;
+    table.extra_columns = {"tier"};
+    std::vector<SnapshotChunk> scanned;
+    for (SnapshotChunk& chunk : snapshot_->chunks(dataset, Filter{})) {
+      if (chunk.backend != "parquet") {
+        scanned.push_back(std::move(chunk));
+        continue;
+      }
+      ++parquet_chunks_[chunk.tier];
+      table.parquet.push_back(
+          {snapshot_->files(chunk), chunk.owned, {chunk.tier}, snapshot_->file_env(chunk)});
+    }
+    sources_.push_back(std::make_shared<SnapshotSource>(snapshot_, std::move(scanned)));
+    table.batches = sources_.back();
+    for (const auto& [name, shows] : shown) {
+      table.name = name;
+      table.shows = shows;
+      tables_.push_back(table);
+    }
+  }
+
+  std::vector<EventTable> take() { return std::move(tables_); }
+
+  // REQUIRES: no reader is in use any more.
+  void add_cost(const SqlSummary& summary, QueryCost* cost) {
+    for (const auto& source : sources_) source->add_cost(cost);
+    if (summary.parquet_files == 0) return;
+    for (const auto& [tier, chunks] : parquet_chunks_) {
+      cost->tiers[tier].chunks += chunks;
+      cost->tiers[tier].cost.bytes_read += summary.parquet_bytes;
+    }
+  }
+
+ private:
+  const SnapshotPtr snapshot_;
+  std::vector<EventTable> tables_;
+  std::vector<std::shared_ptr<SnapshotSource>> sources_;
+  std::map<std::string, uint64_t> parquet_chunks_;  // by tier
+};
+
 SqlScalar number(uint64_t value) { return static_cast<int64_t>(value); }
 
 SqlScalar time_or_null(TimeNs time, bool present) {
@@ -137,35 +199,17 @@ Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const Sq
   request.rows_limit = query.rows_limit;
   request.control = query.control;
 
-  EventTable events;
-  events.name = "events";
-  events.extra_columns = {"tier"};
-  std::vector<SnapshotChunk> scanned;
-  std::map<std::string, uint64_t> parquet_chunks;
-  for (SnapshotChunk& chunk : snapshot->chunks(Dataset::kEvents, Filter{})) {
-    if (chunk.backend != "parquet") {
-      scanned.push_back(std::move(chunk));
-      continue;
-    }
-    ++parquet_chunks[chunk.tier];
-    events.parquet.push_back(
-        {snapshot->files(chunk), chunk.owned, {chunk.tier}, snapshot->file_env(chunk)});
-  }
-  const auto source = std::make_shared<SnapshotSource>(snapshot, std::move(scanned));
-  events.batches = source;
-  request.event_tables.push_back(std::move(events));
+  Tables tables(snapshot);
+  tables.add(Dataset::kEvents, {{"events", ""}, {"spans", kSpans}});
+  tables.add(Dataset::kSamples, {{"samples", kLastSamples}, {"samples_written", ""}});
+  tables.add(Dataset::kSeries, {{"series", kLastSeries}, {"series_written", ""}});
+  request.event_tables = tables.take();
   request.value_tables.push_back(chunks_table(snapshot));
   request.value_tables.push_back(tiers_table(snapshot));
 
   SqlOutcome outcome;
   FIRN_ASSIGN(outcome.summary, engine->run(request, sink));
-  source->add_cost(&outcome.cost);
-  if (outcome.summary.parquet_files > 0) {
-    for (const auto& [tier, chunks] : parquet_chunks) {
-      outcome.cost.tiers[tier].chunks += chunks;
-      outcome.cost.tiers[tier].cost.bytes_read += outcome.summary.parquet_bytes;
-    }
-  }
+  tables.add_cost(outcome.summary, &outcome.cost);
   return outcome;
 }
 

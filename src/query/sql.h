@@ -26,6 +26,9 @@ struct SqlOutcome {
 // Runs one reading statement over the tables of the snapshot's namespace and delivers its rows to
 // the sink. Tables:
 //   events  all rows of all tiers, with the columns of model/schema.h and `tier`
+//   spans   the events that are spans, by OpenTelemetry's names
+//   samples, series                  of (series, time), or of a series, what was written last
+//   samples_written, series_written  all rows of all tiers
 //   chunks  name, tier, state, start, end, rows, bytes, ... as GET .../chunks
 //   tiers   name, backend, keep, chunks, rows, bytes
 // Parquet is read by the engine itself; every other tier through its scan. Failures as Engine::run.

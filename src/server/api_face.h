@@ -24,6 +24,7 @@ void add_namespace_routes(Services* services,
                           Face* face);                  // api_namespaces.cc: also tiers, the clock
 void add_chunk_routes(Services* services, Face* face);  // api_chunks.cc
 void add_subscription_routes(Services* services, Face* face);  // api_subscriptions.cc
+void add_metric_routes(Services* services, Face* face);        // api_metrics.cc
 
 // What handlers share.
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/ack_fields.h"
+#include "views/metrics/metric_append.h"
 
 namespace firn {
 
@@ -15,7 +16,9 @@ class JoinedAppends {
  public:
   JoinedAppends(Services* services, OtlpRecords* records, AckLevel ack,
                 std::function<void(const OtlpOutcome&)> done)
-      : services_(services), done_(std::move(done)), left_(records->batches.size()) {
+      : services_(services),
+        done_(std::move(done)),
+        left_(records->batches.size() + records->samples.size()) {
     outcome_.rejected = records->rejected;
     outcome_.message = std::move(records->message);
     outcome_.ack = ack;
@@ -80,7 +83,7 @@ void export_otlp(Services* services, OtlpExport request,
   if (!records.ok()) return refuse(records.status());
   std::string().swap(request.body);  // the batches have everything
   request.memory = MemoryBudget::Share();
-  if (records->batches.empty()) {
+  if (records->batches.empty() && records->samples.empty()) {
     return done({Status(), records->rejected, records->message, *ack});
   }
   const auto joined = std::make_shared<JoinedAppends>(services, &*records, *ack, std::move(done));
@@ -92,6 +95,12 @@ void export_otlp(Services* services, OtlpExport request,
     const uint64_t bytes = append.batch->size_bytes();
     store->append(
         name_space->id, std::move(append),
+        [joined, bytes](const Result<AppendResult>& result) { joined->settle(result, bytes); });
+  }
+  for (DecodedSamples& part : records->samples) {
+    const uint64_t bytes = part.samples->size_bytes();
+    append_samples(
+        store, name_space->id, {std::move(part.samples), std::move(part.definitions), *ack},
         [joined, bytes](const Result<AppendResult>& result) { joined->settle(result, bytes); });
   }
 }

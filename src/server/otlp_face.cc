@@ -110,7 +110,8 @@ void export_records(Services* services, OtlpSignal signal, const HttpRequestPtr&
 void refuse_signal(const HttpRequestPtr& request, const Responder& respond) {
   respond(otlp_http_error(
       *request, 404, "",
-      request->path + " is not served here; this server takes /v1/logs and /v1/traces"));
+      request->path +
+          " is not served here; this server takes /v1/logs, /v1/metrics and /v1/traces"));
 }
 
 }  // namespace
@@ -118,7 +119,8 @@ void refuse_signal(const HttpRequestPtr& request, const Responder& respond) {
 Face otlp_face(Services* services) {
   Face face;
   for (const auto& [path, signal] :
-       {std::pair("/v1/logs", OtlpSignal::kLogs), std::pair("/v1/traces", OtlpSignal::kTraces)}) {
+       {std::pair("/v1/logs", OtlpSignal::kLogs), std::pair("/v1/traces", OtlpSignal::kTraces),
+        std::pair("/v1/metrics", OtlpSignal::kMetrics)}) {
     face.push_back(
         {HttpMethod::kPost, path,
          [services, signal = signal](const HttpRequestPtr& request, const Responder& respond) {
@@ -126,13 +128,11 @@ Face otlp_face(Services* services) {
          },
          otlp_http_error});
   }
-  for (const char* path : {"/v1/metrics", "/v1development/profiles"}) {
-    face.push_back({HttpMethod::kPost, path,
-                    [](const HttpRequestPtr& request, const Responder& respond) {
-                      refuse_signal(request, respond);
-                    },
-                    otlp_http_error});
-  }
+  face.push_back({HttpMethod::kPost, "/v1development/profiles",
+                  [](const HttpRequestPtr& request, const Responder& respond) {
+                    refuse_signal(request, respond);
+                  },
+                  otlp_http_error});
   return face;
 }
 

@@ -138,11 +138,43 @@ TEST_F(OtlpFaceTest, MalformedIs400InTheRequestsEncoding) {
   EXPECT_EQ(as_protobuf.body.substr(0, 2), "\x08\x03");  // google.rpc.Status.code
 }
 
+constexpr const char* kTwoPoints =
+    R"({"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":)"
+    R"({"stringValue":"shop"}}]},"scopeMetrics":[{"metrics":[{"name":"load","unit":"1","gauge":)"
+    R"({"dataPoints":[{"timeUnixNano":"1767225600000000000","asDouble":1.5},{"timeUnixNano":)"
+    R"("1767225601000000000","asInt":"7","attributes":[{"key":"k","value":{"stringValue":"v"}}]}]}}]}]}]})";
+
+TEST_F(OtlpFaceTest, StoresMetricsAndReadsThemBack) {
+  EXPECT_EQ(post("/v1/metrics", kTwoPoints, json).body, "{}");
+  EXPECT_EQ(post("/v1/metrics", kTwoPoints, json).status, 200);  // sent again
+  const std::string series = get(in_default("metrics/series?label.k=v")).body;
+  EXPECT_THAT(series,
+              HasSubstr(R"("name":"load","type":"gauge","unit":"1","labels":{"k":"v"},)"
+                        R"("context":{"resource":{"attributes":{"service.name":"shop"}}}}])"));
+  const std::string id = series.substr(series.find("\"series\":\"") + 10, 32);
+  EXPECT_THAT(get(in_default("metrics/points?series=" + id)).body,
+              HasSubstr(R"({"points":[{"time":"2026-01-01T00:00:01Z","value":7}],"next":null)"));
+  const HttpResponse counts = post(
+      in_default("sql"),
+      R"j({"query":"SELECT (SELECT count(*) FROM samples), (SELECT count(*) FROM samples_written), )j"
+      R"j((SELECT count(*) FROM series), (SELECT sum(value) FROM samples JOIN series USING (series))"})j",
+      json);
+  EXPECT_THAT(counts.body, HasSubstr("\"rows\":[[2,4,2,8.5]]"));
+}
+
+TEST_F(OtlpFaceTest, WrongQueriesOfMetricsAreNamed) {
+  EXPECT_EQ(get(in_default("metrics/points")).status, 400);
+  EXPECT_THAT(get(in_default("metrics/points?series=x&limit=0")).body, HasSubstr("limit"));
+  EXPECT_THAT(get(in_default("metrics/series?label=x")).body, HasSubstr("label.<key>"));
+  EXPECT_EQ(get(in_default("metrics/points?series=nothing")).body,
+            "{\"points\":[],\"next\":null,\"tiers\":[]}\n");
+}
+
 TEST_F(OtlpFaceTest, OtherSignalsAre404WithAStatus) {
-  const HttpResponse response = post("/v1/metrics", "{}", json);
+  const HttpResponse response = post("/v1development/profiles", "{}", json);
   EXPECT_EQ(response.status, 404);
   EXPECT_THAT(response.body, HasSubstr("\"code\":12"));
-  EXPECT_THAT(response.body, HasSubstr("/v1/metrics"));
+  EXPECT_THAT(response.body, HasSubstr("/v1development/profiles"));
 }
 
 TEST_F(OtlpFaceTest, ErrorsBeforeTheHandlerHaveTheSameForm) {

@@ -20,6 +20,9 @@ std::optional<OtlpSignal> signal_of(std::string_view method) {
   if (method == "/opentelemetry.proto.collector.trace.v1.TraceService/Export") {
     return OtlpSignal::kTraces;
   }
+  if (method == "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export") {
+    return OtlpSignal::kMetrics;
+  }
   return std::nullopt;
 }
 
@@ -46,8 +49,8 @@ GrpcHandler otlp_grpc_handler(Services* services) {
     const std::optional<OtlpSignal> signal = signal_of(call.method);
     if (!signal.has_value()) {
       return respond(
-          failure(unsupported(call.method + " is not served here; this server takes logs and "
-                                            "traces")));
+          failure(unsupported(call.method + " is not served here; this server takes logs, "
+                                            "metrics and traces")));
     }
     MemoryBudget::Share memory;
     if (is_gzip(call.body)) {

@@ -80,8 +80,24 @@ TEST_F(OtlpGrpcTest, BadRequestsAreNamedWithDetails) {
   EXPECT_EQ(malformed.code, kInvalidArgument);
   EXPECT_THAT(malformed.message, HasSubstr("not an OTLP logs request"));
   EXPECT_EQ(malformed.details.substr(0, 2), "\x08\x03");  // google.rpc.Status.code
-  EXPECT_EQ(call("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "").code,
-            kUnimplemented);
+  EXPECT_EQ(
+      call("/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export", "").code,
+      kUnimplemented);
+}
+
+TEST_F(OtlpGrpcTest, TakesMetrics) {
+  TestProto point, gauge, metric, scope, resource, request;
+  point.fixed64(3, 1'767'225'600'000'000'000).fixed64(4, 0x3ff8000000000000);
+  gauge.message(1, point);
+  metric.text(1, "load").message(5, gauge);
+  scope.message(2, metric);
+  resource.message(2, scope);
+  request.message(1, resource);
+  const GrpcAnswer answer =
+      call("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", request.bytes);
+  EXPECT_EQ(answer.code, 0) << answer.message;
+  EXPECT_EQ(answer.body, "");
+  EXPECT_THAT(get(in_default("metrics/series")).body, HasSubstr("\"name\":\"load\""));
 }
 
 TEST_F(OtlpGrpcTest, PartialSuccessIsToldInTheResponse) {

@@ -10,16 +10,19 @@ void WalNeeds::add(uint64_t segment, const ChunkKey& interval, Position last) {
   known = std::max(known, last);
 }
 
-void WalNeeds::note_record(uint64_t segment, NamespaceId id, Position first) {
+void WalNeeds::note_record(uint64_t segment, const RecordBatch& batch) {
   MutexLock lock(&mutex_);
-  records_[segment].emplace(id, first);  // positions ascend, so the first one noted is the least
+  records_[segment].emplace(
+      std::pair(batch.namespace_id(), batch.dataset()),
+      batch.first_position());  // positions ascend, so the first one noted is the least
 }
 
-std::optional<Position> WalNeeds::first_position_from(uint64_t segment, NamespaceId id) {
+std::optional<Position> WalNeeds::first_position_from(uint64_t segment, NamespaceId id,
+                                                      Dataset dataset) {
   MutexLock lock(&mutex_);
   records_.erase(records_.begin(), records_.lower_bound(segment));
   for (const auto& [number, firsts] : records_) {
-    const auto found = firsts.find(id);
+    const auto found = firsts.find({id, dataset});
     if (found != firsts.end()) return found->second;
   }
   return std::nullopt;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "env/env.h"
 #include "env/stoppable_worker.h"
 #include "store/id_index.h"
+#include "store/known_series.h"
 #include "store/manifest.h"
 #include "store/options.h"
 #include "store/stream_heads.h"
@@ -33,6 +35,17 @@ struct TierInfo {
   TierStats stats;
 };
 
+// The positions of one dataset of a namespace.
+struct PositionSequence {
+  // Every row at or below it is durable and visible. Written by the log worker only.
+  std::atomic<Position> published{0};
+  // Every row at or below it is in a tier below memory. Written by the mover.
+  std::atomic<Position> flushed_through{0};
+  // The rest belongs to the commit worker (and to recovery, before there is one).
+  Position next = 1;
+  std::deque<BatchPtr> in_flight;  // sequenced, perhaps not published yet; pruned lazily
+};
+
 // A namespace in memory. Shared by everyone who works for it.
 struct NamespaceState {
   NamespaceState(NamespaceId namespace_id, std::string namespace_name)
@@ -40,10 +53,6 @@ struct NamespaceState {
 
   const NamespaceId id;
   const std::string name;
-  // Every row at or below it is durable and visible. Written by the log worker only.
-  std::atomic<Position> published{0};
-  // Every row at or below it is in a tier below memory. Written by the mover.
-  std::atomic<Position> flushed_through{0};
   std::atomic<bool> deleted{false};
   std::atomic<DurationNs> retention_ns{kForever};
   std::atomic<TimeNs> created_at{0};
@@ -60,12 +69,13 @@ struct NamespaceState {
   std::shared_ptr<const NamespaceProfile> current_profile GUARDED_BY(profile_mutex) =
       std::make_shared<const NamespaceProfile>();
 
+  PositionSequence& positions(Dataset dataset) { return sequences[dataset_index(dataset)]; }
+  std::array<PositionSequence, kDatasetCount> sequences;
+
   // The rest belongs to the commit worker (and to recovery, before there is one).
-  Position next_position = 1;
   StreamHeads stream_heads;
   RecentIds recent_ids;
   size_t counted_index_bytes = 0;  // its part of StoreCore::index_bytes
-  std::deque<BatchPtr> in_flight;  // sequenced, perhaps not published yet; pruned lazily
 };
 using NamespacePtr = std::shared_ptr<NamespaceState>;
 
@@ -75,18 +85,19 @@ class WalNeeds {
  public:
   void add(uint64_t segment, const ChunkKey& interval, Position last);
   // The record's first position, whether or not its rows are still needed.
-  void note_record(uint64_t segment, NamespaceId id, Position first);
+  void note_record(uint64_t segment, const RecordBatch& batch);
   // The first segment that holds a row above its interval's watermark; nothing when none does.
   std::optional<uint64_t> first_needed(const ManifestVersion& version,
                                        const std::function<bool(NamespaceId)>& is_alive);
-  // The first position of the namespace in this segment and later ones; nothing when it has none.
-  // Forgets earlier segments.
-  std::optional<Position> first_position_from(uint64_t segment, NamespaceId id);
+  // The first position of the namespace's dataset in this segment and later ones; nothing when it
+  // has none. Forgets earlier segments.
+  std::optional<Position> first_position_from(uint64_t segment, NamespaceId id, Dataset dataset);
 
  private:
   Mutex mutex_;
   std::map<uint64_t, std::map<ChunkKey, Position>> segments_ GUARDED_BY(mutex_);
-  std::map<uint64_t, std::map<NamespaceId, Position>> records_ GUARDED_BY(mutex_);
+  std::map<uint64_t, std::map<std::pair<NamespaceId, Dataset>, Position>> records_
+      GUARDED_BY(mutex_);
 };
 
 // Why the store does less than everything. Any thread.
@@ -120,7 +131,7 @@ class StoreCondition {
   Status mover_error_ GUARDED_BY(mutex_);
 };
 
-// Who wants to hear of new published positions. Any thread.
+// Who wants to hear of new published positions of events. Any thread.
 class Subscribers {
  public:
   uint64_t add(NamespaceId id, std::function<void(Position)> on_published);
@@ -189,6 +200,7 @@ struct StoreCore {
   std::unique_ptr<Manifest> manifest;
   std::unique_ptr<Wal> wal;
   StrayChunks stray_chunks;
+  std::unique_ptr<KnownSeries> known_series;  // set when the options are
   BusyChunks busy_chunks;
   WalNeeds wal_needs;
   StoreCondition condition;
@@ -222,7 +234,7 @@ struct StoreCore {
   // Forgets what the tiers below memory know by now. Heads of streams are kept while there is room,
   // since reading one back costs a query. Commit worker.
   void prune_index(NamespaceState* ns) {
-    const Position flushed = ns->flushed_through.load();
+    const Position flushed = ns->positions(Dataset::kEvents).flushed_through.load();
     ns->recent_ids.expire(flushed);
     if (index_bytes.load() > options.memory_bytes_max / 16) ns->stream_heads.forget_stored(flushed);
     count_index(ns);

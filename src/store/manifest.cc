@@ -10,7 +10,7 @@ namespace firn {
 
 namespace {
 
-constexpr int64_t kFormatVersion = 4;
+constexpr int64_t kFormatVersion = 5;
 // After each commit the truth is in the file, whose pages are checked: a damaged log would read
 // like a shorter one, and what it had committed would be gone without a word.
 constexpr SqliteJournal kJournal = SqliteJournal::kRollback;
@@ -515,17 +515,17 @@ Status Manifest::commit_clock(const ClockRecord& clock) {
   return commit(&change);
 }
 
-Status Manifest::commit_trim(Lsn begin,
-                             const std::vector<std::pair<NamespaceId, Position>>& next_positions,
+Status Manifest::commit_trim(Lsn begin, const std::vector<NextPosition>& next_positions,
                              const std::vector<ChunkKey>& needless) {
   MutexLock write_lock(&write_mutex_);
   ManifestChange change(db_.get(), &content_sum_);
   FIRN_TRY(change.begin());
   FIRN_TRY(change.set_meta("wal_begin_segment", std::to_string(begin.segment)));
   FIRN_TRY(change.set_meta("wal_begin_offset", std::to_string(begin.offset)));
-  for (const auto& [id, position] : next_positions) {
-    const ManifestValue key[] = {int64_t{id}}, values[] = {pattern(position)};
-    FIRN_TRY(change.run(kSetNextPosition, key, values));
+  for (const NextPosition& next : next_positions) {
+    const ManifestValue key[] = {int64_t{next.id}, static_cast<int64_t>(next.dataset)};
+    const ManifestValue values[] = {pattern(next.position)};
+    FIRN_TRY(change.run(kRaisePosition, key, values));
   }
   for (const ChunkKey& tombstone : needless) {
     FIRN_TRY(change.run(kForgetTombstone, key_values(tombstone), {}));

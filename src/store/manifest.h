@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -93,9 +94,17 @@ struct NamespaceRecord {
   NamespaceId id = 0;
   std::string name;
   TimeNs created_at = 0;
-  Position next_position = 1;           // as of the last trim of the log
+  // By dataset_index(), as of the last trim of the log.
+  std::array<Position, kDatasetCount> next_positions = {1, 1, 1};
   DurationNs retention_ns = INT64_MAX;  // rows older than this are dropped; INT64_MAX: tiers decide
   NamespaceProfile profile;
+};
+
+// The next position of a namespace's dataset.
+struct NextPosition {
+  NamespaceId id = 0;
+  Dataset dataset = Dataset::kEvents;
+  Position position = 1;
 };
 
 // What a flush commits besides the chunk: heads of streams (next stream position), client ids, and
@@ -173,9 +182,9 @@ class Manifest {
   // change: their lists become its lists, their leases are doomed. `sources` ascend by watermark.
   // kNotFound when one of them was dropped meanwhile.
   Status commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>& sources);
-  // Records that the log begins at `begin`, and the namespaces' next positions; forgets tombstones
+  // Records that the log begins at `begin`, and next positions; forgets tombstones
   // that no record of the log can contradict any more (`needless`).
-  Status commit_trim(Lsn begin, const std::vector<std::pair<NamespaceId, Position>>& next_positions,
+  Status commit_trim(Lsn begin, const std::vector<NextPosition>& next_positions,
                      const std::vector<ChunkKey>& needless);
   Status commit_clock(const ClockRecord& clock);
 

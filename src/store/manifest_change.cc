@@ -7,7 +7,7 @@ namespace firn {
 namespace {
 
 constexpr std::string_view kSumKey = "content_sum";
-constexpr const char* kTables[] = {"meta",     "namespaces",   "chunks",
+constexpr const char* kTables[] = {"meta",     "namespaces",   "positions",   "chunks",
                                    "id_lists", "stream_lists", "stream_heads"};
 // The row that holds the sum is no part of it.
 constexpr const char* kSelectMeta = "SELECT * FROM meta WHERE key <> 'content_sum'";

@@ -24,24 +24,39 @@ Status delete_rows(ManifestChange* change, NamespaceId id) {
   return Status();
 }
 
+Status load_positions(SqliteStatement* statement, NamespaceRecord* record) {
+  FIRN_TRY(statement->bind_int64(1, record->id));
+  while (true) {
+    FIRN_ASSIGN(const bool row, statement->step());
+    if (!row) return Status();
+    const size_t dataset = dataset_index(static_cast<Dataset>(statement->column_int64(0)));
+    if (dataset >= kDatasetCount) continue;  // of a newer version
+    record->next_positions[dataset] = static_cast<Position>(statement->column_int64(1));
+  }
+}
+
 }  // namespace
 
 Result<std::vector<NamespaceRecord>> Manifest::load_namespaces() {
   MutexLock lock(&read_mutex_);
   FIRN_ASSIGN(SqliteStatement statement,
-              read_db_->prepare("SELECT id, name, created_at, next_position, retention_ns, "
-                                "description, token_sha256 FROM namespaces ORDER BY id"));
+              read_db_->prepare("SELECT id, name, created_at, retention_ns, description, "
+                                "token_sha256 FROM namespaces ORDER BY id"));
+  FIRN_ASSIGN(
+      SqliteStatement positions,
+      read_db_->prepare("SELECT dataset, next_position FROM positions WHERE namespace = ?"));
   std::vector<NamespaceRecord> namespaces;
   while (true) {
     FIRN_ASSIGN(const bool row, statement.step());
     if (!row) return namespaces;
-    namespaces.push_back(
-        {static_cast<NamespaceId>(statement.column_int64(0)),
-         std::string(statement.column_text(1)),
-         statement.column_int64(2),
-         static_cast<Position>(statement.column_int64(3)),
-         statement.column_int64(4),
-         {std::string(statement.column_text(5)), std::string(statement.column_blob(6))}});
+    NamespaceRecord record;
+    record.id = static_cast<NamespaceId>(statement.column_int64(0));
+    record.name = statement.column_text(1);
+    record.created_at = statement.column_int64(2);
+    record.retention_ns = statement.column_int64(3);
+    record.profile = {std::string(statement.column_text(4)), std::string(statement.column_blob(5))};
+    FIRN_TRY(load_positions(&positions, &record));
+    namespaces.push_back(std::move(record));
   }
 }
 
@@ -56,7 +71,11 @@ Result<NamespaceRecord> Manifest::create_namespace(const std::string& name, Dura
   for (const NamespaceRecord& existing : namespaces()) {
     if (existing.name == name) return conflict("namespace '" + name + "' exists");
   }
-  NamespaceRecord record{0, name, now, 1, retention, profile};
+  NamespaceRecord record;
+  record.name = name;
+  record.created_at = now;
+  record.retention_ns = retention;
+  record.profile = profile;
   {
     MutexLock lock(&version_mutex_);
     record.id = next_namespace_;
@@ -134,7 +153,7 @@ Result<NamespaceRecord> Manifest::replace_namespace(NamespaceId id, TimeNs now) 
     record.id = next_namespace_;
   }
   record.created_at = now;
-  record.next_position = 1;
+  record.next_positions = NamespaceRecord().next_positions;
   ManifestChange change(db_.get(), &content_sum_);
   FIRN_TRY(change.begin());
   FIRN_TRY(delete_rows(&change, id));

@@ -10,8 +10,10 @@ inline constexpr const char* kSchema = R"(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE namespaces (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
-  next_position INTEGER NOT NULL, retention_ns INTEGER NOT NULL, description TEXT NOT NULL,
-  token_sha256 BLOB NOT NULL);
+  retention_ns INTEGER NOT NULL, description TEXT NOT NULL, token_sha256 BLOB NOT NULL);
+CREATE TABLE positions (
+  namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, next_position INTEGER NOT NULL,
+  PRIMARY KEY (namespace, dataset)) WITHOUT ROWID;
 CREATE TABLE chunks (
   namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
   end_ns INTEGER NOT NULL, generation INTEGER NOT NULL, tier TEXT NOT NULL, state INTEGER NOT NULL,
@@ -41,18 +43,20 @@ CREATE TABLE stream_heads (
 
 inline constexpr ManifestStatement kAddNamespace{
     "namespaces", "id = ?1",
-    "INSERT INTO namespaces (id, name, created_at, next_position, retention_ns, description, "
-    "token_sha256) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)"};
+    "INSERT INTO namespaces (id, name, created_at, retention_ns, description, token_sha256) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"};
 inline constexpr ManifestStatement kSetProfile{
     "namespaces", "id = ?1",
     "UPDATE namespaces SET description = ?2, token_sha256 = ?3 WHERE id = ?1"};
 inline constexpr ManifestStatement kSetRetention{
     "namespaces", "id = ?1", "UPDATE namespaces SET retention_ns = ?2 WHERE id = ?1"};
-inline constexpr ManifestStatement kSetNextPosition{
-    "namespaces", "id = ?1",
-    "UPDATE namespaces SET next_position = max(next_position, ?2) WHERE id = ?1"};
+inline constexpr ManifestStatement kRaisePosition{
+    "positions", "namespace = ?1 AND dataset = ?2",
+    "INSERT INTO positions (namespace, dataset, next_position) VALUES (?1, ?2, ?3) "
+    "ON CONFLICT DO UPDATE SET next_position = max(next_position, excluded.next_position)"};
 inline constexpr ManifestStatement kDeleteNamespace[] = {
     {"namespaces", "id = ?1", "DELETE FROM namespaces WHERE id = ?1"},
+    {"positions", "namespace = ?1", "DELETE FROM positions WHERE namespace = ?1"},
     {"stream_heads", "namespace = ?1", "DELETE FROM stream_heads WHERE namespace = ?1"},
     {"id_lists", "namespace = ?1", "DELETE FROM id_lists WHERE namespace = ?1"},
     {"stream_lists", "namespace = ?1", "DELETE FROM stream_lists WHERE namespace = ?1"},

@@ -183,7 +183,7 @@ Result<std::vector<ChunkKey>> Mover::needless_tombstones(const ManifestVersion& 
   for (const auto& [key, record] : version.chunks) {
     if (record->state != ChunkState::kDropped) continue;
     const std::optional<Position> first =
-        core_->wal_needs.first_position_from(segment, key.namespace_id);
+        core_->wal_needs.first_position_from(segment, key.namespace_id, key.dataset);
     const bool is_deleted = core_->find_namespace(key.namespace_id) == nullptr;
     if (!is_deleted && first.has_value() && record->stats.watermark >= *first) continue;
     needless.push_back(key);
@@ -204,9 +204,12 @@ Status Mover::trim_log() {
     log_may_shrink_ = false;
     return Status();
   }
-  std::vector<std::pair<NamespaceId, Position>> next_positions;
+  std::vector<NextPosition> next_positions;
   for (const NamespacePtr& ns : core_->all_namespaces()) {
-    next_positions.emplace_back(ns->id, ns->published.load() + 1);
+    for (const Dataset dataset : kDatasets) {
+      const Position published = ns->positions(dataset).published.load();
+      if (published > 0) next_positions.push_back({ns->id, dataset, published + 1});
+    }
   }
   FIRN_ASSIGN(const std::vector<ChunkKey> needless, needless_tombstones(*version, begin.segment));
   FIRN_TRY(core_->manifest->commit_trim(begin, next_positions, needless));

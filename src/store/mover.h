@@ -133,6 +133,8 @@ class Mover {
   Status export_chunk(const ChunkRecordPtr& record, Tier* destination);
   // Leaves the record as it is afterwards, like the next one.
   Status seal_chunk(ChunkRecordPtr* record);
+  // Whether definitions of series have to stay for samples of their interval.
+  bool is_needed_by_samples(const ChunkKey& key) const;
   Status commit_changed(ChunkRecord changed, ChunkRecordPtr* record);
   Status drop_chunk(const ChunkRecordPtr& record);
   Status drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval);

@@ -42,8 +42,8 @@ Result<bool> Mover::flush_largest() {
   };
   std::vector<Candidate> candidates;
   for (const NamespacePtr& ns : core_->all_namespaces()) {
-    const Position published = ns->published.load();
     for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      const Position published = ns->positions(chunk.key.dataset).published.load();
       if (chunk.stats.position_min > published) continue;
       candidates.push_back({chunk.stats.bytes, ns, chunk.key});
     }
@@ -53,7 +53,7 @@ Result<bool> Mover::flush_largest() {
   Status first;
   for (const Candidate& candidate : candidates) {
     const uint64_t before = core_->memory->memory_bytes();
-    const Position through = candidate.ns->published.load();
+    const Position through = candidate.ns->positions(candidate.key.dataset).published.load();
     // A piece that ends within a run of memory frees nothing yet.
     Result<bool> more = true;
     while (more.ok() && *more && core_->memory->memory_bytes() >= before) {
@@ -68,7 +68,7 @@ Result<bool> Mover::flush_largest() {
 }
 
 Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
-  const Position through = ns->published.load();
+  const Position through = ns->positions(interval.dataset).published.load();
   while (true) {
     FIRN_ASSIGN(const bool more, flush_piece(ns, interval, through));
     if (!more) return Status();
@@ -154,7 +154,7 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
   }
   FIRN_ASSIGN(record.stats, std::move(written));
   record.changed_at = core_->env->now();
-  if (record.stats.watermark > ns->published.load()) {
+  if (record.stats.watermark > ns->positions(interval.dataset).published.load()) {
     // A flush that was interrupted before its manifest commit came further than the replay has: its
     // rows' ids and stream positions are not known yet.
     return unavailable("chunk " + record.key.name() + " waits for the rest of the log");
@@ -181,11 +181,16 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
 void Mover::update_flushed_through() {
   for (const NamespacePtr& ns : core_->all_namespaces()) {
     // Published first: what arrives meanwhile is above it.
-    Position through = ns->published.load();
+    std::array<Position, kDatasetCount> through{};
+    for (size_t i = 0; i < kDatasetCount; ++i) through[i] = ns->sequences[i].published.load();
     for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
-      if (chunk.stats.rows > 0) through = std::min(through, chunk.stats.position_min - 1);
+      Position& of_dataset = through[dataset_index(chunk.key.dataset)];
+      if (chunk.stats.rows > 0) of_dataset = std::min(of_dataset, chunk.stats.position_min - 1);
     }
-    ns->flushed_through.store(std::max(through, ns->flushed_through.load()));
+    for (size_t i = 0; i < kDatasetCount; ++i) {
+      std::atomic<Position>& flushed = ns->sequences[i].flushed_through;
+      flushed.store(std::max(through[i], flushed.load()));
+    }
   }
   core_->prune_indexes();
 }

@@ -90,7 +90,36 @@ Status Mover::apply_policies() {
   return first;
 }
 
+bool Mover::is_needed_by_samples(const ChunkKey& key) const {
+  if (key.dataset != Dataset::kSeries) return false;
+  const auto is_same_interval = [&](const ChunkKey& other) {
+    return other.namespace_id == key.namespace_id && other.dataset == Dataset::kSamples &&
+           other.start == key.start;
+  };
+  const MemorySnapshot memory = core_->memory->snapshot();  // first: rows go from here to chunks
+  for (const MemoryChunkInfo& chunk : memory.chunks(key.namespace_id)) {
+    if (is_same_interval(chunk.key) && chunk.stats.rows > 0) return true;
+  }
+  ChunkKey first = key;
+  first.dataset = Dataset::kSamples;
+  first.end = INT64_MIN;
+  first.generation = 0;
+  const ManifestVersionPtr version = core_->manifest->current();
+  for (auto it = version->chunks.lower_bound(first);
+       it != version->chunks.end() && is_same_interval(it->first); ++it) {
+    if (it->second->state != ChunkState::kDropped) return true;
+  }
+  return false;
+}
+
 Status Mover::drop_chunk(const ChunkRecordPtr& record) {
+  if (is_needed_by_samples(record->key)) {
+    return conflict("chunk " + record->key.name() +
+                    " defines series of samples that are still there; drop those first");
+  }
+  if (record->key.dataset == Dataset::kSeries) {
+    core_->known_series->forget(record->key.namespace_id, record->key.start);
+  }
   ChunkRecord dropped = *record;
   dropped.state = ChunkState::kDropped;
   dropped.changed_at = core_->env->now();
@@ -99,7 +128,13 @@ Status Mover::drop_chunk(const ChunkRecordPtr& record) {
 }
 
 Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
-  const Position through = ns->published.load();
+  const Position through = ns->positions(interval.dataset).published.load();
+  if (is_needed_by_samples(interval)) {
+    return conflict("samples of the interval of " + interval.name() + " are still in memory");
+  }
+  if (interval.dataset == Dataset::kSeries) {
+    core_->known_series->forget(interval.namespace_id, interval.start);
+  }
   const ManifestVersionPtr version = core_->manifest->current();
   if (version->watermark(interval) < through) {
     Collected rows;  // the streams go on counting behind what is dropped
@@ -138,7 +173,7 @@ Status Mover::apply_keep() {
     const bool is_last = index + 1 == core_->tiers.size();
     if ((ns != nullptr && ended_before(key, now, ns->retention_ns.load())) ||
         (tier_is_over && is_last)) {
-      settle_chunk(key, drop_chunk(record), &first);
+      if (!is_needed_by_samples(key)) settle_chunk(key, drop_chunk(record), &first);
     } else if (tier_is_over) {
       settle_chunk(key, move_chunk(record, index + 1), &first);
     }
@@ -151,6 +186,7 @@ Status Mover::apply_keep_to_memory(TimeNs now) {
   const bool memory_is_last = core_->tiers.size() == 1;
   for (const NamespacePtr& ns : core_->all_namespaces()) {
     for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      if (memory_is_last && is_needed_by_samples(chunk.key)) continue;
       const bool over = ended_before(chunk.key, now, ns->retention_ns.load());
       const DurationNs keep = keep_of(core_->options.tiers[0], chunk.key.dataset);
       if (memory_is_last && (over || ended_before(chunk.key, now, keep))) {
@@ -182,6 +218,7 @@ Status Mover::apply_max_bytes(size_t index, std::optional<Dataset> dataset, uint
   for (const ChunkRecordPtr& record : ended) {
     if (bytes <= bytes_max || core_->stopping.load()) break;
     const bool is_last = index + 1 == core_->tiers.size();
+    if (is_last && is_needed_by_samples(record->key)) continue;
     const Status status = is_last ? drop_chunk(record) : move_chunk(record, index + 1);
     settle_chunk(record->key, status, &first);
     if (status.ok()) bytes -= record->stats.bytes;
@@ -214,6 +251,7 @@ ChunkRecordPtr Mover::oldest_in_data_dir() const {
   for (const auto& [key, record] : version->chunks) {
     if (record->state == ChunkState::kDropped || !ended_before(key, now, 0)) continue;
     if (!is_in_data_dir(core_->options.tiers[tier_index(record->tier)])) continue;
+    if (is_needed_by_samples(key)) continue;
     if (oldest == nullptr || key.end < oldest->key.end) oldest = record;
   }
   return oldest;

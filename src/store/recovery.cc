@@ -41,9 +41,9 @@ class Replay {
     const NamespacePtr ns = core_->find_namespace(batch->namespace_id());
     if (ns == nullptr) return Status();  // deleted since
     if (!batch->has_contiguous_positions()) return corruption("a logged batch has position gaps");
-    FIRN_TRY(check_order(*ns, *batch));
+    FIRN_TRY(check_order(ns.get(), *batch));
     const Position last = batch->last_position();
-    core_->wal_needs.note_record(lsn.segment, ns->id, batch->first_position());
+    core_->wal_needs.note_record(lsn.segment, *batch);
     const ManifestVersionPtr version = core_->manifest->current();
     bool any = false;
     for (const auto& [key, whole] : split_by_interval(*core_, batch)) {
@@ -57,9 +57,10 @@ class Replay {
       FIRN_TRY(remember(ns.get(), *batch));
       core_->count_index(ns.get());
     }
-    ns->next_position = std::max(ns->next_position, last + 1);
+    PositionSequence& sequence = ns->positions(batch->dataset());
+    sequence.next = std::max(sequence.next, last + 1);
     // Not further: a flush during the replay must not claim rows that are still to come.
-    ns->published.store(last);
+    sequence.published.store(last);
     return relieve();
   }
 
@@ -67,15 +68,16 @@ class Replay {
   Status finish() { return is_flushing_ ? end_flush() : Status(); }
 
  private:
-  // The log holds a contiguous run of each namespace's positions.
-  Status check_order(const NamespaceState& ns, const RecordBatch& batch) {
-    Position& expected = expected_[ns.id];
+  // The log holds a contiguous run of positions of each namespace's datasets.
+  Status check_order(NamespaceState* ns, const RecordBatch& batch) {
+    Position& expected = expected_[{ns->id, batch.dataset()}];
+    const Position next = ns->positions(batch.dataset()).next;
     const Position first = batch.first_position();
-    const bool fits = expected == 0 ? first <= ns.next_position : first == expected;
+    const bool fits = expected == 0 ? first <= next : first == expected;
     if (!fits) {
-      return corruption(
-          "namespace '" + ns.name + "': the log goes on at position " + std::to_string(first) +
-          " where " + std::to_string(expected == 0 ? ns.next_position : expected) + " should come");
+      return corruption("namespace '" + ns->name + "': the log goes on at position " +
+                        std::to_string(first) + " where " +
+                        std::to_string(expected == 0 ? next : expected) + " should come");
     }
     expected = batch.last_position() + 1;
     return Status();
@@ -143,7 +145,7 @@ class Replay {
   StoreCore* core_;
   Mover* mover_;
   IdTagger tagger_;
-  std::map<NamespaceId, Position> expected_;
+  std::map<std::pair<NamespaceId, Dataset>, Position> expected_;
   uint64_t flush_above_, wait_above_;  // bytes of memory in use
   bool is_flushing_ = false;
   bool flushed_ = false;  // by the last flush
@@ -160,8 +162,11 @@ Status load_namespaces(StoreCore* core) {
     state->retention_ns.store(record.retention_ns);
     state->created_at.store(record.created_at);
     state->set_profile(record.profile);
-    state->next_position = mutant(13) ? 1 : record.next_position;
-    state->published.store(state->next_position - 1);
+    for (size_t i = 0; i < kDatasetCount; ++i) {
+      PositionSequence& sequence = state->sequences[i];
+      sequence.next = mutant(13) ? 1 : record.next_positions[i];
+      sequence.published.store(sequence.next - 1);
+    }
     core->namespaces_by_name.emplace(record.name, state);
     core->namespaces_by_id.emplace(record.id, state);
   }
@@ -185,7 +190,7 @@ Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress
   const Status flushed = replay.finish();
   if (status.ok()) status = flushed;
   for (const NamespacePtr& ns : core->all_namespaces()) {
-    ns->published.store(ns->next_position - 1);
+    for (PositionSequence& sequence : ns->sequences) sequence.published.store(sequence.next - 1);
     core->count_index(ns.get());
   }
   if (status.ok()) return Status();

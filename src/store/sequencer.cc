@@ -90,12 +90,15 @@ void Sequencer::stop() {
   std::vector<Pending> left;
   {
     MutexLock lock(&mutex_);
+    is_stopped_ = true;
     left.swap(queue_);
   }
-  for (Pending& pending : left) {
-    core_->queued_bytes.fetch_sub(pending.bytes);
-    pending.done(cancelled("the store is closing; nothing of this append was stored"));
-  }
+  for (Pending& pending : left) cancel(&pending);
+}
+
+void Sequencer::cancel(Pending* pending) {
+  core_->queued_bytes.fetch_sub(pending->bytes);
+  pending->done(cancelled("the store is closing; nothing of this append was stored"));
 }
 
 void Sequencer::prune() {
@@ -113,20 +116,28 @@ bool Sequencer::may_wait() const { return !queue_is_urgent_ && queued_rows_ < kG
 void Sequencer::submit(NamespacePtr name_space, AppendRequest request, AppendCallback done) {
   const size_t bytes = request.batch->size_bytes();
   core_->queued_bytes.fetch_add(bytes);
-  bool wakes = false;
+  Pending pending{std::move(name_space), std::move(request), std::move(done), bytes};
+  bool wakes = false, is_stopped = false;
   {
     MutexLock lock(&mutex_);
-    // Whoever finds the queue empty wakes the worker; the others' work is taken with it.
-    wakes = queue_.empty();
-    queued_rows_ += request.batch->rows();
-    if (request.ack != AckLevel::kFsync || !may_join(request)) queue_is_urgent_ = true;
-    queue_.push_back({std::move(name_space), std::move(request), std::move(done), bytes});
-    if (holds_queue_ && !may_wait()) {
-      holds_queue_ = false;
-      wakes = true;
-    }
+    is_stopped = is_stopped_;
+    if (!is_stopped) wakes = add_to_queue(std::move(pending));
   }
+  if (is_stopped) return cancel(&pending);
   if (wakes) worker_.notify();
+}
+
+bool Sequencer::add_to_queue(Pending pending) {
+  bool wakes = queue_.empty();
+  const AppendRequest& request = pending.request;
+  queued_rows_ += request.batch->rows();
+  if (request.ack != AckLevel::kFsync || !may_join(request)) queue_is_urgent_ = true;
+  queue_.push_back(std::move(pending));
+  if (holds_queue_ && !may_wait()) {
+    holds_queue_ = false;
+    wakes = true;
+  }
+  return wakes;
 }
 
 std::vector<Sequencer::Pending> Sequencer::take_queue() {
@@ -155,9 +166,20 @@ bool Sequencer::resume_after_refusal() {
   // The last answer of the log wakes us again.
   if (outstanding_.load() != 0) return false;
   for (const NamespacePtr& ns : core_->all_namespaces()) {
-    const Position published = ns->published.load();
-    while (!ns->in_flight.empty() && ns->in_flight.back()->first_position() > published) {
-      const RecordBatch& batch = *ns->in_flight.back();
+    take_back(ns.get());
+    core_->count_index(ns.get());
+  }
+  refused_.store(false);
+  core_->wal->resume();
+  return true;
+}
+
+// What the log refused: positions, stream positions and ids that nobody saw.
+void Sequencer::take_back(NamespaceState* ns) {
+  for (PositionSequence& sequence : ns->sequences) {
+    const Position published = sequence.published.load();
+    while (!sequence.in_flight.empty() && sequence.in_flight.back()->first_position() > published) {
+      const RecordBatch& batch = *sequence.in_flight.back();
       if (batch.has_column(ColumnId::kStreamPosition) && !mutant(11)) {
         const auto positions = batch.int64s(ColumnId::kStreamPosition);
         const StringColumn streams = batch.strings(ColumnId::kStream);
@@ -167,21 +189,20 @@ bool Sequencer::resume_after_refusal() {
           *ns->stream_heads.find(streams[row], published) = positions[row];
         }
       }
-      ns->in_flight.pop_back();
+      sequence.in_flight.pop_back();
     }
-    ns->next_position = published + 1;
-    ns->recent_ids.forget_after(published);
-    core_->count_index(ns.get());
+    sequence.next = published + 1;
   }
-  refused_.store(false);
-  core_->wal->resume();
-  return true;
+  ns->recent_ids.forget_after(ns->positions(Dataset::kEvents).published.load());
 }
 
 void Sequencer::prune_in_flight(NamespaceState* ns) {
-  const Position published = ns->published.load();
-  while (!ns->in_flight.empty() && ns->in_flight.front()->last_position() <= published) {
-    ns->in_flight.pop_front();
+  for (PositionSequence& sequence : ns->sequences) {
+    const Position published = sequence.published.load();
+    while (!sequence.in_flight.empty() &&
+           sequence.in_flight.front()->last_position() <= published) {
+      sequence.in_flight.pop_front();
+    }
   }
   core_->prune_index(ns);
 }
@@ -245,10 +266,11 @@ Status Sequencer::give_positions(Group* group, std::unique_ptr<RecordBatch> batc
                                  const AppendRequest& request, const Duplicates& duplicates,
                                  AppendResult* result) {
   NamespaceState* ns = group->name_space.get();
+  Position& next = ns->positions(group->dataset).next;
   Part part;
   if (batch != nullptr) {
     FIRN_ASSIGN(part.stream_positions, assign_stream_positions(ns, *batch));
-    part.first_position = ns->next_position;
+    part.first_position = next;
   }
   if (request.details != nullptr) {
     request.details->rows = row_positions(duplicates, part, result->count);
@@ -260,9 +282,9 @@ Status Sequencer::give_positions(Group* group, std::unique_ptr<RecordBatch> batc
     last = std::max(last, original.position);
   }
   if (batch != nullptr) {
-    first = std::min(first, ns->next_position);
-    ns->next_position += batch->rows();
-    last = std::max(last, ns->next_position - 1);
+    first = std::min(first, next);
+    next += batch->rows();
+    last = std::max(last, next - 1);
     remember_ids(ns, request.rows_with_client_id, duplicates, *batch, part.first_position);
     group->rows += batch->rows();
     part.batch = std::move(batch);
@@ -356,7 +378,7 @@ void Sequencer::remember_ids(NamespaceState* ns, const std::vector<uint32_t>& ro
 
 Result<int64_t*> Sequencer::find_head(NamespaceState* ns, std::string_view stream, uint32_t rows,
                                       bool insert) {
-  const Position through = ns->next_position + rows;
+  const Position through = ns->positions(Dataset::kEvents).next + rows;
   int64_t* head = ns->stream_heads.find(stream, through);
   if (head != nullptr) return head;
   FIRN_ASSIGN(const int64_t stored, core_->manifest->stream_head(ns->id, stream));
@@ -390,7 +412,7 @@ Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* 
   std::vector<std::string_view> names(streams.entries());
   std::vector<int64_t*> heads(streams.entries(), nullptr);
   for (uint32_t entry = 0; entry < streams.entries(); ++entry) names[entry] = streams.entry(entry);
-  ns->stream_heads.find_all(names, ns->next_position + batch.rows(), heads);
+  ns->stream_heads.find_all(names, ns->positions(Dataset::kEvents).next + batch.rows(), heads);
   positions.assign(batch.rows(), kAbsentInt64);
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t*& head = heads[streams.entry_of(row)];
@@ -410,7 +432,7 @@ void Sequencer::log(const NamespacePtr& name_space, std::unique_ptr<RecordBatch>
   if (batch != nullptr) {
     commit->batch = BatchPtr(std::move(batch));
     commit->slices = split_by_interval(*core_, commit->batch);
-    name_space->in_flight.push_back(commit->batch);
+    name_space->positions(commit->batch->dataset()).in_flight.push_back(commit->batch);
     record.parts.push_back(commit->batch->encoded());
   }
   commit->name_space = name_space;
@@ -437,15 +459,16 @@ void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& 
     core_->condition.set_disk_full(false);
     if (commit->batch != nullptr) {
       const Position last = commit->batch->last_position();
-      core_->wal_needs.note_record(lsn.segment, ns->id, commit->batch->first_position());
+      core_->wal_needs.note_record(lsn.segment, *commit->batch);
       for (const auto& [key, slice] : commit->slices) {
         core_->wal_needs.add(lsn.segment, key, last);
         const auto written = core_->memory->write(key, {&slice, 1}, last);
         FIRN_CHECK(written.ok());
       }
       core_->applied_segment.store(lsn.segment);
-      ns->published.store(last);
-      core_->subscribers.notify(ns->id, last);
+      const Dataset dataset = commit->batch->dataset();
+      ns->positions(dataset).published.store(last);
+      if (dataset == Dataset::kEvents) core_->subscribers.notify(ns->id, last);
       if (core_->memory_in_use() > core_->options.flush_bytes()) core_->wake_mover();
     }
     commit->answer(Status());

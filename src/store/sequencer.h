@@ -25,7 +25,8 @@ class Sequencer {
   // what it has; it must be destroyed before the sequencer.
   void stop();
 
-  // Queues; `done` is called exactly once, on the commit or log worker, never inside submit().
+  // Queues; `done` is called exactly once, on the commit or log worker; inside submit() only after
+  // stop(), with kCancelled.
   // Any thread.
   void submit(NamespacePtr name_space, AppendRequest request, AppendCallback done);
   // Gives memory back that a flush made needless. Any thread, at any time before stop().
@@ -73,6 +74,10 @@ class Sequencer {
   // Whether what is queued may wait for the log.
   bool may_wait() const REQUIRES(mutex_);
   void step();
+  // Whether the worker must be woken: whoever finds the queue empty does it, the others' work is
+  // taken with it.
+  bool add_to_queue(Pending pending) REQUIRES(mutex_);
+  void cancel(Pending* pending);
   std::vector<Pending> take_queue();
   void sequence(Pending pending);
   // Queues a request's answer behind everything sequenced so far.
@@ -113,12 +118,14 @@ class Sequencer {
   // Takes back what was given to batches that the log refused. True when sequencing may go on.
   bool resume_after_refusal();
   void prune_in_flight(NamespaceState* ns);
+  void take_back(NamespaceState* ns);
 
   std::shared_ptr<StoreCore> core_;
   IdTagger tagger_;
   Mutex mutex_;
   std::vector<Pending> queue_ GUARDED_BY(mutex_);
   uint64_t queued_rows_ GUARDED_BY(mutex_) = 0;
+  bool is_stopped_ GUARDED_BY(mutex_) = false;
   bool queue_is_urgent_ GUARDED_BY(mutex_) = false;  // something in it may not wait for others
   bool holds_queue_ GUARDED_BY(mutex_) = false;      // the worker left it until the log is idle
   std::vector<Group> groups_;                        // the worker's own; closed after each step

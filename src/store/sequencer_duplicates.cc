@@ -79,7 +79,7 @@ Result<Sequencer::Duplicates> Sequencer::find_duplicates(Group* group,
   std::vector<bool> is_repeat(batch.rows(), false);
   for (const auto& [row, first_row] : found.repeats) is_repeat[row] = true;
   std::vector<Position> will_have(batch.rows(), 0);
-  Position next = ns->next_position;
+  Position next = ns->positions(Dataset::kEvents).next;
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     if (is_repeat[row]) continue;
     const Position original = found.original[row].position;
@@ -140,13 +140,13 @@ const RecordBatch* Sequencer::find_unpublished(NamespaceState* ns, Position posi
     *row = static_cast<uint32_t>(position - first);
     return position >= first && position - first < batch.rows();
   };
-  for (const BatchPtr& flying : ns->in_flight) {
+  for (const BatchPtr& flying : ns->positions(Dataset::kEvents).in_flight) {
     if (!holds(*flying, flying->first_position())) continue;
     *stream_position = flying->int64s(ColumnId::kStreamPosition)[*row];
     return flying.get();
   }
   for (const Group& group : groups_) {
-    if (group.name_space.get() != ns) continue;
+    if (group.name_space.get() != ns || group.dataset != Dataset::kEvents) continue;
     for (const Part& part : group.parts) {
       if (!holds(*part.batch, part.first_position)) continue;
       *stream_position = part.stream_positions.empty() ? kAbsentInt64 : part.stream_positions[*row];

@@ -12,18 +12,28 @@ PositionRange intersect(PositionRange a, PositionRange b) {
   return {std::max(a.from, b.from), std::min(a.to, b.to)};
 }
 
+// Series before samples in the log, so after them here: what a sample shown belongs to is shown.
+std::array<Position, kDatasetCount> read_published(NamespaceState* ns) {
+  std::array<Position, kDatasetCount> published{};
+  for (const Dataset dataset : kDatasets) {
+    published[dataset_index(dataset)] = ns->positions(dataset).published.load();
+  }
+  return published;
+}
+
 }  // namespace
 
 // The order of the three readings matters: see docs/commit-path.md, "Snapshots".
 Snapshot::Snapshot(std::shared_ptr<StoreCore> core, NamespacePtr name_space)
     : core_(std::move(core)),
       namespace_(std::move(name_space)),
-      published_(namespace_->published.load()),
+      published_(read_published(namespace_.get())),
       memory_(core_->memory->snapshot()),
       version_(core_->manifest->current()) {}
 
 std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filter) const {
   std::vector<SnapshotChunk> found;
+  const Position published = this->published(dataset);
   const auto consider = [&](SnapshotChunk chunk) {
     const PositionRange wanted = intersect(chunk.owned, filter.positions);
     if (wanted.from >= wanted.to) return;
@@ -52,9 +62,9 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
     // A flush may have stored rows that the manifest does not know yet, or that this snapshot is
     // too old to see: they still belong to memory here.
     const Position through =
-        mutant(12) ? record.stats.watermark : std::min(record.stats.watermark, published_);
+        mutant(12) ? record.stats.watermark : std::min(record.stats.watermark, published);
     chunk.owned = {0, through + 1};
-    chunk.stats_are_exact = record.stats.watermark <= published_;
+    chunk.stats_are_exact = record.stats.watermark <= published;
     consider(std::move(chunk));
   }
   for (const auto& held : memory_.chunks(namespace_->id)) {
@@ -64,10 +74,10 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
     chunk.tier = core_->memory->name();
     chunk.backend = core_->memory->backend();
     chunk.stats = held.stats;
-    chunk.owned = {version_->watermark(held.key) + 1, published_ + 1};
+    chunk.owned = {version_->watermark(held.key) + 1, published + 1};
     chunk.in_memory = true;
     chunk.stats_are_exact =
-        chunk.owned.from <= held.stats.position_min && held.stats.position_max <= published_;
+        chunk.owned.from <= held.stats.position_min && held.stats.position_max <= published;
     consider(std::move(chunk));
   }
   std::stable_sort(found.begin(), found.end(), [](const SnapshotChunk& a, const SnapshotChunk& b) {
@@ -80,7 +90,7 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
 
 std::vector<SnapshotChunk> Snapshot::all_chunks() const {
   std::vector<SnapshotChunk> all;
-  for (const Dataset dataset : {Dataset::kEvents}) {
+  for (const Dataset dataset : kDatasets) {
     for (SnapshotChunk& chunk : chunks(dataset, Filter{})) all.push_back(std::move(chunk));
   }
   return all;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,8 +41,9 @@ class Snapshot {
 
   NamespaceId namespace_id() const { return namespace_->id; }
   const std::string& namespace_name() const { return namespace_->name; }
-  // The last visible position.
-  Position published() const { return published_; }
+  // The last visible position of events.
+  Position published() const { return published(Dataset::kEvents); }
+  Position published(Dataset dataset) const { return published_[dataset_index(dataset)]; }
 
   // The chunks that may hold rows of the filter's time and position ranges, ascending by key, tiers
   // from old to fresh within an interval.
@@ -82,7 +84,7 @@ class Snapshot {
 
   std::shared_ptr<StoreCore> core_;
   NamespacePtr namespace_;
-  Position published_;
+  std::array<Position, kDatasetCount> published_;
   MemorySnapshot memory_;
   ManifestVersionPtr version_;
 };

@@ -109,7 +109,7 @@ Result<std::string> load_store_id(Env* env, const std::string& data_dir) {
 NamespaceInfo info_of(const NamespaceState& state) {
   return {state.id,
           state.name,
-          state.published.load(),
+          state.sequences[dataset_index(Dataset::kEvents)].published.load(),
           state.retention_ns.load(),
           state.created_at.load(),
           state.profile()};
@@ -198,6 +198,7 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
   StoreCore* core = parts_->core.get();
   core->env = env;
   core->options = std::move(options);
+  core->known_series = std::make_unique<KnownSeries>(core->options.memory_bytes_max / 8);
   const std::string& data_dir = core->options.data_dir;
   if (core->options.read_only) {
     FIRN_ASSIGN(const bool exists, env->exists(join_path(data_dir, "manifest.db")));
@@ -474,6 +475,8 @@ StoreHealth Store::health() const {
   health.tiers = core.tier_infos();
   return health;
 }
+
+KnownSeries& Store::known_series() const { return *parts_->core->known_series; }
 
 const StoreOptions& Store::options() const { return parts_->core->options; }
 

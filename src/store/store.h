@@ -9,6 +9,7 @@
 #include "env/env.h"
 #include "store/append.h"
 #include "store/chunk_command.h"
+#include "store/known_series.h"
 #include "store/options.h"
 #include "store/snapshot.h"
 
@@ -100,6 +101,9 @@ class Store {
   uint64_t subscribe(NamespaceId namespace_id, std::function<void(Position)> on_published);
   // Afterwards the function is not running and will not be called.
   void unsubscribe(uint64_t subscription);
+
+  // Which series are defined where; whoever appends samples keeps it (docs/formats/samples.md).
+  KnownSeries& known_series() const;
 
   StoreHealth health() const;
   const StoreOptions& options() const;

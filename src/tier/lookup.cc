@@ -10,7 +10,7 @@ uint64_t lookup_hash(const Id& id) {
   return hash_bytes({reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()});
 }
 
-std::optional<std::vector<uint64_t>> predicate_hashes(Dataset dataset, const Predicate& predicate) {
+std::optional<std::vector<uint64_t>> predicate_hashes(const Predicate& predicate) {
   std::vector<uint64_t> hashes;
   const auto add_texts = [&] {
     for (const std::string& text : predicate.texts) hashes.push_back(lookup_hash(text));
@@ -19,16 +19,16 @@ std::optional<std::vector<uint64_t>> predicate_hashes(Dataset dataset, const Pre
     add_texts();
     return hashes;
   }
-  const ColumnSchema* column = find_column(dataset, predicate.column);
-  if (predicate.kind != PredicateKind::kEqual || column == nullptr) return std::nullopt;
-  if (column->type == ColumnType::kString) {
+  if (predicate.kind != PredicateKind::kEqual) return std::nullopt;
+  const ColumnType type = column_schema(predicate.column).type;
+  if (type == ColumnType::kString) {
     for (const std::string& text : predicate.texts) {
       if (text.empty()) return std::nullopt;
     }
     add_texts();
     return hashes;
   }
-  if (column->type != ColumnType::kId16) return std::nullopt;
+  if (type != ColumnType::kId16) return std::nullopt;
   for (const Id& id : predicate.ids) {
     if (id.is_zero()) return std::nullopt;
     hashes.push_back(lookup_hash(id));

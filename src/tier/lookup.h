@@ -19,7 +19,7 @@ uint64_t lookup_hash(const Id& id);
 // The hashes of which a row's value must have one for the predicate to hold. Nothing when that
 // cannot be said: it is not an equality or attribute predicate, the column is neither text nor a
 // 16-byte id, or it also asks for the absent value, which is never hashed.
-std::optional<std::vector<uint64_t>> predicate_hashes(Dataset dataset, const Predicate& predicate);
+std::optional<std::vector<uint64_t>> predicate_hashes(const Predicate& predicate);
 
 // Calls visit(index, hash) for each row of the slice whose value of the column is present. Strings
 // that repeat are hashed once. REQUIRES: the column is text or a 16-byte id.

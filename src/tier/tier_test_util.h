@@ -125,6 +125,8 @@ inline std::string column_text(const RecordBatch& batch, uint32_t row, const Col
       return batch.ids(column.id)[row].to_hex();
     case ColumnType::kId8:
       return std::string(reinterpret_cast<const char*>(batch.span_ids()[row].data()), 8);
+    case ColumnType::kFloat64:
+      return std::to_string(batch.float64s(column.id)[row].bits);
     case ColumnType::kString:
       return std::string(batch.strings(column.id)[row]);
   }

@@ -51,14 +51,21 @@ Result<OtlpRecords> decode_otlp(OtlpSignal signal, ByteView body, OtlpEncoding e
                        : read_otlp_spans_protobuf(body, defaults.limits, &rows));
       return rows.finish();
     }
+    case OtlpSignal::kMetrics: {
+      OtlpMetricRows rows(defaults);
+      FIRN_TRY(is_json ? read_otlp_metrics_json(body, defaults.limits, &rows)
+                       : read_otlp_metrics_protobuf(body, defaults.limits, &rows));
+      return rows.finish_samples();
+    }
   }
   FIRN_CHECK(false);
 }
 
 std::string encode_otlp_response(OtlpSignal signal, uint64_t rejected, std::string_view message,
                                  OtlpEncoding encoding) {
-  const std::string_view rejected_name =
-      signal == OtlpSignal::kLogs ? "rejectedLogRecords" : "rejectedSpans";
+  const std::string_view rejected_name = signal == OtlpSignal::kLogs     ? "rejectedLogRecords"
+                                         : signal == OtlpSignal::kTraces ? "rejectedSpans"
+                                                                         : "rejectedDataPoints";
   const bool full_success = rejected == 0 && message.empty();
   std::string out;
   if (encoding == OtlpEncoding::kJson) {

@@ -14,22 +14,30 @@ namespace firn {
 
 // OpenTelemetry's export requests (docs/otlp.md).
 
-enum class OtlpSignal : uint8_t { kLogs, kTraces };
+enum class OtlpSignal : uint8_t { kLogs, kTraces, kMetrics };
 enum class OtlpEncoding : uint8_t { kProtobuf, kJson };
+
+// Points, and what their series are.
+struct DecodedSamples {
+  std::unique_ptr<RecordBatch> samples;
+  // A row for each series of the samples, without a time.
+  std::unique_ptr<RecordBatch> definitions;
+};
 
 struct OtlpRecords {
   // Usually one; none when the request holds no record; several when it exceeds batch_events or
   // batch_bytes. Log records have no id of the client's, spans have one.
   std::vector<DecodedEvents> batches;
+  std::vector<DecodedSamples> samples;  // of metrics, which have no batches
   // Records left out for good (partial success), and why the first one was. With rejected == 0 a
   // message is a warning.
   uint64_t rejected = 0;
   std::string message;
 };
 
-// Reads an ExportLogsServiceRequest or ExportTraceServiceRequest. kInvalidArgument when it is
-// malformed, kTooLarge when it is nested too deep. The body is only read during the call. Any
-// thread.
+// Reads an ExportLogsServiceRequest, ExportTraceServiceRequest or ExportMetricsServiceRequest.
+// kInvalidArgument when it is malformed, kTooLarge when it is nested too deep. The body is only
+// read during the call. Any thread.
 Result<OtlpRecords> decode_otlp(OtlpSignal signal, ByteView body, OtlpEncoding encoding,
                                 const DecodeDefaults& defaults);
 

@@ -93,7 +93,7 @@ bool read_int(JsonReader* json, AnyNode* value) {
   return true;
 }
 
-bool read_double(JsonReader* json, AnyNode* value) {
+bool read_number(JsonReader* json, AnyNode* value) {
   std::string_view text;
   if (!number_text(json, &text)) return false;
   const std::optional<double> number = parse_double(text);
@@ -149,7 +149,6 @@ Status OtlpJsonReader::request() {
   return json.finish();
 }
 
-// A reader of a part of the body; its offsets count from the body's begin.
 JsonReader OtlpJsonReader::part(std::string_view raw, StringPool* pool) const {
   return JsonReader(raw, json_depth_, pool, static_cast<size_t>(raw.data() - body_.data()));
 }
@@ -222,6 +221,7 @@ Status OtlpJsonReader::scope_records(JsonReader* json, const OtlpResource& resou
   while (elements.next_element()) {
     record_pool_.reset();
     if (!elements.skip_null()) record(&elements);
+    FIRN_TRY(part_error_);
   }
   return elements.finish();
 }
@@ -248,6 +248,29 @@ void OtlpJsonReader::read_scope(JsonReader* json, OtlpScope* scope) {
 bool OtlpJsonReader::read_text(JsonReader* json, std::string_view* out) {
   if (json->skip_null()) return true;
   return json->read_string(out);
+}
+
+bool OtlpJsonReader::read_double(JsonReader* json, double* out) {
+  AnyNode value;
+  if (json->skip_null()) return true;
+  if (!read_number(json, &value)) return false;
+  *out = value.number;
+  return true;
+}
+
+bool OtlpJsonReader::read_integer(JsonReader* json, AnyNode* out) {
+  return json->skip_null() || read_int(json, out);
+}
+
+bool OtlpJsonReader::read_signed(JsonReader* json, int32_t* out) {
+  AnyNode value;
+  if (json->skip_null()) return true;
+  if (!read_int(json, &value)) return false;
+  const bool fits =
+      value.kind == AnyNode::Kind::kInt && value.integer >= INT32_MIN && value.integer <= INT32_MAX;
+  if (!fits) return json->fail("expected an integer of 32 bits");
+  *out = static_cast<int32_t>(value.integer);
+  return true;
 }
 
 bool OtlpJsonReader::read_unsigned(JsonReader* json, uint64_t* out) {
@@ -326,7 +349,7 @@ bool OtlpJsonReader::read_value_member(JsonReader* json, std::string_view key, u
     return json->read_bool(&value.boolean);
   }
   if (OtlpJsonName{"intValue", "int_value"} == key) return read_int(json, &value);
-  if (OtlpJsonName{"doubleValue", "double_value"} == key) return read_double(json, &value);
+  if (OtlpJsonName{"doubleValue", "double_value"} == key) return read_number(json, &value);
   if (OtlpJsonName{"bytesValue", "bytes_value"} == key) return read_bytes(json, &value, pool);
   if (OtlpJsonName{"arrayValue", "array_value"} == key) {
     return container(json, node, AnyNode::Kind::kArray, depth, tree, pool);

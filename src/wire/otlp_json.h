@@ -50,6 +50,10 @@ class OtlpJsonReader {
   static bool read_enum(JsonReader* json,
                         const std::function<std::optional<int64_t>(std::string_view)>& from_name,
                         int64_t* out);
+  // Numbers, or texts holding one; of an integer outside 64 bits or with a fraction, a double.
+  static bool read_double(JsonReader* json, double* out);
+  static bool read_integer(JsonReader* json, AnyNode* out);
+  static bool read_signed(JsonReader* json, int32_t* out);
   // Hexadecimal digits; anything else is no id: all zero.
   static bool read_id(JsonReader* json, uint8_t* out, size_t size);
   // An array of {"key":...,"value":...} into the children of a map. Texts that have to be built
@@ -57,12 +61,18 @@ class OtlpJsonReader {
   bool attributes(JsonReader* json, uint32_t map, uint32_t depth, AnyTree* tree, StringPool* pool);
   bool any_value(JsonReader* json, uint32_t node, uint32_t depth, AnyTree* tree, StringPool* pool);
 
+  // A reader of a part of the body; its offsets count from the body's begin. When it fails, the
+  // record is as bad.
+  JsonReader part(std::string_view raw, StringPool* pool) const;
+  void check_part(const JsonReader& part) {
+    if (part_error_.ok()) part_error_ = part.status();
+  }
+
   AnyTree tree_;            // of the record
   StringPool record_pool_;  // for it
 
  private:
   Status request();
-  JsonReader part(std::string_view raw, StringPool* pool) const;
   Status resource_records(JsonReader* json);
   void read_resource(JsonReader* json, OtlpResource* resource);
   Status scope_records(JsonReader* json, const OtlpResource& resource);
@@ -79,6 +89,7 @@ class OtlpJsonReader {
   const uint32_t depth_max_;
   const uint64_t json_depth_;
   bool too_deep_ = false;
+  Status part_error_;
   AnyTree resource_tree_, scope_tree_;
   StringPool pool_, scope_pool_;
 };

@@ -86,6 +86,7 @@ void OtlpRows::begin_scope(const OtlpResource& resource, const AnyTree& resource
   if (source.empty()) source = "unknown";
   std::string buffer;
   source_ = column_text(source, &buffer);
+  scope_began(resource, resource_tree, scope, scope_tree);
 
   context_.clear();
   const size_t text_bytes = resource_tree.text_bytes() + scope_tree.text_bytes() +

@@ -42,6 +42,8 @@ class OtlpRows {
   // kTooLarge when the rows together passed what one request may become.
   Result<OtlpRecords> finish();
 
+  virtual ~OtlpRows() = default;
+
  protected:
   // `what` names a record in messages. Both must outlive the object.
   OtlpRows(const DecodeDefaults& defaults, std::string_view what);
@@ -54,6 +56,10 @@ class OtlpRows {
   // tree can become a row; rejects it otherwise.
   bool accepts(const AnyTree& tree, uint32_t attributes, size_t text_bytes);
   void reject(std::string reason);
+  // For signals whose rows are no events: they count what they add, and keep it themselves.
+  void count_bytes(uint64_t bytes) { total_bytes_ += bytes; }
+  // A scope was begun; nothing of it is kept for those that need not know.
+  virtual void scope_began(const OtlpResource&, const AnyTree&, const OtlpScope&, const AnyTree&) {}
   // The row gets the source and context of the scope, an id when it has none (with one it can be
   // the repetition of a stored row), and the current time when its own is 0. Rejects it when it is
   // too large.

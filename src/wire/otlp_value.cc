@@ -68,16 +68,6 @@ class Members {
 
 bool is_marker(std::string_view key) { return key == "bytes" || key == "double" || key == "map"; }
 
-void append_double(double number, std::string* out) {
-  if (std::isfinite(number)) {
-    append_json_double(number, out);
-  } else if (std::isnan(number)) {
-    out->append(R"({"double":"NaN"})");
-  } else {
-    out->append(number > 0 ? R"({"double":"Infinity"})" : R"({"double":"-Infinity"})");
-  }
-}
-
 void append_bytes(std::string_view bytes, std::string* out) {
   out->append(R"({"bytes":")");
   append_base64(bytes, out);
@@ -118,6 +108,16 @@ void append_map(const AnyTree& tree, uint32_t map, KeyOrder order, std::string* 
 }
 
 }  // namespace
+
+void append_any_double(double number, std::string* out) {
+  if (std::isfinite(number)) {
+    append_json_double(number, out);
+  } else if (std::isnan(number)) {
+    out->append(R"({"double":"NaN"})");
+  } else {
+    out->append(number > 0 ? R"({"double":"Infinity"})" : R"({"double":"-Infinity"})");
+  }
+}
 
 uint32_t AnyTree::add_child(uint32_t parent) {
   if (nodes_.size() >= nodes_max_) {
@@ -172,7 +172,7 @@ void append_any_value(const AnyTree& tree, uint32_t node, KeyOrder order, std::s
       append_json_integer(value.integer, out);
       return;
     case AnyNode::Kind::kDouble:
-      append_double(value.number, out);
+      append_any_double(value.number, out);
       return;
     case AnyNode::Kind::kBytes:
       append_bytes(value.text, out);

@@ -66,6 +66,8 @@ class AnyTree {
 
 enum class KeyOrder : uint8_t { kAsSent, kSorted };
 
+// A double as a JSON value (docs/otlp.md, "Values"): NaN and infinities as marked objects.
+void append_any_double(double number, std::string* out);
 // The value as JSON (docs/otlp.md, "Values"). The order holds at every level.
 void append_any_value(const AnyTree& tree, uint32_t node, KeyOrder order, std::string* out);
 // The member "attributes" of `object`, which writes to `out`: a map always as an object, never

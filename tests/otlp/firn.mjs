@@ -41,18 +41,31 @@ export class Firn {
     return answer.json()
   }
 
-  // All events of a kind, by position. Integers that a number cannot hold come as text.
-  async events(kind) {
-    const events = []
+  // All items of a list that comes in pages. Integers that a number cannot hold come as text.
+  async list(path, query, member) {
+    const items = []
     for (let cursor = ''; cursor !== null;) {
-      const query = `kind=${kind}&limit=1000` + (cursor ? `&cursor=${encodeURIComponent(cursor)}` : '')
-      const answer = await fetch(`http://${this.api}/api/v1/namespaces/default/events?${query}`)
+      const behind = cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''
+      const answer = await fetch(`http://${this.api}/api/v1/namespaces/default/${path}?${query}${behind}`)
       const text = await answer.text()
       if (!answer.ok) throw new Error(text)
       const page = JSON.parse(text.replace(/:(-?\d{16,})([,}\]])/g, ':"$1"$2'))
-      events.push(...page.events)
+      items.push(...page[member])
       cursor = page.next
     }
-    return events
+    return items
+  }
+
+  // All events of a kind, by position.
+  events(kind) { return this.list('events', `kind=${kind}&limit=1000`, 'events') }
+  series() { return this.list('metrics/series', 'limit=7', 'series') }
+  points(series) { return this.list('metrics/points', `series=${series}&limit=5`, 'points') }
+
+  // The rows of a statement.
+  async sql(statement) {
+    const answer = await fetch(`http://${this.api}/api/v1/namespaces/default/sql`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query: statement }) })
+    if (!answer.ok) throw new Error(await answer.text())
+    return (await answer.json()).rows
   }
 }

@@ -1,6 +1,6 @@
 // usage: node sdk_test.mjs <directory of node_modules> <firn> <work directory>
 //
-// The official OpenTelemetry SDK sends logs and spans by each of its exporters, with and without
+// The official OpenTelemetry SDK sends logs, spans and metrics by each of its exporters, with and without
 // gzip; what Firn returns is compared with what the SDK held, field by field: from memory, after a
 // kill -9, from SQLite and from Parquet.
 
@@ -12,10 +12,12 @@ import { Firn } from './firn.mjs'
 
 const [modules, binary, work] = process.argv.slice(2)
 const load = createRequire(join(modules, 'package.json'))
-const { context, trace, SpanKind, SpanStatusCode, TraceFlags, createTraceState } = load('@opentelemetry/api')
+const { context, trace, SpanKind, SpanStatusCode, TraceFlags, ValueType, createTraceState } = load('@opentelemetry/api')
 const { resourceFromAttributes } = load('@opentelemetry/resources')
 const { BasicTracerProvider, BatchSpanProcessor } = load('@opentelemetry/sdk-trace-base')
 const { LoggerProvider, BatchLogRecordProcessor } = load('@opentelemetry/sdk-logs')
+const { AggregationTemporality, AggregationType, DataPointType, InstrumentType, MeterProvider,
+  PeriodicExportingMetricReader } = load('@opentelemetry/sdk-metrics')
 const { CompressionAlgorithm } = load('@opentelemetry/otlp-exporter-base')
 
 const RESOURCE = { 'service.name': 'shop', 'service.instance.id': 'i-1', 'host.cores': 2, 'host.load': 0.5 }
@@ -75,6 +77,35 @@ function expectedLog(record) {
   })
 }
 
+// Every point that an exporter was given, with what its series is.
+function expectedPoints({ resource, scopeMetrics }) {
+  return scopeMetrics.flatMap(({ scope, metrics }) => metrics.flatMap((metric) => metric.dataPoints.map((point) => ({
+    series: withoutEmpty({
+      name: metric.descriptor.name, type: TYPES[metric.dataPointType], unit: metric.descriptor.unit || undefined,
+      description: metric.descriptor.description || undefined,
+      temporality: metric.dataPointType === DataPointType.GAUGE ? undefined
+        : metric.aggregationTemporality === AggregationTemporality.DELTA ? 'delta' : 'cumulative',
+      monotonic: metric.isMonotonic || undefined, labels: point.attributes,
+      context: { resource: { attributes: resource.attributes }, scope: withoutEmpty({ name: scope.name, version: scope.version }) } }),
+    point: withoutEmpty({ time: nanos(point.endTime), start_time: nanos(point.startTime), ...expectedValue(metric, point.value) }),
+  }))))
+}
+const TYPES = { [DataPointType.GAUGE]: 'gauge', [DataPointType.SUM]: 'sum', [DataPointType.HISTOGRAM]: 'histogram',
+  [DataPointType.EXPONENTIAL_HISTOGRAM]: 'exponential_histogram' }
+function expectedValue(metric, value) {
+  if (metric.dataPointType === DataPointType.HISTOGRAM) {
+    return { value: value.sum, data: withoutEmpty({ count: value.count, min: value.min, max: value.max,
+      bucket_counts: value.buckets.counts, explicit_bounds: value.buckets.boundaries }) }
+  }
+  if (metric.dataPointType === DataPointType.EXPONENTIAL_HISTOGRAM) {
+    const buckets = ({ offset, bucketCounts }) => withoutEmpty({ offset, bucket_counts: bucketCounts })
+    return { value: value.sum, data: withoutEmpty({ count: value.count, min: value.min, max: value.max, scale: value.scale,
+      zero_count: value.zeroCount, positive: buckets(value.positive), negative: buckets(value.negative) }) }
+  }
+  const isGreat = metric.descriptor.valueType === ValueType.INT && String(value).length >= 16  // see Firn.list()
+  return { value: Number.isFinite(value) && !isGreat ? value : String(value) }
+}
+
 // What was returned, in the same form.
 function returned({ position, id, parent_id, time, observed_time, ...rest }) {
   assert.ok(position > 0 && id.length === 36)
@@ -85,18 +116,20 @@ function returned({ position, id, parent_id, time, observed_time, ...rest }) {
 
 // --- Sending -------------------------------------------------------------------------------------
 
-const sent = { spans: [], logs: [] }
+const sent = { spans: [], logs: [], points: [] }
 const remember = (list) => ({ onStart() {}, onEmit: (record) => list.push(record), onEnd: (span) => list.push(span),
   forceFlush: async () => {}, shutdown: async () => {} })
 
 function exporters(firn, transport, compression) {
   const options = { compression, timeoutMillis: 30_000 }
-  const one = (signal, path) => {
+  const one = (signal, path, more = {}) => {
     const Exporter = Object.values(load(`@opentelemetry/exporter-${signal}-otlp-${transport}`))
       .find((value) => /^OTLP\w+Exporter$/.test(value.name))
-    return new Exporter({ ...options, url: transport === 'grpc' ? `http://${firn.otlpGrpc}` : `http://${firn.otlpHttp}${path}` })
+    return new Exporter({ ...options, ...more, url: transport === 'grpc' ? `http://${firn.otlpGrpc}` : `http://${firn.otlpHttp}${path}` })
   }
-  return { spans: one('trace', '/v1/traces'), logs: one('logs', '/v1/logs') }
+  const metrics = (temporalityPreference) => one('metrics', '/v1/metrics', { temporalityPreference })
+  return { spans: one('trace', '/v1/traces'), logs: one('logs', '/v1/logs'),
+    metrics: [metrics(AggregationTemporality.CUMULATIVE), metrics(AggregationTemporality.DELTA)] }
 }
 
 function makeSpans(tracer) {
@@ -122,6 +155,46 @@ function makeLogs(logger, inside) {
   logger.emit({ body: 1.25 })
 }
 
+// Notes what it exports.
+function noting(exporter) {
+  const original = exporter.export.bind(exporter)
+  exporter.export = (metrics, done) => {
+    sent.points.push(...expectedPoints(metrics))
+    original(metrics, done)
+  }
+  return exporter
+}
+
+// All instruments, recorded twice, with a collection behind each.
+async function sendMetrics(exporters, resource) {
+  for (const exporter of exporters) {
+    const reader = new PeriodicExportingMetricReader({ exporter: noting(exporter), exportIntervalMillis: 3_600_000 })
+    const provider = new MeterProvider({ resource, readers: [reader], views: [{ instrumentName: 'sizes',
+      aggregation: { type: AggregationType.EXPONENTIAL_HISTOGRAM } }] })
+    const meter = provider.getMeter(SCOPE.name, SCOPE.version)
+    const requests = meter.createCounter('requests', { unit: '1', description: 'requests served', valueType: ValueType.INT })
+    const open = meter.createUpDownCounter('open', { valueType: ValueType.INT })
+    const latency = meter.createHistogram('latency', { unit: 's', advice: { explicitBucketBoundaries: [0.1, 1, 10] } })
+    const sizes = meter.createHistogram('sizes', { unit: 'By' })
+    const load = meter.createGauge('load')
+    meter.createObservableGauge('temperature', { unit: 'Cel' }).addCallback((result) => {
+      result.observe(21.5, { room: 'a' })
+      result.observe(-0.25, { room: 'b', floor: 2 })
+    })
+    for (let round = 1; round <= 2; ++round) {
+      requests.add(round, { path: '/a', code: 200 })
+      requests.add(9_007_199_254_740_991 - round, { path: '/b', ...ATTRIBUTES })
+      open.add(round === 1 ? 3 : -5)
+      for (const value of [0.05, 0.5, 5, 50]) latency.record(value * round, { path: '/a' })
+      for (const value of [0, 1, 1000, 123456]) sizes.record(value * round)
+      load.record(round / 3)
+      load.record(round === 1 ? 1e300 : 5e-324, { kind: 'odd' })
+      await provider.forceFlush()
+    }
+    await provider.shutdown()
+  }
+}
+
 async function send(firn, transport, compression) {
   const to = exporters(firn, transport, compression)
   const resource = resourceFromAttributes(RESOURCE)
@@ -132,7 +205,7 @@ async function send(firn, transport, compression) {
   for (let i = 0; i < 5; ++i) {
     makeLogs(logs.getLogger(SCOPE.name, SCOPE.version), makeSpans(spans.getTracer(SCOPE.name, SCOPE.version)))
   }
-  await Promise.all([spans.forceFlush(), logs.forceFlush()])
+  await Promise.all([spans.forceFlush(), logs.forceFlush(), sendMetrics(to.metrics, resource)])
   await Promise.all([spans.shutdown(), logs.shutdown()])
 }
 
@@ -151,7 +224,28 @@ async function compare(firn, where) {
     assert.equal(got.length, want.length, `${where}: number of events of kind ${kind}`)
     for (let i = 0; i < want.length; ++i) assert.deepEqual(JSON.parse(got[i]), JSON.parse(want[i]), `${where}: ${kind} ${i}`)
   }
-  console.log(`ok ${where}: ${sent.spans.length} spans, ${sent.logs.length} logs`)
+  await compareMetrics(firn, where)
+  const [[rows, spans]] = await firn.sql(
+    'SELECT (SELECT count(*) FROM samples), (SELECT count(*) FROM spans WHERE start_time IS NOT NULL)')
+  assert.deepEqual([Number(rows), Number(spans)], [sent.points.length, sent.spans.length], `${where}: SQL`)
+  console.log(`ok ${where}: ${sent.spans.length} spans, ${sent.logs.length} logs, ${sent.points.length} points`)
+}
+
+async function compareMetrics(firn, where) {
+  const want = new Map()
+  for (const { series, point } of sent.points) {
+    const key = canonical(series)
+    want.set(key, [...(want.get(key) ?? []), canonical(point)])
+  }
+  const found = await firn.series()
+  assert.equal(found.length, want.size, `${where}: number of series`)
+  for (const { series, ...definition } of found) {
+    const expected = want.get(canonical(withoutEmpty(definition)))
+    assert.ok(expected, `${where}: a series that was not sent: ${canonical(definition)}`)
+    const points = (await firn.points(series)).map(({ time, start_time, ...rest }) => canonical(withoutEmpty({
+      time: parseTime(time), start_time: start_time && parseTime(start_time), ...rest })))
+    assert.deepEqual(points.sort(order), expected.sort(order), `${where}: points of ${definition.name}`)
+  }
 }
 
 // -------------------------------------------------------------------------------------------------

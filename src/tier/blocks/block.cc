@@ -131,7 +131,9 @@ Status append_header(const BlockNumbers& numbers, std::vector<BlockHeader>* head
 }
 
 Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId namespace_id,
-                                    const Projection& projection, ScanCost* cost) {
+                                    const Projection& asked, ScanCost* cost) {
+  Projection projection = asked;
+  if (dataset_ != Dataset::kEvents) projection.add(ColumnId::kSeries);
   if (block_ != header.id) packed_.clear();
   block_ = header.id;
   uint64_t missing = 0;
@@ -151,7 +153,7 @@ Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId names
   }
   std::sort(packed_.begin(), packed_.end(),
             [](const PackedColumn& a, const PackedColumn& b) { return a.id < b.id; });
-  auto unpacked = unpack_columns(Dataset::kEvents, namespace_id, header.rows, packed_);
+  auto unpacked = unpack_columns(dataset_, namespace_id, header.rows, packed_);
   if (!unpacked.ok()) return unpacked.status().with_context(header.describe());
   BatchPtr batch = std::move(unpacked).value();
   if (batch->first_position() != header.position_min ||

@@ -32,7 +32,9 @@ struct BlockHeader {
 
   uint32_t crc() const;
   // Full: a later write leaves the block as it is.
-  bool is_full() const { return rows >= kBlockRowsMax || raw_bytes >= kBlockRawBytesMax / 2; }
+  bool is_full(Dataset dataset) const {
+    return rows >= block_rows_max(dataset) || raw_bytes >= kBlockRawBytesMax / 2;
+  }
   // "block 17 (positions 1 to 4096)".
   std::string describe() const;
 };
@@ -82,15 +84,17 @@ class BlockSource {
 // Reads columns of blocks. Thread rule: one thread at a time. `source` must outlive it.
 class ColumnReader {
  public:
-  explicit ColumnReader(BlockSource* source) : source_(source) {}
+  ColumnReader(BlockSource* source, Dataset dataset) : source_(source), dataset_(dataset) {}
 
-  // The block with the columns of the projection that it has. Adds to `cost` (may be null) the
-  // bytes that were not read by the call before for the same block. kCorruption names the block.
+  // The block with the columns of the projection that it has, and those they are packed by. Adds to
+  // `cost` (may be null) the bytes that were not read by the call before for the same block.
+  // kCorruption names the block.
   Result<BatchPtr> load(const BlockHeader& header, NamespaceId namespace_id,
                         const Projection& projection, ScanCost* cost);
 
  private:
   BlockSource* source_;
+  const Dataset dataset_;
   int64_t block_ = 0;                 // whose columns are in packed_
   std::vector<PackedColumn> packed_;  // so that a second load of a block reads only what is new
 };

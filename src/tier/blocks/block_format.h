@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/size.h"
+#include "model/schema.h"
 
 // Constants of blocks as docs/formats/sqlite_chunk.md describes them, shared by every backend that
 // keeps them and by reader and writer.
@@ -11,6 +12,11 @@
 namespace firn {
 
 inline constexpr uint32_t kBlockRowsMax = 4096;
+// Samples are packed by series: many of each series must meet in a block.
+inline constexpr uint32_t kSampleBlockRowsMax = 32'768;
+constexpr uint32_t block_rows_max(Dataset dataset) {
+  return dataset == Dataset::kSamples ? kSampleBlockRowsMax : kBlockRowsMax;
+}
 inline constexpr uint64_t kBlockRawBytesMax = 16 * kMiB;
 inline constexpr uint32_t kAttributeFilterKind = 32;  // of the first promoted attribute
 inline constexpr size_t kPromotedAttributesMax = 32;

@@ -16,7 +16,7 @@ class BlockReader : public BatchReader {
   BlockReader(std::unique_ptr<BlockSession> session, std::vector<BlockHeader> blocks,
               const ScanSpec& spec, ScanCost* cost)
       : session_(std::move(session)),
-        columns_(session_.get()),
+        columns_(session_.get(), session_->key().dataset),
         blocks_(std::move(blocks)),
         filter_(spec.filter),
         filter_columns_(Projection::none().with(spec.filter)),
@@ -69,7 +69,7 @@ class BlockReader : public BatchReader {
 Status prune_by_key(BlockSession* session, const Predicate& predicate,
                     std::vector<const BlockHeader*>* blocks) {
   const auto kind = filter_kind_of(predicate, session->counts().attributes);
-  const auto hashes = predicate_hashes(Dataset::kEvents, predicate);
+  const auto hashes = predicate_hashes(predicate);
   if (!kind || !hashes) return Status();
   FIRN_ASSIGN(const auto filters, session->index()->filters(session, *kind, *blocks));
   size_t kept = 0;
@@ -150,7 +150,7 @@ Status verify_blocks(BlockSession* session) {
   auto headers = session->load_headers(0, INT64_MAX);
   const std::string& place = session->place();
   if (!headers.ok()) return headers.status().with_context(place);
-  ColumnReader columns(session);
+  ColumnReader columns(session, session->key().dataset);
   ChunkStats sums;
   uint64_t stored_columns = 0, stored_filters = 0;
   for (const BlockHeader& header : *headers) {

@@ -27,12 +27,12 @@ Status BlockWriter::absorb_tail(NamespaceId namespace_id, uint64_t rows) {
   if (!from) return Status();
   FIRN_ASSIGN(const std::vector<BlockHeader> tail, sink_->load_headers(*from, counts_->next_block));
   size_t first = tail.size();
-  while (first > 0 && !tail[first - 1].is_full() && tail[first - 1].rows <= 2 * rows) {
+  while (first > 0 && !tail[first - 1].is_full(dataset_) && tail[first - 1].rows <= 2 * rows) {
     rows += tail[--first].rows;
   }
   if (first == tail.size()) return Status();
   ++counts_->epoch;
-  ColumnReader reader(sink_);
+  ColumnReader reader(sink_, dataset_);
   for (; first < tail.size(); ++first) {
     FIRN_ASSIGN(const BatchPtr batch,
                 reader.load(tail[first], namespace_id, Projection::all(), nullptr));
@@ -61,7 +61,7 @@ Status BlockWriter::pack_rows(const BatchSlice& slice) {
   const uint32_t rows = slice.rows();
   uint32_t begin = 0;
   while (begin < rows) {
-    uint32_t end = begin + std::min(rows - begin, kBlockRowsMax - builder_.rows());
+    uint32_t end = begin + std::min(rows - begin, rows_max_ - builder_.rows());
     // Only where the batch is large enough to pass the limit is it worth adding up its rows.
     if (builder_.size_bytes() + batch.size_bytes() > kBlockRawBytesMax) {
       uint64_t bytes = builder_.size_bytes();
@@ -71,8 +71,8 @@ Status BlockWriter::pack_rows(const BatchSlice& slice) {
       }
     }
     if (end > begin) builder_.add_rows(slice, begin, end);
-    const bool by_size = end < rows && builder_.rows() < kBlockRowsMax;
-    if (builder_.rows() == kBlockRowsMax || by_size) FIRN_TRY(end_block());
+    const bool by_size = end < rows && builder_.rows() < rows_max_;
+    if (builder_.rows() == rows_max_ || by_size) FIRN_TRY(end_block());
     begin = end;
   }
   return Status();

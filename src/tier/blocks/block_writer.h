@@ -30,8 +30,13 @@ class BlockSink : public BlockSource {
 // meanwhile, while those before are inserted.
 class BlockWriter {
  public:
-  BlockWriter(BlockSink* sink, BlockCounts* counts, ParallelTasks* packing)
-      : sink_(sink), counts_(counts), packing_(packing), builder_(Dataset::kEvents) {}
+  BlockWriter(BlockSink* sink, Dataset dataset, BlockCounts* counts, ParallelTasks* packing)
+      : sink_(sink),
+        dataset_(dataset),
+        rows_max_(block_rows_max(dataset)),
+        counts_(counts),
+        packing_(packing),
+        builder_(dataset) {}
   ~BlockWriter() { packing_->finish(); }
   BlockWriter(const BlockWriter&) = delete;
   BlockWriter& operator=(const BlockWriter&) = delete;
@@ -61,6 +66,8 @@ class BlockWriter {
   Status remove_block(const BlockHeader& header);
 
   BlockSink* const sink_;
+  const Dataset dataset_;
+  const uint32_t rows_max_;  // of a block
   BlockCounts* const counts_;
   ParallelTasks* const packing_;
   BatchBuilder builder_;

@@ -12,9 +12,10 @@ namespace firn {
 namespace {
 
 constexpr size_t kCrcBytes = 4;
-constexpr std::array<ColumnId, 6> kFilteredColumns = {
+constexpr std::array<ColumnId, 8> kFilteredColumns = {
     ColumnId::kId,     ColumnId::kType,          ColumnId::kSource,
-    ColumnId::kStream, ColumnId::kCorrelationId, ColumnId::kTraceId};
+    ColumnId::kStream, ColumnId::kCorrelationId, ColumnId::kTraceId,
+    ColumnId::kSeries, ColumnId::kName};
 
 // Calls visit(bit) with the numbers of the hash's bits; bit 0 is the first bit of the first line.
 template <typename Visit>
@@ -100,9 +101,9 @@ std::vector<std::pair<uint32_t, std::string>> build_block_filters(
   // A slice of the whole batch that does not own it.
   const BatchSlice all{BatchPtr(BatchPtr(), &batch), nullptr};
   for (const ColumnId id : kFilteredColumns) {
+    if (!batch.has_column(id)) continue;
     std::vector<uint64_t> hashes;
-    visit_hashes(all, *find_column(batch.dataset(), id),
-                 [&](uint32_t, uint64_t hash) { hashes.push_back(hash); });
+    visit_hashes(all, column_schema(id), [&](uint32_t, uint64_t hash) { hashes.push_back(hash); });
     if (hashes.empty()) continue;
     filters.emplace_back(static_cast<uint32_t>(id), build_key_filter(std::move(hashes)));
   }

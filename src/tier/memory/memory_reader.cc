@@ -25,7 +25,7 @@ class MemoryReader : public BatchReader {
         if (lookup_ || predicate.kind != PredicateKind::kEqual || predicate.column != column) {
           continue;
         }
-        lookup_ = predicate_hashes(Dataset::kEvents, predicate);
+        lookup_ = predicate_hashes(predicate);
         lookup_column_ = column;
       }
     }

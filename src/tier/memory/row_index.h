@@ -12,8 +12,9 @@ namespace firn {
 class MemoryRun;
 
 // Columns that a closed run can be looked up by; the most selective first.
-inline constexpr std::array<ColumnId, 4> kIndexedColumns = {
-    ColumnId::kId, ColumnId::kTraceId, ColumnId::kCorrelationId, ColumnId::kStream};
+inline constexpr std::array<ColumnId, 5> kIndexedColumns = {ColumnId::kId, ColumnId::kTraceId,
+                                                            ColumnId::kCorrelationId,
+                                                            ColumnId::kStream, ColumnId::kSeries};
 
 // A row of a run: which slice, and which index in the slice.
 struct RunRow {

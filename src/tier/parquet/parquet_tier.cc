@@ -82,8 +82,9 @@ class ParquetTier : public Tier {
 };
 
 Status ParquetTier::load() {
-  FIRN_TRY(
-      env_->create_directories(parquet_dataset_directory(options_.directory, Dataset::kEvents)));
+  for (const Dataset dataset : kDatasets) {
+    FIRN_TRY(env_->create_directories(parquet_dataset_directory(options_.directory, dataset)));
+  }
   FIRN_ASSIGN(const std::vector<FoundFile> found, load_parquet_tree(env_, options_.directory));
   MutexLock lock(&mutex_);
   for (const FoundFile& file : found) {
@@ -264,7 +265,9 @@ Result<AggregateStates> ParquetTier::aggregate(const ChunkKey& key, const Aggreg
   if (files.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
   FIRN_TRY(load_footers(engine_.get(), files));
   for (const ParquetFilePtr& file : files) {
-    if (!can_aggregate_in_sql(spec, file->footer()->stats)) return Tier::aggregate(key, spec, cost);
+    if (key.dataset != Dataset::kEvents || !can_aggregate_in_sql(spec, file->footer()->stats)) {
+      return Tier::aggregate(key, spec, cost);
+    }
   }
   return aggregate_in_sql(engine_.get(), files, spec, cost);
 }

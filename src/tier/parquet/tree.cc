@@ -34,6 +34,21 @@ Status load_directory(Env* env, const std::string& directory,
   return removed ? env->sync_directory(directory) : Status();
 }
 
+Status load_dataset(Env* env, const std::string& top,
+                    std::map<ChunkKey, std::vector<FoundFile>>* chunks) {
+  FIRN_ASSIGN(const auto namespaces, env->list_directory(top));
+  for (const DirectoryEntry& space : namespaces) {
+    if (!space.is_directory || !space.name.starts_with("namespace=")) continue;
+    const std::string space_directory = join_path(top, space.name);
+    FIRN_ASSIGN(const auto dates, env->list_directory(space_directory));
+    for (const DirectoryEntry& date : dates) {
+      if (!date.is_directory || !date.name.starts_with("date=")) continue;
+      FIRN_TRY(load_directory(env, join_path(space_directory, date.name), chunks));
+    }
+  }
+  return {};
+}
+
 Status remove_covered(Env* env, std::vector<FoundFile>* files) {
   // A file comes behind every file that contains it.
   std::sort(files->begin(), files->end(), [](const FoundFile& a, const FoundFile& b) {
@@ -59,16 +74,9 @@ Status remove_covered(Env* env, std::vector<FoundFile>* files) {
 
 Result<std::vector<FoundFile>> load_parquet_tree(Env* env, const std::string& directory) {
   std::map<ChunkKey, std::vector<FoundFile>> chunks;
-  const std::string top = parquet_dataset_directory(directory, Dataset::kEvents);
-  FIRN_ASSIGN(const auto namespaces, env->list_directory(top));
-  for (const DirectoryEntry& space : namespaces) {
-    if (!space.is_directory || !space.name.starts_with("namespace=")) continue;
-    const std::string space_directory = join_path(top, space.name);
-    FIRN_ASSIGN(const auto dates, env->list_directory(space_directory));
-    for (const DirectoryEntry& date : dates) {
-      if (!date.is_directory || !date.name.starts_with("date=")) continue;
-      FIRN_TRY(load_directory(env, join_path(space_directory, date.name), &chunks));
-    }
+  for (const Dataset dataset : kDatasets) {
+    const std::string top = parquet_dataset_directory(directory, dataset);
+    FIRN_TRY(load_dataset(env, top, &chunks));
   }
   std::vector<FoundFile> all;
   for (auto& [key, files] : chunks) {

@@ -280,7 +280,7 @@ Status write_blocks(PostgresConnection* connection, const SessionPool& pool, Par
   uint64_t rows = 0;
   for (const BatchSlice& slice : slices) rows += slice.rows();
   PostgresBlockSink sink(connection, pool, *chunk);
-  BlockWriter writer(&sink, &chunk->counts, packing);
+  BlockWriter writer(&sink, chunk->key.dataset, &chunk->counts, packing);
   FIRN_TRY(writer.absorb_tail(chunk->key.namespace_id, rows));
   for (const BatchSlice& slice : slices) FIRN_TRY(writer.add(slice));
   FIRN_TRY(writer.finish());

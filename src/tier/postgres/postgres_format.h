@@ -11,7 +11,7 @@ enum class PostgresLayout : uint8_t {
   kBlocks = 2,  // compressed column blocks
 };
 
-inline constexpr int64_t kPostgresFormatVersion = 1;
+inline constexpr int64_t kPostgresFormatVersion = 2;
 inline constexpr int kPostgresServerVersionMin = 140000;
 inline constexpr int32_t kPostgresLockClass = 0x4669726e;  // "Firn"
 
@@ -88,6 +88,17 @@ CREATE VIEW @.messages AS
 SELECT time, namespace_id, position AS global_position, stream_position AS position,
        stream AS stream_name, type, @.json_of(data) AS data, @.json_of(metadata) AS metadata, id
 FROM @.events WHERE stream IS NOT NULL;
+)";
+
+// From version 1 to 2: columns of samples and series, and room for some more.
+inline constexpr const char* kPostgresSchema2 = R"(
+DO $$ BEGIN
+  FOR i IN 19..31 LOOP
+    EXECUTE format('ALTER TABLE @.blocks ADD c%s bytea, ADD f%s bytea', i, i);
+    EXECUTE format('ALTER TABLE @.blocks ALTER c%s SET STORAGE EXTERNAL,'
+                   ' ALTER f%s SET STORAGE EXTERNAL', i, i);
+  END LOOP;
+END $$;
 )";
 
 }  // namespace firn

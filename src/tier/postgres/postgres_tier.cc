@@ -248,7 +248,10 @@ Status PostgresTier::write_chunk(PostgresConnection* connection, std::span<const
   if (stored) {
     *chunk = std::move(*stored);
   } else {
-    FIRN_TRY(add_chunk(connection, pool_->options().layout, chunk));
+    // Plain tables are for events.
+    const bool are_events = chunk->key.dataset == Dataset::kEvents;
+    FIRN_TRY(add_chunk(connection, are_events ? pool_->options().layout : PostgresLayout::kBlocks,
+                       chunk));
   }
   FIRN_TRY(check_durability(connection, *pool_, chunk->table()));
   const Position watermark = chunk->counts.stats.watermark;

@@ -38,6 +38,7 @@ std::string group_text(const PostgresRows& rows, size_t row, size_t cell, Column
       [[fallthrough]];
     case ColumnType::kId8:
     case ColumnType::kString:
+    case ColumnType::kFloat64:  // no event has one
       break;
   }
   return std::string(rows.bytes(row, cell));

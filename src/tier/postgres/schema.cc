@@ -76,7 +76,15 @@ Status create_schema(PostgresConnection* connection, const SessionPool& pool) {
                                 PostgresParameters().add(pool.options().schema)));
   if (known.rows() == 0) FIRN_TRY(connection->exec(pool.sql("CREATE SCHEMA @")));
   FIRN_TRY(connection->exec(pool.sql(kPostgresSchema1)));
+  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema2)));
   FIRN_TRY(put_setting(connection, pool, "owner", pool.options().owner));
+  return put_setting(connection, pool, "format_version", std::to_string(kPostgresFormatVersion));
+}
+
+Status upgrade_schema(PostgresConnection* connection, const SessionPool& pool) {
+  FIRN_ASSIGN(const int64_t version, check_version(connection, pool));
+  if (version == kPostgresFormatVersion) return Status();
+  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema2)));
   return put_setting(connection, pool, "format_version", std::to_string(kPostgresFormatVersion));
 }
 
@@ -102,6 +110,7 @@ Status claim_schema(PostgresConnection* connection, const SessionPool& pool) {
   FIRN_ASSIGN(exists, has_settings(connection, pool));
   if (!exists) FIRN_TRY(create_schema(connection, pool));
   FIRN_TRY(check_schema(connection, pool));
+  FIRN_TRY(upgrade_schema(connection, pool));
   return connection->commit();
 }
 

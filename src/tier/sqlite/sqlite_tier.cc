@@ -118,7 +118,9 @@ Result<ChunkStats> SqliteTier::write_file(ChunkFile* file, std::span<const Batch
   FIRN_TRY(transaction.begin());
   FIRN_ASSIGN(std::optional<ChunkMeta> meta, load_meta(db, file->key()));
   if (!meta) {
-    FIRN_ASSIGN(meta, create_chunk(db, options_.layout));
+    // Plain tables are for events.
+    const bool are_events = file->key().dataset == Dataset::kEvents;
+    FIRN_ASSIGN(meta, create_chunk(db, are_events ? options_.layout : SqliteLayout::kBlocks));
   } else if (through <= meta->stats.watermark) {
     return meta->stats;
   }
@@ -174,7 +176,7 @@ Status SqliteTier::add_slices(SqliteDb* db, const ChunkKey& key, std::span<const
   uint64_t rows = 0;
   for (const BatchSlice& slice : slices) rows += slice.rows();
   FIRN_ASSIGN(const auto sink, open_block_sink(db));
-  BlockWriter writer(sink.get(), meta, &packing_);
+  BlockWriter writer(sink.get(), key.dataset, meta, &packing_);
   FIRN_TRY(writer.absorb_tail(key.namespace_id, rows));
   for (const BatchSlice& slice : slices) FIRN_TRY(writer.add(slice));
   return writer.finish();

@@ -1,0 +1,124 @@
+#include "views/metrics/metric_append.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace firn {
+
+namespace {
+
+// A series in a chunk interval.
+using Definition = std::pair<TimeNs, Id>;
+
+// One append on its way: definitions, samples, and definitions again when what was known of them
+// was dropped meanwhile.
+class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
+ public:
+  SamplesAppend(Store* store, NamespaceId name_space, NewSamples given, AppendCallback done)
+      : store_(store),
+        name_space_(name_space),
+        given_(std::move(given)),
+        done_(std::move(done)),
+        wanted_(wanted_definitions()),
+        epoch_(store->known_series().epoch()) {}
+
+  void start() {
+    std::vector<Definition> missing;
+    for (const Definition& wanted : wanted_) {
+      const bool known = store_->known_series().contains(name_space_, wanted.first, wanted.second);
+      if (!known) missing.push_back(wanted);
+    }
+    define(std::move(missing), [self = shared_from_this()] { self->append(); });
+  }
+
+ private:
+  // What the samples need, each once.
+  std::vector<Definition> wanted_definitions() const {
+    const RecordBatch& batch = *given_.samples;
+    const DurationNs width = store_->options().chunk_interval_ns;
+    const StringColumn series = batch.strings(ColumnId::kSeries);
+    const auto times = batch.int64s(ColumnId::kTime);
+    std::vector<Id> ids(series.entries());
+    for (uint32_t entry = 0; entry < series.entries(); ++entry) {
+      ids[entry] = Id::parse(series.entry(entry)).value_or(Id());
+    }
+    std::vector<Definition> wanted;
+    const TimeNs first = interval_start(batch.time_min(), width);
+    if (first == interval_start(batch.time_max(), width)) {
+      for (const Id& id : ids) wanted.emplace_back(first, id);
+    } else {
+      for (uint32_t row = 0; row < batch.rows(); ++row) {
+        wanted.emplace_back(interval_start(times[row], width), ids[series.entry_of(row)]);
+      }
+    }
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    return wanted;
+  }
+
+  std::unique_ptr<RecordBatch> make_batch(const std::vector<Definition>& definitions) const {
+    const RecordBatch& given = *given_.definitions;
+    const StringColumn series = given.strings(ColumnId::kSeries);
+    std::map<Id, uint32_t> rows;
+    for (uint32_t row = 0; row < given.rows(); ++row) {
+      if (const auto id = Id::parse(series[row])) rows.emplace(*id, row);
+    }
+    BatchBuilder builder(Dataset::kSeries);
+    for (const auto& [interval, id] : definitions) {
+      const auto found = rows.find(id);
+      FIRN_CHECK(found != rows.end());
+      EventRow row = event_row(given, found->second);
+      row.time = interval;
+      builder.add(row);
+    }
+    return builder.finish();
+  }
+
+  // Makes the definitions durable, then goes on; or fails the whole append.
+  void define(std::vector<Definition> definitions, std::function<void()> then) {
+    if (definitions.empty()) return then();
+    AppendRequest request;
+    request.batch = make_batch(definitions);
+    store_->append(name_space_, std::move(request),
+                   [self = shared_from_this(), definitions = std::move(definitions),
+                    then = std::move(then)](const Result<AppendResult>& result) {
+                     if (!result.ok()) return self->done_(result);
+                     self->store_->known_series().add(self->name_space_, definitions, self->epoch_);
+                     then();
+                   });
+  }
+
+  void append() {
+    AppendRequest request;
+    request.batch = std::move(given_.samples);
+    request.ack = given_.ack;
+    store_->append(
+        name_space_, std::move(request),
+        [self = shared_from_this()](const Result<AppendResult>& result) { self->finish(result); });
+  }
+
+  void finish(const Result<AppendResult>& result) {
+    const uint64_t epoch = store_->known_series().epoch();
+    if (!result.ok() || epoch == epoch_) return done_(result);
+    epoch_ = epoch;
+    define(wanted_, [self = shared_from_this(), result] { self->finish(result); });
+  }
+
+  Store* const store_;
+  const NamespaceId name_space_;
+  NewSamples given_;
+  const AppendCallback done_;
+  const std::vector<Definition> wanted_;
+  uint64_t epoch_;
+};
+
+}  // namespace
+
+void append_samples(Store* store, NamespaceId name_space, NewSamples samples, AppendCallback done) {
+  std::make_shared<SamplesAppend>(store, name_space, std::move(samples), std::move(done))->start();
+}
+
+}  // namespace firn

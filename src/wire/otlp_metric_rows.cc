@@ -1,0 +1,287 @@
+#include "wire/otlp_metric_rows.h"
+
+#include <bit>
+
+#include "base/hash.h"
+#include "wire/json_text.h"
+
+namespace firn {
+namespace {
+
+constexpr uint32_t kNoRecordedValue = 1;  // of flags
+constexpr std::array<std::string_view, 6> kTypes = {
+    "", "gauge", "sum", "histogram", "exponential_histogram", "summary"};
+
+// Summaries are always cumulative, and gauges neither.
+std::string_view temporality_name(const OtlpMetric& metric) {
+  if (metric.type == OtlpMetricType::kGauge || metric.type == OtlpMetricType::kSummary) return "";
+  return metric.temporality == 1 ? "delta" : metric.temporality == 2 ? "cumulative" : "";
+}
+
+void append_number_member(std::string_view key, double number, JsonObjectWriter* object,
+                          std::string* out) {
+  object->member(key);
+  append_any_double(number, out);
+}
+
+template <typename T, typename Append>
+void append_list_member(std::string_view key, const std::vector<T>& list, const Append& append,
+                        JsonObjectWriter* object, std::string* out) {
+  if (list.empty()) return;
+  object->member(key);
+  out->push_back('[');
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    append(list[i]);
+  }
+  out->push_back(']');
+}
+
+void append_counts(std::string_view key, const std::vector<uint64_t>& counts,
+                   JsonObjectWriter* object, std::string* out) {
+  append_list_member(
+      key, counts, [out](uint64_t count) { append_json_unsigned(count, out); }, object, out);
+}
+
+void append_buckets(std::string_view key, const OtlpBuckets& buckets, JsonObjectWriter* object,
+                    std::string* out) {
+  if (!buckets.is_set) return;
+  object->member(key);
+  JsonObjectWriter inner(out);
+  inner.integer("offset", buckets.offset);
+  append_counts("bucket_counts", buckets.counts, &inner, out);
+  inner.close();
+}
+
+void append_exemplar(const OtlpExemplar& exemplar, const AnyTree& tree, std::string* out) {
+  JsonObjectWriter object(out);
+  if (exemplar.time_unix_nano != 0) {
+    object.unsigned_integer("time_unix_nano", exemplar.time_unix_nano);
+  }
+  if (exemplar.value.kind == OtlpNumber::Kind::kInt) {
+    object.integer("value", exemplar.value.integer);
+  } else if (exemplar.value.kind == OtlpNumber::Kind::kDouble) {
+    append_number_member("value", exemplar.value.number, &object, out);
+  }
+  append_attributes_member(tree, exemplar.attributes, KeyOrder::kAsSent, &object, out);
+  if (!exemplar.trace_id.is_zero()) object.text("trace_id", exemplar.trace_id.to_hex());
+  if (exemplar.span_id != SpanId{}) {
+    object.text("span_id", hex_encode({reinterpret_cast<const char*>(exemplar.span_id.data()),
+                                       exemplar.span_id.size()}));
+  }
+  object.close();
+}
+
+// The NaN that stands for "absent" is sent by nobody who means it.
+Float64 value_of(double number) {
+  const Float64 value = Float64::of(number);
+  return value == kAbsentFloat64 ? Float64{0x7ff8000000000000} : value;
+}
+
+bool is_exact(int64_t integer) {
+  const auto number = static_cast<double>(integer);
+  return number < 0x1p63 && static_cast<int64_t>(number) == integer;
+}
+
+void set_value(const OtlpPoint& point, OtlpMetricType type, EventRow* row) {
+  if (type != OtlpMetricType::kGauge && type != OtlpMetricType::kSum) {
+    if (point.sum) row->value = value_of(*point.sum);
+  } else if (point.value.kind == OtlpNumber::Kind::kInt) {
+    row->value = value_of(static_cast<double>(point.value.integer));
+    row->integer = 1;
+  } else if (point.value.kind == OtlpNumber::Kind::kDouble) {
+    row->value = value_of(point.value.number);
+  }
+}
+
+}  // namespace
+
+size_t otlp_point_parts_max(const Limits& limits) {
+  constexpr uint64_t kBytesPerPartMin = 2;  // "0,"
+  return limits.event_bytes / kBytesPerPartMin;
+}
+
+void OtlpMetricRows::scope_began(const OtlpResource& resource, const AnyTree& resource_tree,
+                                 const OtlpScope& scope, const AnyTree& scope_tree) {
+  resource_.clear();
+  JsonObjectWriter of_resource(&resource_);
+  append_attributes_member(resource_tree, resource.attributes, KeyOrder::kSorted, &of_resource,
+                           &resource_);
+  of_resource.close();
+  scope_.clear();
+  JsonObjectWriter of_scope(&scope_);
+  append_attributes_member(scope_tree, scope.attributes, KeyOrder::kSorted, &of_scope, &scope_);
+  if (!scope.name.empty()) of_scope.text("name", scope.name);
+  if (!scope.version.empty()) of_scope.text("version", scope.version);
+  of_scope.close();
+}
+
+void OtlpMetricRows::begin_metric(const OtlpMetric& metric, const AnyTree& tree) {
+  metric_ = metric;
+  std::string buffer;
+  name_ = column_text(metric.name, &buffer);
+  unit_ = column_text(metric.unit, &buffer);
+  description_ = column_text(metric.description, &buffer);
+  metric_metadata_.clear();
+  JsonObjectWriter metadata(&metric_metadata_);
+  append_attributes_member(tree, metric.metadata, KeyOrder::kSorted, &metadata, &metric_metadata_);
+  // What the columns cut or replace is kept whole.
+  if (metric.name != name_) metadata.text("name", metric.name);
+  if (metric.unit != unit_) metadata.text("unit", metric.unit);
+  if (metric.description != description_) metadata.text("description", metric.description);
+  metadata.close();
+  if (metadata.empty()) metric_metadata_.clear();
+
+  // The members behind "labels", in the order of their keys.
+  metric_identity_.clear();
+  JsonObjectWriter identity(&metric_identity_);
+  if (metric.is_monotonic) identity.boolean("monotonic", true);
+  identity.text("name", metric.name);
+  if (resource_ != "{}") identity.raw("resource", resource_);
+  if (scope_ != "{}") identity.raw("scope", scope_);
+  const std::string_view temporality = temporality_name(metric);
+  if (!temporality.empty()) identity.text("temporality", temporality);
+  identity.text("type", kTypes[static_cast<size_t>(metric.type)]);
+  if (!metric.unit.empty()) identity.text("unit", metric.unit);
+  identity.close();
+}
+
+bool OtlpMetricRows::accepts_point(const OtlpPoint& point, const AnyTree& tree) {
+  if (metric_.name.empty() || metric_.type == OtlpMetricType::kNone) {
+    reject("a metric has no name or no data");
+    return false;
+  }
+  if (point.time_unix_nano == 0 || point.time_unix_nano > static_cast<uint64_t>(INT64_MAX)) {
+    reject("a data point has no time, or one after the year 2262");
+    return false;
+  }
+  const bool is_number =
+      metric_.type == OtlpMetricType::kGauge || metric_.type == OtlpMetricType::kSum;
+  const bool is_marker = (point.flags & kNoRecordedValue) != 0;
+  if (is_number && !is_marker && point.value.kind == OtlpNumber::Kind::kNone) {
+    reject("a data point has no value");
+    return false;
+  }
+  const size_t text_bytes = metric_.name.size() + metric_.description.size() + metric_.unit.size();
+  return accepts(tree, point.attributes, point.overflowed ? SIZE_MAX / 2 : text_bytes);
+}
+
+void OtlpMetricRows::add(const OtlpPoint& point, const AnyTree& tree) {
+  if (!accepts_point(point, tree)) return;
+  write_data(point, tree);
+  if (data_.size() > limits().event_bytes) {
+    reject("a data point takes more than the limit event_bytes");
+    return;
+  }
+  const bool is_full = samples_.rows() >= limits().batch_events ||
+                       batch_bytes_ + data_.size() > limits().batch_bytes;
+  if (samples_.rows() > 0 && is_full) flush();
+  EventRow row;
+  row.time = static_cast<TimeNs>(point.time_unix_nano);
+  row.series = series_of(point, tree);
+  const TimeNs start = known_time(point.start_time_unix_nano);
+  if (start != 0) row.start_time = start;
+  if (point.flags != 0) row.flags = point.flags;
+  set_value(point, metric_.type, &row);
+  row.data = data_;
+  constexpr uint64_t kFixedBytes = 36;  // time, value, start, flags, the index of the series
+  samples_.add(row);
+  batch_bytes_ += kFixedBytes + data_.size();
+  count_bytes(kFixedBytes + data_.size());
+}
+
+std::string_view OtlpMetricRows::series_of(const OtlpPoint& point, const AnyTree& tree) {
+  labels_.clear();
+  if (tree.has_children(point.attributes)) {
+    // {"attributes":{...}} without its outer object.
+    buffer_.clear();
+    JsonObjectWriter object(&buffer_);
+    append_attributes_member(tree, point.attributes, KeyOrder::kSorted, &object, &buffer_);
+    constexpr std::string_view kBefore = R"({"attributes":)";
+    labels_.assign(buffer_, kBefore.size());
+  }
+  canonical_.clear();
+  if (labels_.empty()) {
+    canonical_ = metric_identity_;
+  } else {
+    canonical_.append(R"({"labels":)").append(labels_).push_back(',');
+    canonical_.append(metric_identity_, 1);
+  }
+  const auto [found, is_new] = series_.try_emplace(canonical_);
+  if (!is_new) return found->second;
+  found->second = hash_bytes_128(canonical_).to_hex();
+  EventRow definition;
+  definition.series = found->second;
+  definition.name = name_;
+  definition.type = kTypes[static_cast<size_t>(metric_.type)];
+  definition.labels = labels_;
+  definition.unit = unit_;
+  definition.temporality = temporality_name(metric_);
+  definition.monotonic = metric_.is_monotonic ? 1 : 0;
+  definition.description = description_;
+  definition.metadata = metric_metadata_;
+  definition.context = context();
+  definitions_.add(definition);
+  const uint64_t bytes = canonical_.size() + labels_.size() + description_.size();
+  batch_bytes_ += bytes;
+  count_bytes(bytes);
+  return found->second;
+}
+
+void OtlpMetricRows::write_data(const OtlpPoint& point, const AnyTree& tree) {
+  data_.clear();
+  JsonObjectWriter object(&data_);
+  if (point.value.kind == OtlpNumber::Kind::kInt && !is_exact(point.value.integer)) {
+    object.integer("asInt", point.value.integer);
+  }
+  if (metric_.type == OtlpMetricType::kHistogram ||
+      metric_.type == OtlpMetricType::kExponentialHistogram ||
+      metric_.type == OtlpMetricType::kSummary) {
+    object.unsigned_integer("count", point.count);
+  }
+  if (point.min) append_number_member("min", *point.min, &object, &data_);
+  if (point.max) append_number_member("max", *point.max, &object, &data_);
+  append_counts("bucket_counts", point.bucket_counts, &object, &data_);
+  append_list_member(
+      "explicit_bounds", point.explicit_bounds,
+      [this](double bound) { append_any_double(bound, &data_); }, &object, &data_);
+  if (metric_.type == OtlpMetricType::kExponentialHistogram) {
+    object.integer("scale", point.scale);
+    object.unsigned_integer("zero_count", point.zero_count);
+    if (std::bit_cast<uint64_t>(point.zero_threshold) != 0) {
+      append_number_member("zero_threshold", point.zero_threshold, &object, &data_);
+    }
+    append_buckets("positive", point.positive, &object, &data_);
+    append_buckets("negative", point.negative, &object, &data_);
+  }
+  append_list_member(
+      "quantiles", point.quantiles,
+      [this](const std::pair<double, double>& quantile) {
+        JsonObjectWriter inner(&data_);
+        append_number_member("quantile", quantile.first, &inner, &data_);
+        append_number_member("value", quantile.second, &inner, &data_);
+        inner.close();
+      },
+      &object, &data_);
+  append_list_member(
+      "exemplars", point.exemplars,
+      [&](const OtlpExemplar& exemplar) { append_exemplar(exemplar, tree, &data_); }, &object,
+      &data_);
+  object.close();
+  if (object.empty()) data_.clear();
+}
+
+void OtlpMetricRows::flush() {
+  done_.push_back({samples_.finish(), definitions_.finish()});
+  series_.clear();
+  batch_bytes_ = 0;
+}
+
+Result<OtlpRecords> OtlpMetricRows::finish_samples() {
+  FIRN_ASSIGN(OtlpRecords records, finish());
+  if (samples_.rows() > 0) flush();
+  records.samples = std::move(done_);
+  return records;
+}
+
+}  // namespace firn

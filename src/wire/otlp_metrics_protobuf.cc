@@ -1,0 +1,368 @@
+#include <bit>
+
+#include "wire/otlp_protobuf.h"
+#include "wire/otlp_readers.h"
+
+namespace firn {
+namespace {
+
+class MetricsReader final : public OtlpProtobufReader {
+ public:
+  MetricsReader(const Limits& limits, OtlpMetricRows* rows)
+      : OtlpProtobufReader(limits, rows),
+        rows_(rows),
+        parts_max_(otlp_point_parts_max(limits)),
+        metric_tree_(otlp_values_max(limits)) {}
+
+ private:
+  // A metric: its name and kind may stand behind its points, so the points come in a second walk.
+  void record(ByteView data) override {
+    OtlpMetric metric;
+    metric_tree_.clear();
+    ByteView points;
+    for (Message message = reader_of(data); message.next();) {
+      if (!read_text(&message, &metric)) read_data(&message, &metric, &points);
+    }
+    read_kind(points, &metric);
+    rows_->begin_metric(metric, metric_tree_);
+    for (Message message = reader_of(points); message.next();) {
+      if (message.tag_and_type() == bytes(1)) {
+        point(metric.type, view(&message));
+      } else {
+        message.skip();
+      }
+    }
+  }
+
+  bool read_text(Message* message, OtlpMetric* metric) {
+    switch (message->tag_and_type()) {
+      case bytes(1):
+        metric->name = view(message);
+        return true;
+      case bytes(2):
+        metric->description = view(message);
+        return true;
+      case bytes(3):
+        metric->unit = view(message);
+        return true;
+      case bytes(12):
+        if (metric->metadata == 0) metric->metadata = metric_tree_.add(AnyNode::Kind::kMap);
+        key_value(view(message), metric->metadata, 0, &metric_tree_);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // The last member of a oneof counts.
+  void read_data(Message* message, OtlpMetric* metric, ByteView* points) {
+    switch (message->tag_and_type()) {
+      case bytes(5):
+        metric->type = OtlpMetricType::kGauge;
+        break;
+      case bytes(7):
+        metric->type = OtlpMetricType::kSum;
+        break;
+      case bytes(9):
+        metric->type = OtlpMetricType::kHistogram;
+        break;
+      case bytes(10):
+        metric->type = OtlpMetricType::kExponentialHistogram;
+        break;
+      case bytes(11):
+        metric->type = OtlpMetricType::kSummary;
+        break;
+      default:
+        return message->skip();
+    }
+    *points = view(message);
+  }
+
+  static void read_kind(ByteView data, OtlpMetric* metric) {
+    for (Message message = reader_of(data); message.next();) {
+      switch (message.tag_and_type()) {
+        case varint(2):
+          metric->temporality = message.get_int32();
+          break;
+        case varint(3):
+          metric->is_monotonic = metric->type == OtlpMetricType::kSum && message.get_bool();
+          break;
+        default:
+          message.skip();
+      }
+    }
+  }
+
+  void point(OtlpMetricType type, ByteView data) {
+    point_.clear();
+    tree_.clear();
+    for (Message message = reader_of(data); message.next();) {
+      bool is_read = false;
+      switch (type) {
+        case OtlpMetricType::kHistogram:
+          is_read = read_common(&message) || read_histogram(&message);
+          break;
+        case OtlpMetricType::kExponentialHistogram:
+          is_read = read_exponential(&message);
+          break;
+        case OtlpMetricType::kSummary:
+          is_read = read_common(&message) || read_summary(&message);
+          break;
+        default:
+          is_read = read_common(&message) || read_number(&message);
+      }
+      if (!is_read) message.skip();
+    }
+    rows_->add(point_, tree_);
+  }
+
+  bool read_common(Message* message) {
+    switch (message->tag_and_type()) {
+      case fixed64(2):
+        point_.start_time_unix_nano = message->get_fixed64();
+        return true;
+      case fixed64(3):
+        point_.time_unix_nano = message->get_fixed64();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool read_number(Message* message) {
+    switch (message->tag_and_type()) {
+      case fixed64(4):
+        point_.value = {.kind = OtlpNumber::Kind::kDouble, .number = double_of(message)};
+        return true;
+      case fixed64(6):
+        point_.value = {.kind = OtlpNumber::Kind::kInt, .integer = message->get_sfixed64()};
+        return true;
+      case bytes(5):
+        exemplar(view(message));
+        return true;
+      case bytes(7):
+        attribute(view(message), &point_.attributes);
+        return true;
+      case varint(8):
+        point_.flags = message->get_uint32();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool read_histogram(Message* message) {
+    switch (message->tag_and_type()) {
+      case fixed64(4):
+        point_.count = message->get_fixed64();
+        return true;
+      case fixed64(5):
+        point_.sum = double_of(message);
+        return true;
+      case bytes(6):
+      case fixed64(6):
+        fixed64s(message, &point_.bucket_counts);
+        return true;
+      case bytes(7):
+      case fixed64(7):
+        bounds(message);
+        return true;
+      case bytes(8):
+        exemplar(view(message));
+        return true;
+      case bytes(9):
+        attribute(view(message), &point_.attributes);
+        return true;
+      case varint(10):
+        point_.flags = message->get_uint32();
+        return true;
+      case fixed64(11):
+        point_.min = double_of(message);
+        return true;
+      case fixed64(12):
+        point_.max = double_of(message);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool read_exponential(Message* message) {
+    switch (message->tag_and_type()) {
+      case bytes(1):
+        attribute(view(message), &point_.attributes);
+        return true;
+      case fixed64(4):
+        point_.count = message->get_fixed64();
+        return true;
+      case fixed64(5):
+        point_.sum = double_of(message);
+        return true;
+      case varint(6):
+        point_.scale = message->get_sint32();
+        return true;
+      case fixed64(7):
+        point_.zero_count = message->get_fixed64();
+        return true;
+      case bytes(8):
+        buckets(view(message), &point_.positive);
+        return true;
+      case bytes(9):
+        buckets(view(message), &point_.negative);
+        return true;
+      case varint(10):
+        point_.flags = message->get_uint32();
+        return true;
+      case bytes(11):
+        exemplar(view(message));
+        return true;
+      case fixed64(12):
+        point_.min = double_of(message);
+        return true;
+      case fixed64(13):
+        point_.max = double_of(message);
+        return true;
+      case fixed64(14):
+        point_.zero_threshold = double_of(message);
+        return true;
+      default:
+        return read_common(message);
+    }
+  }
+
+  bool read_summary(Message* message) {
+    switch (message->tag_and_type()) {
+      case fixed64(4):
+        point_.count = message->get_fixed64();
+        return true;
+      case fixed64(5):
+        point_.sum = double_of(message);
+        return true;
+      case bytes(6):
+        quantile(view(message));
+        return true;
+      case bytes(7):
+        attribute(view(message), &point_.attributes);
+        return true;
+      case varint(8):
+        point_.flags = message->get_uint32();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // protozero's accessor goes by float registers, which may quieten a NaN.
+  static double double_of(Message* message) {
+    return std::bit_cast<double>(message->get_fixed64());
+  }
+
+  template <typename T>
+  void add_part(std::vector<T>* list, const T& part) {
+    point_.overflowed |= list->size() >= parts_max_;
+    if (!point_.overflowed) list->push_back(part);
+  }
+
+  // Packed or one by one.
+  void fixed64s(Message* message, std::vector<uint64_t>* list) {
+    if (message->wire_type() == protozero::pbf_wire_type::fixed64) {
+      return add_part(list, message->get_fixed64());
+    }
+    for (const uint64_t value : message->get_packed_fixed64()) add_part(list, value);
+  }
+  void bounds(Message* message) {
+    if (message->wire_type() == protozero::pbf_wire_type::fixed64) {
+      return add_part(&point_.explicit_bounds, double_of(message));
+    }
+    for (const uint64_t bits : message->get_packed_fixed64()) {
+      add_part(&point_.explicit_bounds, std::bit_cast<double>(bits));
+    }
+  }
+
+  void attribute(ByteView data, uint32_t* map) {
+    if (*map == 0) *map = tree_.add(AnyNode::Kind::kMap);
+    key_value(data, *map, 0, &tree_);
+  }
+
+  // Messages that come in two parts are joined.
+  void buckets(ByteView data, OtlpBuckets* buckets) {
+    buckets->is_set = true;
+    for (Message message = reader_of(data); message.next();) {
+      switch (message.tag_and_type()) {
+        case varint(1):
+          buckets->offset = message.get_sint32();
+          break;
+        case varint(2):
+          add_part(&buckets->counts, message.get_uint64());
+          break;
+        case bytes(2):
+          for (const uint64_t count : message.get_packed_uint64()) {
+            add_part(&buckets->counts, count);
+          }
+          break;
+        default:
+          message.skip();
+      }
+    }
+  }
+
+  void quantile(ByteView data) {
+    std::pair<double, double> quantile{0, 0};
+    for (Message message = reader_of(data); message.next();) {
+      switch (message.tag_and_type()) {
+        case fixed64(1):
+          quantile.first = double_of(&message);
+          break;
+        case fixed64(2):
+          quantile.second = double_of(&message);
+          break;
+        default:
+          message.skip();
+      }
+    }
+    add_part(&point_.quantiles, quantile);
+  }
+
+  void exemplar(ByteView data) {
+    if (point_.overflowed) return;
+    OtlpExemplar exemplar;
+    for (Message message = reader_of(data); message.next();) {
+      switch (message.tag_and_type()) {
+        case fixed64(2):
+          exemplar.time_unix_nano = message.get_fixed64();
+          break;
+        case fixed64(3):
+          exemplar.value = {.kind = OtlpNumber::Kind::kDouble, .number = double_of(&message)};
+          break;
+        case bytes(4):
+          copy_id(view(&message), &exemplar.span_id);
+          break;
+        case bytes(5):
+          copy_id(view(&message), &exemplar.trace_id.bytes);
+          break;
+        case fixed64(6):
+          exemplar.value = {.kind = OtlpNumber::Kind::kInt, .integer = message.get_sfixed64()};
+          break;
+        case bytes(7):
+          attribute(view(&message), &exemplar.attributes);
+          break;
+        default:
+          message.skip();
+      }
+    }
+    add_part(&point_.exemplars, exemplar);
+  }
+
+  OtlpMetricRows* const rows_;
+  const size_t parts_max_;
+  AnyTree metric_tree_;
+  OtlpPoint point_;
+};
+
+}  // namespace
+
+Status read_otlp_metrics_protobuf(ByteView body, const Limits& limits, OtlpMetricRows* rows) {
+  return MetricsReader(limits, rows).read(body, "metrics");
+}
+
+}  // namespace firn
