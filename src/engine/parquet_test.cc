@@ -403,6 +403,9 @@ TEST_F(EngineParquetTest, DamageIsNeverShownAsData) {
     }
     return seen;
   };
+  // Damage of the last bytes, which say where the checksums are, has a message of its own.
+  const auto says_where = testing::AnyOf(testing::StartsWith(path + ": bytes "),
+                                         testing::StartsWith(path + ": has no checksums"));
   const Seen undamaged = look();
   ASSERT_TRUE(undamaged.sql.ok()) << undamaged.sql.to_string();
   ASSERT_EQ(undamaged.reader_rows, 20'000u);
@@ -413,14 +416,14 @@ TEST_F(EngineParquetTest, DamageIsNeverShownAsData) {
     ASSERT_TRUE(replace_file(posix_env(), path, bytes).ok());
     const Seen seen = look();
     EXPECT_EQ(seen.reader.code(), StatusCode::kCorruption) << seen.reader.to_string();
-    EXPECT_THAT(std::string(seen.reader.message()), testing::StartsWith(path + ": bytes "));
+    EXPECT_THAT(std::string(seen.reader.message()), says_where);
     if (seen.sql.ok()) {
       EXPECT_EQ(seen.sql_rows, undamaged.sql_rows) << "byte " << at;
       continue;
     }
     ++noticed;
     EXPECT_EQ(seen.sql.code(), StatusCode::kCorruption) << seen.sql.to_string();
-    EXPECT_THAT(std::string(seen.sql.message()), testing::StartsWith(path + ": bytes "));
+    EXPECT_THAT(std::string(seen.sql.message()), says_where);
   }
   EXPECT_GT(noticed, 0);
 }
