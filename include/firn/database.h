@@ -43,9 +43,46 @@ struct SqlTable {
   std::vector<std::string> tiers;  // that were read
 };
 
+// All rows of an interval in one tier; what can become of it is in docs/lifecycle.md.
+struct ChunkInfo {
+  std::string name, dataset, tier, state;
+  int64_t from_ns = 0, to_ns = 0;  // half-open
+  uint64_t rows = 0, bytes = 0;
+  uint64_t raw_bytes = 0;  // of the same rows, unpacked
+};
+
+enum class ChunkWork : uint8_t { kFlush, kCompress, kMove, kRehydrate, kExport, kDrop };
+
+// What to do with which chunks. Without names, tier and age: with all that it can be done to;
+// kDrop needs one of them.
+struct ChunkRequest {
+  ChunkWork work = ChunkWork::kFlush;
+  std::vector<std::string> names;
+  std::string tier;
+  std::optional<int64_t> older_than_ns;  // that ended at least so long ago
+  bool dry_run = false;                  // only say what would be done
+  std::string to_tier;                   // kRehydrate; empty: the next tier above
+  int64_t keep_ns = INT64_MAX;           // kRehydrate: how long it stays up
+};
+
+struct ChunkChange {
+  std::string chunk, from_tier;
+  std::string to_tier;  // empty: dropped
+  std::string into;     // the chunk that has the rows now, when that is another one
+  uint64_t rows = 0;
+  Status status;
+};
+
+struct ChunkReport {
+  Status status;  // the first failure; kNotFound for a name that is no chunk
+  std::vector<ChunkChange> chunks;
+};
+
 struct DatabaseOptions {
   std::string directory;  // created when missing
   uint64_t memory_bytes_max = uint64_t{1} << 30;
+  // Where ChunkWork::kExport writes: a path, or a name inside `directory`. Empty: nowhere.
+  std::string export_directory = {};
 };
 
 // A Firn store inside a program: the same log, tiers and queries as the server, without a socket.
@@ -79,6 +116,11 @@ class Database {
   Result<uint64_t> count(std::string_view name_space, const EventFilter& filter);
   // SQL over the tables events, chunks and tiers.
   Result<SqlTable> sql(std::string_view name_space, const std::string& query);
+
+  // The chunks of the namespace, old to fresh.
+  Result<std::vector<ChunkInfo>> chunks(std::string_view name_space);
+  // Waits until it is done.
+  ChunkReport change_chunks(std::string_view name_space, const ChunkRequest& request);
 
   // Moves what is in memory to SQLite now.
   Status flush(std::string_view name_space);

@@ -28,7 +28,10 @@ struct ChunkOptions {
   std::vector<std::string> names;
   std::string older_than;
   std::string tier;
+  std::string to;
+  std::string duration;  // "for"
   bool all = false;
+  bool dry_run = false;
 };
 
 int list_chunks(const CommonOptions& common) {
@@ -38,43 +41,42 @@ int list_chunks(const CommonOptions& common) {
                          {"state", OutputKind::kText},
                          {"rows", OutputKind::kNumber},
                          {"bytes", OutputKind::kNumber},
+                         {"ratio", OutputKind::kNumber},
                          {"time_min", OutputKind::kText},
                          {"time_max", OutputKind::kText}});
 }
 
-int change_chunks(const ChunkOptions& options, const std::string& action) {
-  std::string body = "{";
-  const auto member = [&](const char* name) {
-    body += body.size() > 1 ? ",\"" : "\"";
-    body += std::string(name) + "\":";
-  };
+std::string command_body(const ChunkOptions& options) {
+  std::string body;
+  JsonObjectWriter object(&body);
   if (!options.names.empty()) {
-    member("names");
+    object.member("names");
     for (size_t i = 0; i < options.names.size(); ++i) {
       body += i == 0 ? "[" : ",";
       append_json_string(options.names[i], &body);
     }
     body += "]";
   }
-  if (!options.older_than.empty()) {
-    member("older_than");
-    append_json_string(options.older_than, &body);
+  for (const auto& [name, text] :
+       {std::pair("older_than", &options.older_than), std::pair("tier", &options.tier),
+        std::pair("to", &options.to), std::pair("for", &options.duration)}) {
+    if (!text->empty()) object.text(name, *text);
   }
-  if (!options.tier.empty()) {
-    member("tier");
-    append_json_string(options.tier, &body);
-  }
-  if (options.all) {
-    member("all");
-    body += "true";
-  }
-  body += "}";
+  if (options.all) object.boolean("all", true);
+  if (options.dry_run) object.boolean("dry_run", true);
+  object.close();
+  return body;
+}
+
+int change_chunks(const ChunkOptions& options, const std::string& action) {
+  const std::string body = command_body(options);
   return call_and_print(options.common, "POST",
                         namespace_path(options.common.name_space) + "/chunks:" + action, body,
                         "chunks",
                         {{"chunk", OutputKind::kText},
                          {"from", OutputKind::kText},
                          {"to", OutputKind::kText},
+                         {"into", OutputKind::kText},
                          {"rows", OutputKind::kNumber},
                          {"error", OutputKind::kText}});
 }
@@ -116,7 +118,8 @@ int confirm_clock(const CommonOptions& common) {
 
 void add_chunks_command(CLI::App* app, Action* chosen) {
   const auto list = std::make_shared<CommonOptions>();
-  CLI::App* command = app->add_subcommand("chunks", "list chunks, or flush, move or drop them");
+  CLI::App* command = app->add_subcommand(
+      "chunks", "list chunks, or flush, compress, move, rehydrate, export or drop them");
   command->require_subcommand(0, 1);
   add_common_options(command, list.get(), true);
   command->callback([command, list, chosen] {
@@ -124,7 +127,10 @@ void add_chunks_command(CLI::App* app, Action* chosen) {
   });
   for (const auto& [name, help] :
        {std::pair("flush", "bring chunks from memory to the next tier"),
+        std::pair("compress", "write chunks into the smallest form of their tier"),
         std::pair("move", "bring chunks from their tier to the next one"),
+        std::pair("rehydrate", "bring chunks up to a tier above"),
+        std::pair("export", "copy chunks as Parquet to a destination of the configuration"),
         std::pair("drop", "remove chunks for good")}) {
     const auto options = std::make_shared<ChunkOptions>();
     CLI::App* change = command->add_subcommand(name, help);
@@ -132,6 +138,15 @@ void add_chunks_command(CLI::App* app, Action* chosen) {
     change->add_option("names", options->names, "only these chunks (default: all that can)");
     change->add_option("--older-than", options->older_than, "only chunks that ended so long ago");
     change->add_option("--tier", options->tier, "only chunks in this tier");
+    change->add_flag("--dry-run", options->dry_run, "only say what would be done");
+    if (std::string_view(name) == "rehydrate") {
+      change->add_option("--to", options->to, "the tier (default: the next one above)");
+      change->add_option("--for", options->duration,
+                         "until they go down again (default: until they are moved)");
+    }
+    if (std::string_view(name) == "export") {
+      change->add_option("--to", options->to, "the destination")->required();
+    }
     if (std::string_view(name) == "drop") {
       change->add_flag("--all", options->all, "really every chunk of the namespace");
     }

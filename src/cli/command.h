@@ -51,6 +51,7 @@ void add_tiers_command(CLI::App* app, Action* chosen);
 void add_namespace_command(CLI::App* app, Action* chosen);
 void add_verify_command(CLI::App* app, Action* chosen);
 void add_config_command(CLI::App* app, Action* chosen);
+void add_bench_command(CLI::App* app, Action* chosen);
 
 // Serves in EventoDB's place when the arguments begin with one of its flags, and gives the exit
 // code; nothing for any other command line.

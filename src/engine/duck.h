@@ -25,6 +25,8 @@ namespace firn {
 
 // Paths of Env inside DuckDB begin with this, so that DuckDB never takes one for a path of its own.
 inline constexpr std::string_view kEnvPathPrefix = "firn-env://";
+// What a failure to write a temporary file says that was ours.
+inline constexpr const char* kSpillWithoutSpace = "refused, the disk's reserve would be touched";
 inline std::string env_url(std::string_view path) {
   return std::string(kEnvPathPrefix) + std::string(path);
 }
@@ -88,12 +90,13 @@ struct Client {
 // env_file_system.cc: the file system of a DuckDB instance. Paths with kEnvPathPrefix lead to Env
 // and only to the files of the session; others lead to `temp_directory` for DuckDB itself, and
 // nowhere for statements.
-duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env,
-                                                        const std::string& temp_directory);
+duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env, const EngineOptions& options);
 
 // scan_function.cc: the table functions firn_scan('<event table>') and firn_values('<value
 // table>').
 void register_scan_functions(duckdb::DatabaseInstance& database);
+// firn_attribute(data, metadata, context, key), which users may call, too.
+void register_attribute_function(duckdb::DatabaseInstance& database);
 
 // sql_guard.cc: parses and checks what a user wrote, and puts the parameters in their places. The
 // result is one statement that only reads, from nothing but the session's tables.

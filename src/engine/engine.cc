@@ -144,7 +144,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& opti
   }
   try {
     duckdb::DBConfig config;
-    config.file_system = make_file_system(env, options.temp_directory);
+    config.file_system = make_file_system(env, options);
     config.options.autoinstall_known_extensions = false;
     config.options.autoload_known_extensions = false;
     config.options.allow_community_extensions = false;
@@ -156,6 +156,8 @@ Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& opti
     config.options.allocator_background_threads = true;
     config.options.use_temporary_directory = !options.temp_directory.empty();
     config.options.temporary_directory = options.temp_directory;
+    // Else most of what was free when the first statement spilled, for ever; ours looks each time.
+    config.options.maximum_swap_space = duckdb::idx_t{1} << 60;
     config.options.enable_external_file_cache = false;
     // Nothing is stored in the database itself, so a bug that one statement meets spoils no other.
     config.options.disable_database_invalidation = true;
@@ -163,6 +165,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& opti
     instance->database = std::make_unique<duckdb::DuckDB>(nullptr, &config);
     auto& database = *instance->database->instance;
     register_scan_functions(database);
+    register_attribute_function(database);
     {
       duckdb::Connection connection(*instance->database);
       auto set = connection.Query("SET GLOBAL TimeZone = 'UTC'");

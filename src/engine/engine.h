@@ -29,6 +29,8 @@ struct EngineOptions {
   // A real directory for what does not fit into memory; created when needed. Empty: nothing spills,
   // a statement that needs more memory fails.
   std::string temp_directory;
+  // A statement ends with kNoSpace before less than this is free on that directory's disk.
+  uint64_t temp_reserve_bytes = 0;
 };
 
 // Lets another thread stop a statement. Thread rule: any thread, any number of times, before,
@@ -114,11 +116,22 @@ struct ParquetRowGroup {
 // One Parquet file to be written: zstd level 1, row groups of about `row_group_rows`, rows in the
 // order of their sources. Exactly one of `slices` and `merge` may be non-empty; both empty makes a
 // file without rows.
+// A column of a Parquet file beside the dataset's own: an attribute of each row. NULL where the row
+// has no such attribute, or one whose value is not of the type.
+enum class AttributeType : uint8_t { kText, kInteger, kNumber, kBoolean };
+struct AttributeColumn {
+  std::string name;  // of the column
+  std::string key;   // as attribute_of() takes it
+  AttributeType type = AttributeType::kText;
+  bool operator==(const AttributeColumn&) const = default;
+};
+
 struct ParquetWrite {
   std::string path;  // must not exist; its directory must
   Dataset dataset = Dataset::kEvents;
   std::span<const BatchSlice> slices;
   std::vector<std::string> merge;  // Parquet files of this format, one behind the other
+  std::vector<AttributeColumn> attributes;
   std::vector<std::pair<std::string, std::string>> metadata;
   uint32_t row_group_rows = 100'000;
   // What the file will be when it has its place; it can only be read under this name. Empty name:

@@ -437,6 +437,20 @@ TEST_F(EngineTest, SpillsToItsDirectoryOnly) {
               ElementsAre("2999999|99xxxxxxxxxxxxxxxxxxxx"));
 }
 
+TEST_F(EngineTest, SpillingLeavesTheReserveFree) {
+  TestDirectory directory;
+  EngineOptions options;
+  options.memory_bytes = 60 * kMiB;
+  options.temp_directory = directory.file("spill");
+  options.temp_reserve_bytes = uint64_t{1} << 60;
+  engine_ = std::move(*Engine::open(posix_env(), options));
+  const Status status =
+      run("SELECT count(*), max(t) FROM (SELECT range::VARCHAR || 'xxxxxxxxxxxxxxxxxxxx' "
+          "AS t FROM range(3000000) ORDER BY t DESC OFFSET 1)");
+  EXPECT_EQ(status.code(), StatusCode::kNoSpace) << status.to_string();
+  EXPECT_THAT(rows("SELECT 1"), ElementsAre("1"));
+}
+
 TEST_F(EngineTest, CanBeCancelled) {
   request_.control = std::make_shared<QueryControl>();
   std::thread canceller([control = request_.control] {

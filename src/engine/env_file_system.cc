@@ -176,7 +176,8 @@ class EnvFileSystem : public duckdb::FileSystem {
 // does not fit into memory.
 class SpillFileSystem : public duckdb::LocalFileSystem {
  public:
-  explicit SpillFileSystem(std::string directory) : directory_(std::move(directory)) {}
+  SpillFileSystem(Env* env, const EngineOptions& options)
+      : env_(env), directory_(options.temp_directory), reserve_bytes_(options.temp_reserve_bytes) {}
 
   duckdb::unique_ptr<duckdb::FileHandle> OpenFile(
       const std::string& path, duckdb::FileOpenFlags flags,
@@ -220,6 +221,15 @@ class SpillFileSystem : public duckdb::LocalFileSystem {
     if (!allowed(path, opener)) refuse(path);
     return LocalFileSystem::Glob(path, opener);
   }
+  // A statement must not take the room that the log and the tiers need.
+  void Write(duckdb::FileHandle& handle, void* buffer, int64_t size, duckdb::idx_t at) override {
+    check_room(handle, size);
+    LocalFileSystem::Write(handle, buffer, size, at);
+  }
+  int64_t Write(duckdb::FileHandle& handle, void* buffer, int64_t size) override {
+    check_room(handle, size);
+    return LocalFileSystem::Write(handle, buffer, size);
+  }
 
  protected:
   bool ListFilesExtended(const std::string& directory,
@@ -236,15 +246,22 @@ class SpillFileSystem : public duckdb::LocalFileSystem {
     return path == directory_ || path.starts_with(directory_ + "/");
   }
 
+  void check_room(const duckdb::FileHandle& handle, int64_t size) const {
+    const Result<uint64_t> free = env_->free_space(directory_);
+    if (free.ok() && *free >= static_cast<uint64_t>(size) + reserve_bytes_) return;
+    throw duckdb::IOException("write \"%s\": %s", handle.path, kSpillWithoutSpace);
+  }
+
+  Env* const env_;
   const std::string directory_;
+  const uint64_t reserve_bytes_;
 };
 
 }  // namespace
 
-duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env,
-                                                        const std::string& temp_directory) {
+duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env, const EngineOptions& options) {
   auto all = duckdb::make_uniq<duckdb::VirtualFileSystem>(
-      duckdb::make_uniq<SpillFileSystem>(temp_directory));
+      duckdb::make_uniq<SpillFileSystem>(env, options));
   all->RegisterSubSystem(duckdb::make_uniq<EnvFileSystem>(env));
   return all;
 }

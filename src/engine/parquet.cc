@@ -75,6 +75,27 @@ std::string copy_options(const ParquetWrite& write) {
   return options + ", KV_METADATA {" + metadata + "}";
 }
 
+// Numbers only where the text is exactly that number, so that nothing is rounded unseen.
+std::string attribute_columns(const std::vector<AttributeColumn>& columns) {
+  std::string sql;
+  for (const AttributeColumn& column : columns) {
+    const std::string text =
+        fmt::format("firn_attribute(data, metadata, context, {})", sql_quote(column.key));
+    std::string value = text;
+    if (column.type == AttributeType::kInteger) {
+      value = fmt::format(
+          "CASE WHEN TRY_CAST({0} AS BIGINT)::VARCHAR = {0} THEN TRY_CAST({0} AS BIGINT) END",
+          text);
+    } else if (column.type == AttributeType::kNumber) {
+      value = fmt::format("TRY_CAST({} AS DOUBLE)", text);
+    } else if (column.type == AttributeType::kBoolean) {
+      value = fmt::format("CASE {} WHEN 'true' THEN true WHEN 'false' THEN false END", text);
+    }
+    sql += fmt::format(", {} AS {}", value, sql_identifier(column.name));
+  }
+  return sql;
+}
+
 Status run_to_end(Client& client, const std::string& sql) {
   return guarded(*client.session, [&]() -> Status {
     auto result = client.connection.Query(sql);
@@ -169,8 +190,9 @@ Status Engine::write_parquet(const ParquetWrite& write) {
           ? "firn_scan('rows')"
           : fmt::format("read_parquet({}, hive_partitioning = false)", path_list(write.merge));
   FIRN_TRY(run_to_end(
-      client, fmt::format("COPY (SELECT {} FROM {}) TO {} ({})", column_list(write.dataset, true),
-                          from, sql_quote(env_url(write.path)), copy_options(write))));
+      client, fmt::format("COPY (SELECT {}{} FROM {}) TO {} ({})", column_list(write.dataset, true),
+                          attribute_columns(write.attributes), from, sql_quote(env_url(write.path)),
+                          copy_options(write))));
   if (!session.synced) return internal_error(write.path + ": written, but never synced");
   return {};
 }

@@ -312,8 +312,9 @@ Status deliver_chunk(duckdb::DataChunk& chunk, ResultSink* sink) {
 }
 
 // A statement that did not fit its memory could not be continued on the disk. The engine knows no
-// such error, only what it says of its temporary files.
+// such error, only what is said of its temporary files.
 bool is_spill_without_space(const std::string& message) {
+  if (message.find(kSpillWithoutSpace) != std::string::npos) return true;
   return message.find("duckdb_temp_storage") != std::string::npos &&
          message.find("No space left on device") != std::string::npos;
 }

@@ -52,6 +52,15 @@ TEST_F(FileContent, FailedReplacementKeepsTheOld) {
   EXPECT_FALSE(leftover());
 }
 
+TEST_F(FileContent, ATreeGoesWithEverythingInIt) {
+  const std::string tree = directory_.file("tree");
+  ASSERT_TRUE(posix_env()->create_directories(tree + "/a/b").ok());
+  ASSERT_TRUE(replace_file(posix_env(), tree + "/a/file", "x").ok());
+  EXPECT_TRUE(remove_tree(posix_env(), tree).ok());
+  EXPECT_FALSE(*posix_env()->exists(tree));
+  EXPECT_TRUE(remove_tree(posix_env(), tree).ok()) << "nothing to remove";
+}
+
 TEST_F(FileContent, ReadingRespectsTheLimit) {
   ASSERT_TRUE(replace("12345").ok());
   EXPECT_EQ(*read(5), "12345");

@@ -317,6 +317,31 @@ TEST_F(SqliteDbTest, AfterAFailedSyncClosingRemovesNothing) {
   EXPECT_TRUE(exists("-wal")) << "the log may hold what nobody knows to be written";
 }
 
+TEST_F(SqliteDbTest, ALogThatStayedBehindNeedsNoRoomToBeReadAgain) {
+  auto db = open_with_table();
+  ASSERT_TRUE(insert(db.get()).ok());
+  env_.set_fail([](const std::string& operation) {
+    return operation.starts_with("write") ? no_space("full") : Status();
+  });
+  db.reset();  // cannot move the log into the database
+  ASSERT_TRUE(exists("-wal"));
+  EXPECT_EQ(count(open({}).get()), 1);
+}
+
+TEST_F(SqliteDbTest, ALogWhoseSyncFailedIsWrittenAgain) {
+  auto db = open_with_table();
+  env_.fail_on("sync a.db-wal", io_error("the disk is gone"));
+  EXPECT_EQ(insert(db.get()).code(), StatusCode::kOutcomeUnknown);
+  env_.set_fail(nullptr);
+  db.reset();
+  env_.take_trace();
+  EXPECT_EQ(count(open({}).get()), 1);
+  const std::vector<std::string> trace = env_.take_trace();
+  ASSERT_GE(trace.size(), 3u);
+  EXPECT_THAT(trace, ::testing::Contains("sync a.db-wal"));
+  EXPECT_THAT(trace, ::testing::Contains(HasSubstr(".copy")));
+}
+
 TEST_F(SqliteDbTest, AFullDiskIsNoSpaceAndPasses) {
   const auto db = open_with_table();
   env_.fail_on("write a.db-wal", no_space("no room for a.db-wal"));

@@ -121,4 +121,9 @@ Status SqliteShared::prepare_log(const std::function<Status()>& restore,
   return Status();
 }
 
+bool SqliteShared::log_is_settled() {
+  MutexLock lock(&prepare_mutex_);
+  return is_settled_ && !fenced_.load();
+}
+
 }  // namespace firn

@@ -35,7 +35,9 @@ class SqliteShared {
     bool uses_index = false;
   };
 
-  explicit SqliteShared(std::string path) : path_(std::move(path)) {}
+  // `log_is_settled`: what an earlier object for the path said at its end.
+  explicit SqliteShared(std::string path, bool log_is_settled = false)
+      : path_(std::move(path)), is_restored_(log_is_settled), is_settled_(log_is_settled) {}
   const std::string& path() const { return path_; }
 
   // Keeps other processes out for as long as this object lives. False: one of them holds the file.
@@ -67,6 +69,9 @@ class SqliteShared {
   Status prepare_log(const std::function<Status()>& restore, const std::function<Status()>& settle)
       EXCLUDES(prepare_mutex_);
   void allow_writes() { may_write_.store(true); }
+  // Whether every commit in the log is known to be durable: it was prepared for writing, and no
+  // sync has failed since.
+  bool log_is_settled() EXCLUDES(prepare_mutex_);
 
   // After a failed sync nobody can say what the file holds, and a second sync would succeed without
   // writing anything. So the first failure ends all writing until every connection is closed.

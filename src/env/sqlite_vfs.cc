@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -44,6 +45,10 @@ class EnvVfs {
  private:
   Mutex mutex_;
   std::map<std::string, std::weak_ptr<SqliteShared>> databases_ GUARDED_BY(mutex_);
+  // Databases that nobody has open, whose logs hold only durable commits. To write a log again
+  // takes as much room as it has, and on a full disk it stays behind when its database is closed.
+  // Empty in simulations, whose machines start again within this process.
+  std::set<std::string> settled_ GUARDED_BY(mutex_);
 };
 
 // What SQLite allocates for an open file.
@@ -402,7 +407,7 @@ std::shared_ptr<SqliteShared> EnvVfs::acquire(const std::string& path) {
   std::weak_ptr<SqliteShared>& known = databases_[path];
   std::shared_ptr<SqliteShared> shared = known.lock();
   if (shared == nullptr) {
-    shared = std::make_shared<SqliteShared>(path);
+    shared = std::make_shared<SqliteShared>(path, settled_.erase(path) > 0);
     known = shared;
   }
   return shared;
@@ -417,10 +422,14 @@ std::shared_ptr<SqliteShared> EnvVfs::find(const std::string& path) {
 void EnvVfs::release(std::shared_ptr<SqliteShared> shared) {
   MutexLock lock(&mutex_);
   const auto known = databases_.find(shared->path());
+  const bool log_is_settled = shared->log_is_settled();
+  const std::string path = shared->path();
   // Destroyed under the mutex, so that its lock against other programs is gone before anybody
   // opens the database anew.
   shared.reset();
-  if (known != databases_.end() && known->second.expired()) databases_.erase(known);
+  if (known == databases_.end() || !known->second.expired()) return;
+  databases_.erase(known);
+  if (log_is_settled && env->has_real_paths()) settled_.insert(path);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "env/env.h"
+#include "env/remove_tree.h"
 
 namespace firn {
 
@@ -15,7 +16,7 @@ class TestDirectory {
   TestDirectory() : path_(fmt::format("/tmp/firn-test-{:016x}", posix_env()->random_u64())) {
     FIRN_CHECK(posix_env()->create_directories(path_).ok());
   }
-  ~TestDirectory() { remove_tree(path_); }
+  ~TestDirectory() { (void)remove_tree(posix_env(), path_); }
   TestDirectory(const TestDirectory&) = delete;
   TestDirectory& operator=(const TestDirectory&) = delete;
 
@@ -23,20 +24,6 @@ class TestDirectory {
   std::string file(std::string_view name) const { return join_path(path_, name); }
 
  private:
-  static void remove_tree(const std::string& path) {
-    const auto entries = posix_env()->list_directory(path);
-    if (!entries.ok()) return;
-    for (const DirectoryEntry& entry : *entries) {
-      const std::string child = join_path(path, entry.name);
-      if (entry.is_directory) {
-        remove_tree(child);
-      } else {
-        (void)posix_env()->remove(child);
-      }
-    }
-    (void)posix_env()->remove_directory(path);
-  }
-
   const std::string path_;
 };
 

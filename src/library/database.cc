@@ -171,6 +171,30 @@ class TableSink : public ResultSink {
 
 }  // namespace
 
+namespace {
+
+constexpr const char* kExportName = "export";
+
+ChunkAction action_of(ChunkWork work) {
+  switch (work) {
+    case ChunkWork::kFlush:
+      return ChunkAction::kFlush;
+    case ChunkWork::kCompress:
+      return ChunkAction::kCompress;
+    case ChunkWork::kMove:
+      return ChunkAction::kMove;
+    case ChunkWork::kRehydrate:
+      return ChunkAction::kRehydrate;
+    case ChunkWork::kExport:
+      return ChunkAction::kExport;
+    case ChunkWork::kDrop:
+      break;
+  }
+  return ChunkAction::kDrop;
+}
+
+}  // namespace
+
 StoredEvent stored_event(const EventRef& ref) {
   const EventRow row = event_row(*ref.batch, ref.row);
   StoredEvent event;
@@ -202,6 +226,13 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   auto parts = std::make_unique<Parts>();
   StoreOptions store_options = default_store_options(options.directory);
   store_options.memory_bytes_max = options.memory_bytes_max;
+  if (!options.export_directory.empty()) {
+    TierConfig destination;
+    destination.name = kExportName;
+    destination.backend = "parquet";
+    destination.directory = options.export_directory;
+    store_options.exports = {destination};
+  }
   FIRN_ASSIGN(parts->store, Store::open(posix_env(), std::move(store_options)));
   parts->subscriptions = std::make_unique<Subscriptions>(posix_env(), parts->store.get());
   return std::unique_ptr<Database>(new Database(std::move(parts)));
@@ -274,6 +305,47 @@ Result<SqlTable> Database::sql(std::string_view name_space, const std::string& q
   FIRN_ASSIGN(const SqlOutcome outcome, run_sql(engine, snapshot, sql_query, &sink));
   table.tiers = outcome.cost.tier_names();
   return table;
+}
+
+Result<std::vector<ChunkInfo>> Database::chunks(std::string_view name_space) {
+  FIRN_ASSIGN(const SnapshotPtr snapshot, parts_->snapshot(name_space));
+  std::vector<ChunkInfo> infos;
+  for (const SnapshotChunk& chunk : snapshot->all_chunks()) {
+    infos.push_back({chunk.key.name(), std::string(dataset_name(chunk.key.dataset)), chunk.tier,
+                     std::string(snapshot->state_name(chunk)), chunk.key.start, chunk.key.end,
+                     chunk.stats.rows, chunk.stats.bytes, chunk.stats.raw_bytes});
+  }
+  return infos;
+}
+
+ChunkReport Database::change_chunks(std::string_view name_space, const ChunkRequest& request) {
+  ChunkReport report;
+  const Result<NamespaceId> id = parts_->namespace_id(name_space);
+  report.status = id.status();
+  const bool selects =
+      !request.names.empty() || !request.tier.empty() || request.older_than_ns.has_value();
+  if (request.work == ChunkWork::kDrop && !selects) {
+    report.status = invalid_argument("say which chunks to drop: names, tier or older_than_ns");
+  }
+  if (!report.status.ok()) return report;
+  ChunkCommand command;
+  command.action = action_of(request.work);
+  command.namespace_id = *id;
+  command.names = request.names;
+  if (!request.tier.empty()) command.tier = request.tier;
+  command.older_than_ns = request.older_than_ns;
+  command.dry_run = request.dry_run;
+  command.to_tier = request.to_tier;
+  command.keep_ns = request.keep_ns;
+  if (request.work == ChunkWork::kExport) command.destination = kExportName;
+  ChunkCommandResult result = parts_->store->command_and_wait(std::move(command));
+  report.status = std::move(result.status);
+  for (ChunkOutcome& outcome : result.chunks) {
+    report.chunks.push_back({std::move(outcome.chunk), std::move(outcome.from_tier),
+                             std::move(outcome.to_tier), std::move(outcome.into), outcome.rows,
+                             std::move(outcome.status)});
+  }
+  return report;
 }
 
 Status Database::flush(std::string_view name_space) {

@@ -78,26 +78,30 @@ SqlScalar time_or_null(TimeNs time, bool present) {
 ValueTable chunks_table(const SnapshotPtr& snapshot) {
   ValueTable table;
   table.name = "chunks";
-  table.columns = {{"name", SqlColumnType::kText},         {"dataset", SqlColumnType::kText},
-                   {"tier", SqlColumnType::kText},         {"backend", SqlColumnType::kText},
-                   {"state", SqlColumnType::kText},        {"start", SqlColumnType::kTime},
-                   {"end", SqlColumnType::kTime},          {"generation", SqlColumnType::kInt64},
-                   {"rows", SqlColumnType::kInt64},        {"bytes", SqlColumnType::kInt64},
-                   {"raw_bytes", SqlColumnType::kInt64},   {"time_min", SqlColumnType::kTime},
-                   {"time_max", SqlColumnType::kTime},     {"position_min", SqlColumnType::kInt64},
-                   {"position_max", SqlColumnType::kInt64}};
+  table.columns = {{"name", SqlColumnType::kText},          {"dataset", SqlColumnType::kText},
+                   {"tier", SqlColumnType::kText},          {"backend", SqlColumnType::kText},
+                   {"state", SqlColumnType::kText},         {"start", SqlColumnType::kTime},
+                   {"end", SqlColumnType::kTime},           {"generation", SqlColumnType::kInt64},
+                   {"rows", SqlColumnType::kInt64},         {"bytes", SqlColumnType::kInt64},
+                   {"raw_bytes", SqlColumnType::kInt64},    {"time_min", SqlColumnType::kTime},
+                   {"time_max", SqlColumnType::kTime},      {"position_min", SqlColumnType::kInt64},
+                   {"position_max", SqlColumnType::kInt64}, {"ratio", SqlColumnType::kDouble},
+                   {"keep_until", SqlColumnType::kTime},    {"exported_at", SqlColumnType::kTime}};
   table.load = [snapshot]() -> Result<std::vector<std::vector<SqlScalar>>> {
     std::vector<std::vector<SqlScalar>> rows;
-    for (const SnapshotChunk& chunk : snapshot->chunks(Dataset::kEvents, Filter{})) {
+    for (const SnapshotChunk& chunk : snapshot->all_chunks()) {
       const ChunkStats& stats = chunk.stats;
       const bool any = stats.rows > 0;
+      const std::optional<double> ratio = chunk.compression_ratio();
       rows.push_back(
           {chunk.key.name(), std::string(dataset_name(chunk.key.dataset)), chunk.tier,
-           chunk.backend, std::string(chunk.in_memory ? "open" : chunk_state_name(chunk.state)),
-           SqlTime{chunk.key.start}, SqlTime{chunk.key.end}, number(chunk.key.generation),
-           number(stats.rows), number(stats.bytes), number(stats.raw_bytes),
-           time_or_null(stats.time_min, any), time_or_null(stats.time_max, any),
-           number(any ? stats.position_min : 0), number(stats.position_max)});
+           chunk.backend, std::string(snapshot->state_name(chunk)), SqlTime{chunk.key.start},
+           SqlTime{chunk.key.end}, number(chunk.key.generation), number(stats.rows),
+           number(stats.bytes), number(stats.raw_bytes), time_or_null(stats.time_min, any),
+           time_or_null(stats.time_max, any), number(any ? stats.position_min : 0),
+           number(stats.position_max), ratio.has_value() ? SqlScalar(*ratio) : SqlScalar(),
+           time_or_null(chunk.keep_until, chunk.keep_until != 0),
+           time_or_null(chunk.exported_at, chunk.exported_at != 0)});
     }
     return rows;
   };

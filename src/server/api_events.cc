@@ -3,6 +3,7 @@
 #include <string>
 
 #include "model/aggregate.h"
+#include "server/ack_fields.h"
 #include "server/api_face.h"
 #include "server/event_parameters.h"
 #include "wire/json_events.h"
@@ -38,25 +39,17 @@ JsonBodyKind body_kind(const HttpRequest& request, const Limits& limits) {
   return check_json(line, limits.json_depth).ok() ? JsonBodyKind::kNdjson : JsonBodyKind::kJson;
 }
 
+// The query parameter wins over the header.
 Result<AckLevel> parse_ack(const HttpRequest& request) {
   FIRN_ASSIGN(const QueryParameters parameters, parse_query(request.query));
-  AckLevel level = AckLevel::kFsync;
+  std::string_view wanted = request.firn_ack;
   for (const auto& [name, value] : parameters) {
     if (name != "ack") {
       return invalid_argument("unknown query parameter '" + name + "'; there is ack");
     }
-    if (value == "fsync") {
-      level = AckLevel::kFsync;
-    } else if (value == "os") {
-      level = AckLevel::kOs;
-    } else if (value == "memory") {
-      level = AckLevel::kMemory;
-    } else {
-      return invalid_argument("query parameter 'ack' is '" + value +
-                              "'; it must be fsync, os or memory");
-    }
+    wanted = value;
   }
-  return level;
+  return parse_ack_field(wanted);
 }
 
 HttpResponse append_answer(const AppendResult& result) {
@@ -70,7 +63,9 @@ HttpResponse append_answer(const AppendResult& result) {
   object.text("ack", ack_level_name(result.ack));
   object.close();
   body.push_back('\n');
-  return json_response(std::move(body));
+  HttpResponse response = json_response(std::move(body));
+  response.headers = ack_fields(result.ack, result.last_position);
+  return response;
 }
 
 HttpResponse refuse_append(Services* services, const Status& status) {

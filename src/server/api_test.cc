@@ -96,6 +96,8 @@ TEST_F(ApiTest, AckLevels) {
               HasSubstr("\"ack\":\"os\""));
   EXPECT_THAT(post(in_default("events?ack=memory"), R"({"type":"a"})").body,
               HasSubstr("\"ack\":\"memory\""));
+  EXPECT_THAT(post(in_default("events"), R"({"type":"a"})", {.firn_ack = "os"}).body,
+              HasSubstr("\"ack\":\"os\""));
   EXPECT_EQ(post(in_default("events?ack=never"), R"({"type":"a"})").status, 400);
   EXPECT_THAT(post(in_default("events?acks=os"), R"({"type":"a"})").body, HasSubstr("'acks'"));
 }
@@ -300,16 +302,47 @@ TEST_F(ApiTest, ChunksGoDownTierByTier) {
   EXPECT_THAT(get(in_default("chunks")).body, HasSubstr("\"tier\":\"hot\""));
   const HttpResponse flushed = post(in_default("chunks:flush"), "");
   EXPECT_EQ(flushed.status, 200);
-  EXPECT_THAT(flushed.body, HasSubstr("\"from\":\"hot\",\"to\":\"warm\",\"rows\":2}"));
+  EXPECT_THAT(flushed.body, HasSubstr("\"from\":\"hot\",\"to\":\"warm\",\"rows\":2,"));
   EXPECT_THAT(get(in_default("events:count")).body, HasSubstr("{\"count\":2"));
   const HttpResponse moved = post(in_default("chunks:move"), R"({"tier":"warm"})");
-  EXPECT_THAT(moved.body, HasSubstr("\"from\":\"warm\",\"to\":\"cold\",\"rows\":2}"));
+  EXPECT_THAT(moved.body, HasSubstr("\"from\":\"warm\",\"to\":\"cold\",\"rows\":2,"));
   const HttpResponse chunks = get(in_default("chunks"));
   EXPECT_THAT(chunks.body, HasSubstr("\"tier\":\"cold\",\"backend\":\"parquet\""));
   EXPECT_THAT(chunks.body, HasSubstr("\"position_min\":1,\"position_max\":2"));
   EXPECT_THAT(get(in_default("events?type=b")).body, HasSubstr("\"tiers\":[\"cold\"]"));
   EXPECT_THAT(post(in_default("sql"), R"({"query":"SELECT count(*) FROM events"})").body,
               HasSubstr("\"rows\":[[2]]"));
+}
+
+TEST_F(ApiTest, ChunksAreCompressedBroughtUpAndExported) {
+  append(R"({"type":"a"})");
+  post(in_default("chunks:flush"), "");
+  EXPECT_EQ(post(in_default("chunks:compress"), "").status, 200);
+  EXPECT_THAT(get(in_default("chunks")).body, HasSubstr("\"state\":\"compressed\""));
+  EXPECT_THAT(get(in_default("chunks")).body, HasSubstr("\"ratio\":"));
+  post(in_default("chunks:move"), "");
+  const HttpResponse dry = post(in_default("chunks:rehydrate"), R"({"dry_run":true})");
+  EXPECT_THAT(dry.body, HasSubstr("\"from\":\"cold\",\"to\":\"warm\",\"rows\":1"));
+  EXPECT_THAT(get(in_default("chunks")).body, HasSubstr("\"tier\":\"cold\""));
+  const HttpResponse up = post(in_default("chunks:rehydrate"), R"({"to":"warm","for":"1h"})");
+  EXPECT_EQ(up.status, 200) << up.body;
+  EXPECT_FALSE(text_member(up.body, "into").empty());
+  EXPECT_THAT(get(in_default("chunks")).body, HasSubstr("\"state\":\"rehydrated\""));
+  EXPECT_THAT(get(in_default("chunks")).body, HasSubstr("\"keep_until\":\"2"));
+  EXPECT_THAT(post(in_default("sql"), R"({"query":"SELECT state, ratio > 0 FROM chunks"})").body,
+              HasSubstr("\"rows\":[[\"rehydrated\",true]]"));
+  const HttpResponse exported = post(in_default("chunks:export"), R"({"to":"lake"})");
+  EXPECT_EQ(exported.status, 200) << exported.body;
+  EXPECT_THAT(get(in_default("chunks")).body, HasSubstr("\"exported_at\":\"2"));
+  EXPECT_THAT(get(in_default("events:count")).body, HasSubstr("\"count\":1"));
+}
+
+TEST_F(ApiTest, ARequestNamesADestinationAndNeverAPath) {
+  EXPECT_EQ(post(in_default("chunks:export"), "{}").status, 400);
+  EXPECT_EQ(post(in_default("chunks:export"), R"({"to":"/tmp"})").status, 404);
+  EXPECT_EQ(post(in_default("chunks:export"), R"({"to":"lake","url":"file:/tmp"})").status, 400);
+  EXPECT_EQ(post(in_default("chunks:move"), R"({"to":"cold"})").status, 400);
+  EXPECT_EQ(post(in_default("chunks:rehydrate"), R"({"for":"long"})").status, 400);
 }
 
 TEST_F(ApiTest, TheClockIsConfirmed) {

@@ -140,6 +140,15 @@ Setting tiers_setting() {
           [](const ServerConfig& config) { return format_tiers(config.store.tiers); }};
 }
 
+Setting exports_setting() {
+  return {"exports", "where chunks may be exported to: a list of names with url or directory",
+          [](const std::string& text, ServerConfig* config) {
+            FIRN_ASSIGN(config->store.exports, parse_exports(text));
+            return Status();
+          },
+          [](const ServerConfig& config) { return format_exports(config.store.exports); }};
+}
+
 Setting wal_sync_setting() {
   return {
       "wal.sync", "how the segment log writes: auto (the faster one), buffered or direct",
@@ -180,7 +189,11 @@ std::vector<Setting> store_settings() {
                    [](auto* c) { return &c->store.disk_reserve_bytes; }),
       duration_setting("mover_interval", "how often chunks that are due are looked for",
                        [](auto* c) { return &c->store.mover_interval_ns; }),
+      size_setting("drop_oldest_below_free",
+                   "free space below which the oldest chunk on the disk is dropped; 0 for never", 0,
+                   [](auto* c) { return &c->store.drop_oldest_below_free_bytes; }),
       tiers_setting(),
+      exports_setting(),
   };
 }
 

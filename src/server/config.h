@@ -112,6 +112,9 @@ Status validate_config(const ServerConfig& config);
 Result<std::vector<TierConfig>> parse_tiers(std::string_view text);
 // The list as one line of JSON, which is YAML too; without passwords.
 std::string format_tiers(const std::vector<TierConfig>& tiers);
+// The same for destinations of exports: what says where a parquet tier would keep its files.
+Result<std::vector<TierConfig>> parse_exports(std::string_view text);
+std::string format_exports(const std::vector<TierConfig>& exports);
 
 // A YAML or JSON file as settings in the order they stand, nested names joined with dots;
 // "tiers" comes as JSON text. kInvalidArgument with the line.

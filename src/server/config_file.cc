@@ -132,21 +132,97 @@ std::string* s3_text(const std::string& name, S3Settings* s3) {
 constexpr const char* kS3Texts[] = {"region",      "endpoint", "path_style",
                                     "credentials", "profile",  "ca_file"};
 
+Result<DurationNs> read_duration(const std::string& name, const YAML::Node& value,
+                                 const std::string& tier) {
+  const auto duration = parse_duration(value.Scalar());
+  if (duration.has_value()) return *duration;
+  return refuse_tier(
+      value, tier,
+      name + " is '" + value.Scalar() + "'; it must be a duration such as 30d, or forever");
+}
+
+Result<uint64_t> read_size(const std::string& name, const YAML::Node& value,
+                           const std::string& tier) {
+  const auto size = parse_size(value.Scalar());
+  if (size.has_value() && *size != 0) return *size;
+  return refuse_tier(value, tier,
+                     name + " is '" + value.Scalar() + "'; it must be a size such as 512MiB");
+}
+
+Status read_dataset_policy(const YAML::Node& node, const std::string& tier, DatasetPolicy* policy) {
+  if (!node.IsMap()) return refuse_tier(node, tier, "a dataset is written {keep: 7d}");
+  for (const auto& member : node) {
+    const std::string name = member.first.Scalar();
+    if (!member.second.IsScalar()) return refuse_tier(node, tier, name + " must be a text");
+    if (name == "keep") {
+      FIRN_ASSIGN(policy->keep_ns, read_duration(name, member.second, tier));
+    } else if (name == "compress_after") {
+      FIRN_ASSIGN(policy->compress_after_ns, read_duration(name, member.second, tier));
+    } else if (name == "max_bytes") {
+      FIRN_ASSIGN(policy->max_bytes, read_size(name, member.second, tier));
+    } else {
+      return refuse_tier(member.first, tier,
+                         "a dataset has keep, compress_after and max_bytes, not '" + name + "'");
+    }
+  }
+  return Status();
+}
+
+Status read_datasets(const YAML::Node& node, TierConfig* tier) {
+  if (!node.IsMap()) {
+    return refuse_tier(node, tier->name, "datasets are written {events: {keep: 7d}}");
+  }
+  for (const auto& member : node) {
+    const auto dataset = parse_dataset(member.first.Scalar());
+    if (!dataset.has_value()) {
+      return refuse_tier(member.first, tier->name,
+                         "there is no dataset '" + member.first.Scalar() + "'");
+    }
+    FIRN_TRY(read_dataset_policy(member.second, tier->name, &tier->datasets[*dataset]));
+  }
+  return Status();
+}
+
+// Members with a duration or a size.
+Status read_tier_number(const std::string& name, const YAML::Node& value, TierConfig* tier) {
+  if (name == "keep" || name == "compress_after") {
+    FIRN_ASSIGN(const DurationNs duration, read_duration(name, value, tier->name));
+    (name == "keep" ? tier->keep_ns : tier->compress_after_ns) = duration;
+  }
+  if (name == "max_memory" || name == "max_bytes" || name == "cache") {
+    FIRN_ASSIGN(const uint64_t size, read_size(name, value, tier->name));
+    if (name == "cache") {
+      tier->s3.cache_bytes = size;
+    } else {
+      (name == "max_bytes" ? tier->max_bytes : tier->max_memory_bytes) = size;
+    }
+  }
+  return Status();
+}
+
+Status read_names(const std::string& name, const YAML::Node& value, const std::string& tier,
+                  std::vector<std::string>* names) {
+  if (!value.IsSequence()) return refuse_tier(value, tier, name + " must be a list");
+  for (const auto& key : value) {
+    if (!key.IsScalar()) return refuse_tier(key, tier, name + " must be a list of names");
+    names->push_back(key.Scalar());
+  }
+  return Status();
+}
+
 Status read_tier_member(const std::string& name, const YAML::Node& value, TierConfig* tier) {
   static const std::vector<std::string> kKnown = {
-      "name",      "backend",  "keep",       "max_memory",
-      "directory", "url",      "layout",     "promoted_attributes",
-      "region",    "endpoint", "path_style", "credentials",
-      "profile",   "ca_file",  "cache",      "dsn",
-      "schema"};
+      "name",      "backend",  "keep",           "max_memory",
+      "directory", "url",      "layout",         "promoted_attributes",
+      "region",    "endpoint", "path_style",     "credentials",
+      "profile",   "ca_file",  "cache",          "dsn",
+      "schema",    "datasets", "compress_after", "max_bytes",
+      "columns"};
+  if (name == "datasets") return read_datasets(value, tier);
   if (name == "promoted_attributes") {
-    if (!value.IsSequence()) return refuse_tier(value, tier->name, name + " must be a list");
-    for (const auto& key : value) {
-      if (!key.IsScalar()) return refuse_tier(key, tier->name, name + " must be a list of names");
-      tier->promoted_attributes.push_back(key.Scalar());
-    }
-    return Status();
+    return read_names(name, value, tier->name, &tier->promoted_attributes);
   }
+  if (name == "columns") return read_names(name, value, tier->name, &tier->columns);
   if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
     const auto nearest = nearest_name(name, kKnown);
     return refuse_tier(value, tier->name,
@@ -165,23 +241,7 @@ Status read_tier_member(const std::string& name, const YAML::Node& value, TierCo
   if (name == "schema") tier->schema = text;
   if (name == "url") FIRN_TRY(read_url(value, tier));
   if (std::string* s3 = s3_text(name, &tier->s3)) *s3 = text;
-  if (name == "keep") {
-    const auto keep = parse_duration(text);
-    if (!keep.has_value()) {
-      return refuse_tier(value, tier->name,
-                         "keep is '" + text + "'; it must be a duration such as 30d, or forever");
-    }
-    tier->keep_ns = *keep;
-  }
-  if (name == "max_memory" || name == "cache") {
-    const auto size = parse_size(text);
-    if (!size.has_value() || *size == 0) {
-      return refuse_tier(value, tier->name,
-                         name + " is '" + text + "'; it must be a size such as 512MiB");
-    }
-    (name == "cache" ? tier->s3.cache_bytes : tier->max_memory_bytes) = *size;
-  }
-  return Status();
+  return read_tier_number(name, value, tier);
 }
 
 Result<TierConfig> read_tier(const YAML::Node& node) {
@@ -213,6 +273,30 @@ Result<Values> parse_config_file(std::string_view text) {
   return values;
 }
 
+Result<std::vector<TierConfig>> parse_exports(std::string_view text) {
+  FIRN_ASSIGN(const YAML::Node root, load_yaml(text));
+  if (!root.IsSequence()) {
+    return invalid_argument("a list of destinations, such as [{name: lake, url: 'file:/lake'}]");
+  }
+  FIRN_TRY(check_unique_everywhere(root));
+  std::vector<TierConfig> exports;
+  for (const auto& node : root) {
+    for (const auto& member : node) {
+      static const std::set<std::string> kPolicies = {"backend", "keep", "compress_after",
+                                                      "max_bytes", "datasets"};
+      if (!node.IsMap() || !kPolicies.contains(member.first.Scalar())) continue;
+      return invalid_argument(place(member.first) + "a destination of exports has no '" +
+                              member.first.Scalar() + "'");
+    }
+    FIRN_ASSIGN(TierConfig target, read_tier(node));
+    target.backend = "parquet";
+    // What is local about a destination on S3.
+    if (!target.url.empty()) target.directory = "exports/" + target.name;
+    exports.push_back(std::move(target));
+  }
+  return exports;
+}
+
 Result<std::vector<TierConfig>> parse_tiers(std::string_view text) {
   FIRN_ASSIGN(const YAML::Node root, load_yaml(text));
   if (!root.IsSequence() || root.size() == 0) {
@@ -227,6 +311,67 @@ Result<std::vector<TierConfig>> parse_tiers(std::string_view text) {
   return tiers;
 }
 
+namespace {
+
+void append_names(const char* member, const std::vector<std::string>& names,
+                  JsonObjectWriter* object, std::string* out) {
+  if (names.empty()) return;
+  object->member(member);
+  out->push_back('[');
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    append_json_string(names[i], out);
+  }
+  out->push_back(']');
+}
+
+// What says where and how a parquet tier keeps its files.
+void append_place(const TierConfig& tier, JsonObjectWriter* object, std::string* out) {
+  if (!tier.url.empty()) object->text("url", tier.url);
+  if (!tier.directory.empty()) object->text("directory", tier.directory);
+  S3Settings s3 = tier.s3;
+  for (const char* name : kS3Texts) {
+    if (const std::string* text = s3_text(name, &s3); !text->empty()) object->text(name, *text);
+  }
+  if (s3.cache_bytes != 0) object->text("cache", std::to_string(s3.cache_bytes));
+  append_names("columns", tier.columns, object, out);
+}
+
+void append_policies(const TierConfig& tier, JsonObjectWriter* object, std::string* out) {
+  if (tier.compress_after_ns != kForever) {
+    object->text("compress_after", format_duration(tier.compress_after_ns));
+  }
+  if (tier.max_bytes != 0) object->text("max_bytes", std::to_string(tier.max_bytes));
+  if (tier.datasets.empty()) return;
+  object->member("datasets");
+  JsonObjectWriter datasets(out);
+  for (const auto& [dataset, policy] : tier.datasets) {
+    datasets.member(dataset_name(dataset));
+    JsonObjectWriter members(out);
+    if (policy.keep_ns) members.text("keep", format_duration(*policy.keep_ns));
+    if (policy.compress_after_ns) {
+      members.text("compress_after", format_duration(*policy.compress_after_ns));
+    }
+    if (policy.max_bytes) members.text("max_bytes", std::to_string(*policy.max_bytes));
+    members.close();
+  }
+  datasets.close();
+}
+
+}  // namespace
+
+std::string format_exports(const std::vector<TierConfig>& exports) {
+  std::string out = "[";
+  for (const TierConfig& target : exports) {
+    if (out.size() > 1) out.push_back(',');
+    JsonObjectWriter object(&out);
+    object.text("name", target.name);
+    append_place(target, &object, &out);
+    object.close();
+  }
+  return out + "]";
+}
+
 std::string format_tiers(const std::vector<TierConfig>& tiers) {
   std::string out = "[";
   for (const TierConfig& tier : tiers) {
@@ -238,25 +383,12 @@ std::string format_tiers(const std::vector<TierConfig>& tiers) {
     if (tier.max_memory_bytes != 0) {
       object.text("max_memory", std::to_string(tier.max_memory_bytes));
     }
-    if (!tier.url.empty()) object.text("url", tier.url);
-    if (!tier.directory.empty()) object.text("directory", tier.directory);
-    S3Settings s3 = tier.s3;
-    for (const char* name : kS3Texts) {
-      if (const std::string* text = s3_text(name, &s3); !text->empty()) object.text(name, *text);
-    }
-    if (s3.cache_bytes != 0) object.text("cache", std::to_string(s3.cache_bytes));
+    append_policies(tier, &object, &out);
+    append_place(tier, &object, &out);
     if (!tier.dsn.empty()) object.text("dsn", mask_postgres_dsn(tier.dsn));
     if (!tier.schema.empty()) object.text("schema", tier.schema);
     if (!tier.layout.empty()) object.text("layout", tier.layout);
-    if (!tier.promoted_attributes.empty()) {
-      object.member("promoted_attributes");
-      out.push_back('[');
-      for (size_t i = 0; i < tier.promoted_attributes.size(); ++i) {
-        if (i > 0) out.push_back(',');
-        append_json_string(tier.promoted_attributes[i], &out);
-      }
-      out.push_back(']');
-    }
+    append_names("promoted_attributes", tier.promoted_attributes, &object, &out);
     object.close();
   }
   out.push_back(']');

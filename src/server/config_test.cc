@@ -186,6 +186,41 @@ TEST_F(ConfigTest, ATierOnS3IsReadAndPrintedTheSame) {
   EXPECT_EQ((*again)[1].s3, tier.s3);
 }
 
+TEST_F(ConfigTest, PoliciesAndDestinationsAreReadAndPrintedTheSame) {
+  const auto loaded = load(
+      "tiers:\n"
+      "  - {name: hot, backend: memory, keep: 2h, datasets: {events: {keep: 1h}}}\n"
+      "  - {name: warm, backend: sqlite, directory: w, keep: 30d, compress_after: 7d,\n"
+      "     max_bytes: 20GiB, datasets: {events: {keep: 60d, compress_after: 1d,\n"
+      "     max_bytes: 1GiB}}}\n"
+      "  - {name: cold, backend: parquet, directory: c}\n"
+      "exports:\n"
+      "  - {name: lake, url: 'file:/lake', columns: [host, 'n:integer']}\n"
+      "  - {name: sea, url: 's3://bucket/sea', region: eu-central-1}\n"
+      "drop_oldest_below_free: 5GiB\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
+  const StoreOptions& store = loaded->config.store;
+  EXPECT_EQ(keep_of(store.tiers[0], Dataset::kEvents), kHourNs);
+  EXPECT_EQ(store.tiers[1].compress_after_ns, 7 * kDayNs);
+  EXPECT_EQ(store.tiers[1].max_bytes, 20 * kGiB);
+  EXPECT_EQ(compress_after_of(store.tiers[1], Dataset::kEvents), kDayNs);
+  EXPECT_EQ(store.drop_oldest_below_free_bytes, 5 * kGiB);
+  const auto tiers = parse_tiers(format_tiers(store.tiers));
+  ASSERT_TRUE(tiers.ok()) << tiers.status().to_string();
+  EXPECT_EQ((*tiers)[1].max_bytes, store.tiers[1].max_bytes);
+  EXPECT_EQ((*tiers)[1].compress_after_ns, store.tiers[1].compress_after_ns);
+  EXPECT_EQ((*tiers)[1].datasets, store.tiers[1].datasets);
+  const auto exports = parse_exports(format_exports(store.exports));
+  ASSERT_TRUE(exports.ok()) << exports.status().to_string();
+  ASSERT_EQ(exports->size(), 2u);
+  EXPECT_EQ((*exports)[0].directory, "/lake");
+  EXPECT_EQ((*exports)[0].columns, store.exports[0].columns);
+  EXPECT_EQ((*exports)[0].columns.size(), 2u);
+  EXPECT_EQ((*exports)[1].url, "s3://bucket/sea");
+  EXPECT_EQ((*exports)[1].directory, "exports/sea");
+  EXPECT_EQ((*exports)[1].s3, store.exports[1].s3);
+}
+
 TEST_F(ConfigTest, PasswordOfATierIsMasked) {
   const auto tiers = parse_tiers(
       R"([{name: hot, backend: memory, keep: 1h}, {name: warm, backend: postgres, keep: forever,)"
@@ -200,7 +235,21 @@ TEST_F(ConfigTest, PasswordOfATierIsMasked) {
 
 TEST_F(ConfigTest, ATierThatCannotBeAppliedIsRefused) {
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, compress_after: 7d}]\n"),
-              HasSubstr("there is no member 'compress_after'"));
+              HasSubstr("compress_after does not apply to backend memory"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, datasets: {evnts: {keep: 1h}}}]\n"),
+              HasSubstr("there is no dataset 'evnts'"));
+  EXPECT_THAT(
+      error_of("tiers: [{name: hot, backend: memory, datasets: {events: {layout: rows}}}]\n"),
+      HasSubstr("not 'layout'"));
+  EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, {name: warm, "
+                       "backend: sqlite, directory: w, keep: 7d, compress_after: 7d}]\n"),
+              HasSubstr("nothing would ever be compressed"));
+  EXPECT_THAT(error_of("exports: [{name: lake, url: 'file:/lake', keep: 7d}]\n"),
+              HasSubstr("no 'keep'"));
+  EXPECT_THAT(error_of("exports: [{name: lake}]\n"), HasSubstr("a directory is needed"));
+  EXPECT_THAT(error_of("exports: [{name: lake, directory: cold}]\n"),
+              HasSubstr("keeps its chunks"));
+  EXPECT_THAT(error_of("drop_oldest_below_free: 1MiB\n"), HasSubstr("above disk_reserve"));
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, kep: 7d}]\n"),
               HasSubstr("did you mean 'keep'?"));
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: long}]\n"),

@@ -28,6 +28,17 @@ TEST_F(EventodbTest, WritesAndReadsAStream) {
   EXPECT_THAT(call(R"(["stream.last","cart-7",{"type":"Added"}])"), HasSubstr("\"Added\",0,1"));
 }
 
+TEST_F(EventodbTest, AWriteSaysWhichAcknowledgementItGot) {
+  const HttpRequestPtr request =
+      make_request(HttpMethod::kPost, "/rpc", R"(["stream.write","a-1",{"type":"T","data":{}}])",
+                   {.firn_ack = "os"});
+  const HttpResponse response = ask(request);
+  EXPECT_EQ(response.status, 200) << response.body;
+  const std::vector<std::pair<std::string, std::string>> expected{{"firn-ack", "os"},
+                                                                  {"firn-position", "1"}};
+  EXPECT_EQ(response.headers, expected);
+}
+
 TEST_F(EventodbTest, WhatDoesNotExistIsEmptyOrNull) {
   EXPECT_EQ(call(R"(["stream.get","nope"])"), "[]");
   EXPECT_EQ(call(R"(["stream.last","nope"])"), "null");

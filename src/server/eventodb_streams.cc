@@ -1,6 +1,7 @@
 #include <array>
 #include <utility>
 
+#include "server/ack_fields.h"
 #include "server/eventodb_rpc.h"
 #include "views/streams/stream_append.h"
 #include "views/streams/stream_reads.h"
@@ -89,6 +90,7 @@ Status append_messages(const RpcCallPtr& call, const std::vector<SentMessage>& s
   }
   FIRN_ASSIGN(AppendRequest append, make_stream_append(messages, std::move(expected),
                                                        store->id_source(), services->limits));
+  FIRN_ASSIGN(append.ack, parse_ack_field(call->request->firn_ack));
   const auto details = append.details;
   const uint64_t bytes = append.batch->size_bytes();
   // Not the call itself: it holds the store, and this runs on the store's thread.
@@ -109,7 +111,9 @@ Status append_messages(const RpcCallPtr& call, const std::vector<SentMessage>& s
                   }
                   if (as_list) body.push_back(']');
                   body.push_back('\n');
-                  respond(json_response(std::move(body)));
+                  HttpResponse response = json_response(std::move(body));
+                  response.headers = ack_fields(result->ack, result->last_position);
+                  respond(std::move(response));
                 });
   return Status();
 }

@@ -124,10 +124,8 @@ class Call : public std::enable_shared_from_this<Call> {
     call.method = context_.method();
     call.body = text_of(buffer_);
     buffer_.Clear();
-    const auto& metadata = context_.client_metadata();
-    if (const auto found = metadata.find("firn-namespace"); found != metadata.end()) {
-      call.firn_namespace.assign(found->second.data(), found->second.size());
-    }
+    call.firn_namespace = metadata("firn-namespace");
+    call.firn_ack = metadata("firn-ack");
     {
       const MutexLock lock(&parts_->mutex);
       if (parts_->stopping) return finish(unavailable_answer());
@@ -140,8 +138,17 @@ class Call : public std::enable_shared_from_this<Call> {
     });
   }
 
+  std::string metadata(const char* name) const {
+    const auto found = context_.client_metadata().find(name);
+    if (found == context_.client_metadata().end()) return std::string();
+    return std::string(found->second.data(), found->second.size());
+  }
+
   void finish(const GrpcAnswer& answer) {
     state_ = State::kFinish;
+    for (const auto& [name, value] : answer.metadata) {
+      context_.AddTrailingMetadata(name, value);
+    }
     const grpc::Status status(static_cast<grpc::StatusCode>(answer.code), answer.message,
                               answer.details);
     if (!status.ok()) return stream_.Finish(status, this);

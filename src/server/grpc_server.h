@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/limits.h"
 #include "base/status.h"
@@ -19,6 +21,7 @@ struct GrpcCall {
   std::string method;  // "/package.Service/Method"
   std::string body;
   std::string firn_namespace;  // metadata "firn-namespace"; empty when absent
+  std::string firn_ack;        // metadata "firn-ack"; empty when absent
 };
 
 // `code` is a google.rpc.Code; with 0 the body is the response message, otherwise `message` says
@@ -26,6 +29,7 @@ struct GrpcCall {
 struct GrpcAnswer {
   int code = 0;
   std::string message, details, body;
+  std::vector<std::pair<std::string, std::string>> metadata{};  // names in lower case
 };
 // To be called exactly once, from any thread; not calling it leaves the client waiting until the
 // server stops. May outlive the server, and does nothing then.

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "server/test_grpc_client.h"
+#include "client/grpc_client.h"
 #include "wire/gzip.h"
 
 namespace firn {
@@ -31,18 +31,28 @@ std::unique_ptr<GrpcServer> serve(GrpcHandler handler, const GrpcOptions& option
 
 TEST(GrpcServer, CarriesBytesBothWays) {
   const auto server = serve(echo);
-  TestGrpcClient client(server->address().port);
+  GrpcClient client(server->address().to_string());
   const std::string body("a\0b", 3);
-  const auto answer = client.call("/any.Service/Method", body, false, "shop");
+  const auto answer = client.call(
+      {.method = "/any.Service/Method", .body = body, .metadata = {{"firn-namespace", "shop"}}});
   EXPECT_EQ(answer.code, 0) << answer.message;
   EXPECT_EQ(answer.body, "/any.Service/Method|shop|" + body);
+}
+
+TEST(GrpcServer, MetadataOfAnAnswerComesBehindIt) {
+  const auto server = serve([](const GrpcCall& call, const GrpcResponder& respond) {
+    respond({0, "", "", "", {{"firn-ack", call.firn_ack}}});
+  });
+  const auto answer = GrpcClient(server->address().to_string())
+                          .call({.method = "/a/B", .metadata = {{"firn-ack", "os"}}});
+  EXPECT_THAT(answer.metadata, ::testing::Contains(::testing::Pair("firn-ack", "os")));
 }
 
 TEST(GrpcServer, AFailureHasCodeMessageAndDetails) {
   const auto server = serve([](const GrpcCall&, const GrpcResponder& respond) {
     respond({kUnavailable, "later", "details", ""});
   });
-  const auto answer = TestGrpcClient(server->address().port).call("/a/B", "");
+  const auto answer = GrpcClient(server->address().to_string()).call({.method = "/a/B"});
   EXPECT_EQ(answer.code, kUnavailable);
   EXPECT_EQ(answer.message, "later");
   EXPECT_EQ(answer.details, "details");
@@ -55,22 +65,24 @@ TEST(GrpcServer, GzipComesAsItWasSent) {
     respond({0, "", "", text.ok() ? *text : text.status().to_string()});
   });
   const std::string body(10'000, 'x');
-  EXPECT_EQ(TestGrpcClient(server->address().port).call("/a/B", body, true).body, body);
+  GrpcClient client(server->address().to_string());
+  EXPECT_EQ(client.call({.method = "/a/B", .body = body, .gzip = true}).body, body);
 }
 
 TEST(GrpcServer, AMessageBeyondTheLimitIsRefused) {
   GrpcOptions options;
   options.message_bytes = 1000;
   const auto server = serve(echo, options);
-  TestGrpcClient client(server->address().port);
-  EXPECT_EQ(client.call("/a/B", std::string(2000, 'x')).code, kResourceExhausted);
-  EXPECT_EQ(client.call("/a/B", "x").code, 0);
+  GrpcClient client(server->address().to_string());
+  const std::string large(2000, 'x');
+  EXPECT_EQ(client.call({.method = "/a/B", .body = large}).code, kResourceExhausted);
+  EXPECT_EQ(client.call({.method = "/a/B", .body = "x"}).code, 0);
 }
 
 TEST(GrpcServer, HealthIsServing) {
   const auto server = serve(echo);
   const auto answer =
-      TestGrpcClient(server->address().port).call("/grpc.health.v1.Health/Check", "");
+      GrpcClient(server->address().to_string()).call({.method = "/grpc.health.v1.Health/Check"});
   EXPECT_EQ(answer.code, 0);
   EXPECT_EQ(answer.body, std::string("\x08\x01"));
 }
@@ -89,10 +101,10 @@ TEST(GrpcServer, ManyClientsAtOnceGetTheirOwnAnswers) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
-      TestGrpcClient client(server->address().port);
+      GrpcClient client(server->address().to_string());
       for (int i = 0; i < 50; ++i) {
         const std::string body = std::to_string(t) + "-" + std::to_string(i);
-        right += client.call("/a/B", body).body == "/a/B||" + body;
+        right += client.call({.method = "/a/B", .body = body}).body == "/a/B||" + body;
       }
     });
   }
@@ -108,9 +120,9 @@ TEST(GrpcServer, WhatWaitsWhenItStopsIsUnavailable) {
     kept.push_back(respond);
     arrived = true;
   });
-  TestGrpcClient client(server->address().port);
-  TestGrpcClient::Answer answer;
-  std::thread caller([&] { answer = client.call("/a/B", "x"); });
+  GrpcClient client(server->address().to_string());
+  GrpcClientResponse answer;
+  std::thread caller([&] { answer = client.call({.method = "/a/B", .body = "x"}); });
   while (!arrived) std::this_thread::yield();
   server->stop(10 * kMillisecondNs);
   caller.join();

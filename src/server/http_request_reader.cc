@@ -159,6 +159,7 @@ void RequestReader::take_field(http::field name, std::string_view name_text, std
     case http::field::unknown:
       if (equals_ignoring_case(name_text, "Last-Event-ID")) request->last_event_id = value;
       if (equals_ignoring_case(name_text, "Firn-Namespace")) request->firn_namespace = value;
+      if (equals_ignoring_case(name_text, "Firn-Ack")) request->firn_ack = value;
       return;
     default:
       return;

@@ -63,7 +63,7 @@ struct HttpRequest {
   std::string query;                     // raw, behind the '?'
   // Header fields that something looks at; empty when absent.
   std::string authorization, host, origin, content_type, content_encoding, accept, last_event_id,
-      firn_namespace;
+      firn_namespace, firn_ack;
   std::string body;
   MemoryBudget::Share unpacked_memory;      // what `body` takes when it came packed
   std::shared_ptr<BodySource> body_source;  // instead of `body` where the route asks for it

@@ -1,7 +1,10 @@
 #include "server/otlp_export.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
+
+#include "server/ack_fields.h"
 
 namespace firn {
 
@@ -10,11 +13,12 @@ namespace {
 // One outcome for the several appends that a large request becomes.
 class JoinedAppends {
  public:
-  JoinedAppends(Services* services, OtlpRecords* records,
+  JoinedAppends(Services* services, OtlpRecords* records, AckLevel ack,
                 std::function<void(const OtlpOutcome&)> done)
       : services_(services), done_(std::move(done)), left_(records->batches.size()) {
     outcome_.rejected = records->rejected;
     outcome_.message = std::move(records->message);
+    outcome_.ack = ack;
   }
 
   void settle(const Result<AppendResult>& result, uint64_t bytes) EXCLUDES(mutex_) {
@@ -29,6 +33,9 @@ class JoinedAppends {
     {
       MutexLock lock(&mutex_);
       if (!result.ok() && outcome_.status.ok()) outcome_.status = result.status();
+      if (result.ok()) {
+        outcome_.last_position = std::max(outcome_.last_position, result->last_position);
+      }
       if (--left_ > 0) return;
       outcome = std::move(outcome_);
     }
@@ -57,7 +64,9 @@ void export_otlp(Services* services, OtlpExport request,
                  std::function<void(const OtlpOutcome&)> done) {
   const auto refuse = [&](const Status& status) {
     services->metrics->count_refusal(status_code_name(status.code()));
-    done({status, 0, ""});
+    OtlpOutcome refused;
+    refused.status = status;
+    done(refused);
   };
   const OpenStorePtr open = services->gate->get();
   if (open == nullptr) return refuse(services->gate->why_not());
@@ -65,16 +74,21 @@ void export_otlp(Services* services, OtlpExport request,
   const Result<NamespaceInfo> name_space = store->find_namespace(
       request.name_space.empty() ? services->otlp_namespace : request.name_space);
   if (!name_space.ok()) return refuse(name_space.status());
+  const Result<AckLevel> ack = parse_ack_field(request.ack);
+  if (!ack.ok()) return refuse(ack.status());
   Result<OtlpRecords> records = decode(services, store, request);
   if (!records.ok()) return refuse(records.status());
   std::string().swap(request.body);  // the batches have everything
   request.memory = MemoryBudget::Share();
-  if (records->batches.empty()) return done({Status(), records->rejected, records->message});
-  const auto joined = std::make_shared<JoinedAppends>(services, &*records, std::move(done));
+  if (records->batches.empty()) {
+    return done({Status(), records->rejected, records->message, *ack});
+  }
+  const auto joined = std::make_shared<JoinedAppends>(services, &*records, *ack, std::move(done));
   for (DecodedEvents& part : records->batches) {
     AppendRequest append;
     append.batch = std::move(part.batch);
     append.rows_with_client_id = std::move(part.rows_with_id);
+    append.ack = *ack;
     const uint64_t bytes = append.batch->size_bytes();
     store->append(
         name_space->id, std::move(append),

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "server/services.h"
+#include "store/append.h"
 #include "wire/otlp.h"
 
 namespace firn {
@@ -17,6 +18,7 @@ struct OtlpExport {
   std::string name_space;  // empty: the configured one
   std::string body;
   MemoryBudget::Share memory{};  // what the body takes when it came packed
+  std::string ack{};             // see server/ack_fields.h
 };
 
 // With an ok status everything but the rejected records is durable; `message` says why they were
@@ -25,6 +27,9 @@ struct OtlpOutcome {
   Status status;
   uint64_t rejected = 0;
   std::string message;
+  // After success.
+  AckLevel ack = AckLevel::kFsync;
+  Position last_position = 0;  // the greatest; 0: nothing was stored
 };
 
 // Decodes the request and appends its rows; calls back once, perhaps before it returns, perhaps

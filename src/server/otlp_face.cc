@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/ack_fields.h"
 #include "server/api_face.h"
 #include "server/otlp_export.h"
 #include "wire/otlp.h"
@@ -89,13 +90,20 @@ void export_records(Services* services, OtlpSignal signal, const HttpRequestPtr&
   if (const Status unpacked = unpack_body(services, request.get(), &http_status); !unpacked.ok()) {
     return respond(otlp_http_error(*request, http_status, "", unpacked.message()));
   }
-  OtlpExport given{signal, *encoding, request->firn_namespace, std::move(request->body),
-                   std::move(request->unpacked_memory)};
+  OtlpExport given{signal,
+                   *encoding,
+                   request->firn_namespace,
+                   std::move(request->body),
+                   std::move(request->unpacked_memory),
+                   request->firn_ack};
   export_otlp(services, std::move(given),
               [signal, encoding = *encoding, respond](const OtlpOutcome& outcome) {
                 if (!outcome.status.ok()) return respond(otlp_error(outcome.status, encoding));
-                respond(encoded(encoding, encode_otlp_response(signal, outcome.rejected,
-                                                               outcome.message, encoding)));
+                HttpResponse response = encoded(
+                    encoding,
+                    encode_otlp_response(signal, outcome.rejected, outcome.message, encoding));
+                response.headers = ack_fields(outcome.ack, outcome.last_position);
+                respond(std::move(response));
               });
 }
 

@@ -10,6 +10,7 @@ namespace firn {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
@@ -83,6 +84,17 @@ TEST_F(OtlpFaceTest, RejectedSpansArePartialSuccess) {
       post("/v1/traces", R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x"}]}]}]})", json);
   EXPECT_EQ(response.status, 200);
   EXPECT_THAT(response.body, HasSubstr("\"rejectedSpans\":\"1\""));
+}
+
+TEST_F(OtlpFaceTest, AnswersWithTheLevelAskedForAndThePosition) {
+  RequestFields fields = json;
+  EXPECT_THAT(post("/v1/logs", kOneLog, fields).headers,
+              ElementsAre(Pair("firn-ack", "fsync"), Pair("firn-position", "1")));
+  fields.firn_ack = "memory";
+  EXPECT_THAT(post("/v1/logs", kOneLog, fields).headers,
+              ElementsAre(Pair("firn-ack", "memory"), Pair("firn-position", "2")));
+  fields.firn_ack = "maybe";
+  EXPECT_EQ(post("/v1/logs", kOneLog, fields).status, 400);
 }
 
 TEST_F(OtlpFaceTest, UnpacksGzip) {

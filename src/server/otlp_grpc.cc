@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "server/ack_fields.h"
 #include "server/api_face.h"
 #include "server/otlp_export.h"
 
@@ -54,13 +55,18 @@ GrpcHandler otlp_grpc_handler(Services* services) {
       if (!unpacked.ok()) return respond(failure(unpacked.status()));
       call.body = std::move(*unpacked);
     }
-    OtlpExport given{*signal, OtlpEncoding::kProtobuf, std::move(call.firn_namespace),
-                     std::move(call.body), std::move(memory)};
+    OtlpExport given{*signal,
+                     OtlpEncoding::kProtobuf,
+                     std::move(call.firn_namespace),
+                     std::move(call.body),
+                     std::move(memory),
+                     std::move(call.firn_ack)};
     export_otlp(services, std::move(given), [signal, respond](const OtlpOutcome& outcome) {
       if (!outcome.status.ok()) return respond(failure(outcome.status));
       GrpcAnswer answer;
       answer.body =
           encode_otlp_response(*signal, outcome.rejected, outcome.message, OtlpEncoding::kProtobuf);
+      answer.metadata = ack_fields(outcome.ack, outcome.last_position);
       respond(std::move(answer));
     });
   };

@@ -9,6 +9,7 @@
 namespace firn {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr int kInvalidArgument = 3;
@@ -20,9 +21,10 @@ const std::string kTraces = "/opentelemetry.proto.collector.trace.v1.TraceServic
 
 class OtlpGrpcTest : public FaceTest {
  protected:
-  GrpcAnswer call(const std::string& method, std::string body, const std::string& space = "") {
+  GrpcAnswer call(const std::string& method, std::string body, const std::string& space = "",
+                  const std::string& ack = "") {
     auto waiter = std::make_shared<Awaited<GrpcAnswer>>();
-    otlp_grpc_handler (&services_)({method, std::move(body), space},
+    otlp_grpc_handler (&services_)({method, std::move(body), space, ack},
                                    [waiter](GrpcAnswer answer) { waiter->set(std::move(answer)); });
     return waiter->get().value_or(GrpcAnswer{-1, "no answer", "", ""});
   }
@@ -46,6 +48,18 @@ TEST_F(OtlpGrpcTest, StoresLogsAndSpans) {
   }
   EXPECT_THAT(get(in_default("events?kind=log")).body, HasSubstr("\"data\":\"hi\""));
   EXPECT_THAT(get(in_default("events?kind=span")).body, HasSubstr("\"type\":\"work\""));
+}
+
+TEST_F(OtlpGrpcTest, AnswersWithTheLevelAskedForAndThePosition) {
+  using Field = std::pair<std::string, std::string>;
+  EXPECT_THAT(call(kLogs, logs()).metadata,
+              ElementsAre(Field("firn-ack", "fsync"), Field("firn-position", "1")));
+  EXPECT_THAT(call(kLogs, logs(), "", "os").metadata,
+              ElementsAre(Field("firn-ack", "os"), Field("firn-position", "2")));
+  EXPECT_THAT(call(kLogs, "").metadata, ElementsAre(Field("firn-ack", "fsync")));
+  const GrpcAnswer refused = call(kLogs, logs(), "", "maybe");
+  EXPECT_EQ(refused.code, kInvalidArgument);
+  EXPECT_THAT(refused.message, HasSubstr("'maybe' is unknown; it must be fsync, os or memory"));
 }
 
 TEST_F(OtlpGrpcTest, UnpacksGzipWithinLimits) {

@@ -133,6 +133,7 @@ Result<OpenStorePtr> Server::Parts::open_store() {
   engine_options.threads = kEngineThreads;
   engine_options.memory_bytes = services.statement_memory->bytes_max();
   engine_options.temp_directory = join_path(config.store.data_dir, "tmp");
+  engine_options.temp_reserve_bytes = config.store.disk_reserve_bytes;
   FIRN_ASSIGN(open->engine, Engine::open(env, engine_options));
   return open;
 }

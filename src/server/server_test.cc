@@ -7,9 +7,9 @@
 #include <set>
 #include <thread>
 
+#include "client/grpc_client.h"
 #include "client/http_client.h"
 #include "env/test_directory.h"
-#include "server/test_grpc_client.h"
 #include "server/test_socket.h"
 #include "wire/otlp_test_request.h"
 
@@ -185,10 +185,11 @@ TEST_F(ServerTest, TakesOtlpOverGrpc) {
   log.body = TestValue::of("over gRPC");
   const std::string request =
       TestRequest{{TestResource{{}, 0, "", {TestScope{"", "", "", {}, 0, {log}}}}}}.proto();
-  const auto address = parse_listen_address(server_->grpc_address().value());
   const auto answer =
-      TestGrpcClient(address->port)
-          .call("/opentelemetry.proto.collector.logs.v1.LogsService/Export", request, true);
+      GrpcClient(server_->grpc_address().value())
+          .call({.method = "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+                 .body = request,
+                 .gzip = true});
   EXPECT_EQ(answer.code, 0) << answer.message;
   EXPECT_THAT(ask(client().get(), {.target = kEvents}).body, HasSubstr("over gRPC"));
 }

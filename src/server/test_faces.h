@@ -48,7 +48,8 @@ class Awaited {
 
 // Header fields of a request.
 struct RequestFields {
-  std::string content_type{}, content_encoding{}, accept{}, last_event_id{}, firn_namespace{};
+  std::string content_type{}, content_encoding{}, accept{}, last_event_id{}, firn_namespace{},
+      firn_ack{};
 };
 
 class FaceTest : public ::testing::Test {
@@ -77,6 +78,11 @@ class FaceTest : public ::testing::Test {
     // Nothing moves unless a test says so.
     options.tiers[0].keep_ns = 36'500 * kDayNs;
     options.tiers[1].keep_ns = 36'500 * kDayNs;
+    TierConfig lake;
+    lake.name = "lake";
+    lake.backend = "parquet";
+    lake.directory = directory_.file("lake");
+    options.exports = {lake};
     auto store = Store::open(posix_env(), options);
     ASSERT_TRUE(store.ok()) << store.status().to_string();
     auto engine = Engine::open(posix_env(), EngineOptions{});
@@ -101,6 +107,7 @@ class FaceTest : public ::testing::Test {
     request->accept = options.accept;
     request->last_event_id = options.last_event_id;
     request->firn_namespace = options.firn_namespace;
+    request->firn_ack = options.firn_ack;
     return request;
   }
 

@@ -20,6 +20,8 @@ enum class AckLevel : uint8_t {
   kMemory = 2,  // in order, in memory
 };
 std::string_view ack_level_name(AckLevel level);
+// Nothing when there is none of that name.
+std::optional<AckLevel> parse_ack_level(std::string_view name);
 
 // A condition of an append: the stream's last position must be this one; -1: it has no event.
 struct ExpectedVersion {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -155,6 +156,23 @@ class StrayChunks {
   std::map<std::pair<std::string, ChunkKey>, Status> problems_ GUARDED_BY(mutex_);
 };
 
+// The chunks that the mover works on just now, to be shown as such. Any thread.
+class BusyChunks {
+ public:
+  void set(std::set<ChunkKey> keys) EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    keys_ = std::move(keys);
+  }
+  bool contains(const ChunkKey& key) const EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return keys_.contains(key);
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::set<ChunkKey> keys_ GUARDED_BY(mutex_);
+};
+
 struct StoreCore {
   Env* env = nullptr;
   StoreOptions options;
@@ -171,6 +189,7 @@ struct StoreCore {
   std::unique_ptr<Manifest> manifest;
   std::unique_ptr<Wal> wal;
   StrayChunks stray_chunks;
+  BusyChunks busy_chunks;
   WalNeeds wal_needs;
   StoreCondition condition;
   Subscribers subscribers;

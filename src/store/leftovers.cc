@@ -125,7 +125,8 @@ Status Leftovers::sweep_late() {
   };
   for (const auto& [tier, owned] : std::map(unswept_)) keep_first(look_at(tier, owned));
   for (const StrayChunk& stray : core_->stray_chunks.all()) {
-    if (stray.problem.code() != StatusCode::kUnavailable) continue;
+    // What was judged stays so; what could not be looked at may be by now.
+    if (stray.problem.ok() || stray.problem.code() == StatusCode::kCorruption) continue;
     keep_first(settle(core_->find_tier(stray.tier), stray.key));
   }
   return first;

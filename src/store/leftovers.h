@@ -21,7 +21,8 @@ class Leftovers {
   // Without `may_remove`, what would be removed just stays. The failure of a removal or of a
   // listing.
   Status sweep(bool may_remove);
-  // Looks at what could not be judged yet because a tier was away. kUnavailable while one still is.
+  // Looks at what could not be judged yet, because a tier was away or could not be read.
+  // kUnavailable while one still is.
   Status sweep_late();
   // kUnavailable for a tier that nobody looked at yet. Nothing may be written to it: it may hold a
   // chunk of the same name.

@@ -10,7 +10,7 @@ namespace firn {
 
 namespace {
 
-constexpr int64_t kFormatVersion = 3;
+constexpr int64_t kFormatVersion = 4;
 // After each commit the truth is in the file, whose pages are checked: a damaged log would read
 // like a shorter one, and what it had committed would be gone without a word.
 constexpr SqliteJournal kJournal = SqliteJournal::kRollback;
@@ -41,7 +41,9 @@ Status write_chunk(ManifestChange* change, const ChunkRecord& record) {
                                   pattern(stats.watermark),
                                   pattern(stats.checksum),
                                   record.created_at,
-                                  record.changed_at};
+                                  record.changed_at,
+                                  record.keep_until,
+                                  record.exported_at};
   return change->run(kPutChunk, key_values(record.key), values);
 }
 
@@ -71,6 +73,11 @@ Status write_extras(ManifestChange* change, const ChunkRecord& record, const Flu
   return Status();
 }
 
+Status drop_lists(ManifestChange* change, const ChunkKey& key) {
+  FIRN_TRY(change->run(kDropIds, key_values(key), {}));
+  return change->run(kDropStreams, key_values(key), {});
+}
+
 Result<uint64_t> parse_number(const std::string& key, const std::string& text) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -90,6 +97,8 @@ std::string_view chunk_state_name(ChunkState state) {
       return "sealed";
     case ChunkState::kDropped:
       return "dropped";
+    case ChunkState::kCompressed:
+      return "compressed";
   }
   return "unknown";
 }
@@ -126,7 +135,29 @@ ChunkRecordPtr ManifestVersion::open_generation(const ChunkKey& interval) const 
   return open;
 }
 
+std::vector<ChunkRecordPtr> ManifestVersion::live_generations(const ChunkKey& interval) const {
+  std::vector<ChunkRecordPtr> live;
+  for_generations(*this, interval, [&](const ChunkRecordPtr& record) {
+    if (record->state != ChunkState::kDropped) live.push_back(record);
+  });
+  std::sort(live.begin(), live.end(), [](const ChunkRecordPtr& a, const ChunkRecordPtr& b) {
+    return a->stats.watermark < b->stats.watermark;
+  });
+  return live;
+}
+
 uint32_t Manifest::next_generation() const { return next_generation_.load(); }
+
+Result<uint32_t> Manifest::take_generation() {
+  MutexLock write_lock(&write_mutex_);
+  const uint32_t generation = next_generation_.load();
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(change.set_meta("next_generation", std::to_string(generation + 1)));
+  FIRN_TRY(commit(&change));
+  skip_generations(generation + 1);
+  return generation;
+}
 
 Result<std::unique_ptr<Manifest>> Manifest::open(
     Env* env, const std::string& path, bool existing_data, DurationNs chunk_interval_ns,
@@ -260,7 +291,8 @@ Status Manifest::load_chunks() {
         read_db_->prepare(
             "SELECT namespace, dataset, start_ns, end_ns, generation, tier, state, rows, bytes, "
             "raw_bytes, time_min, time_max, position_min, position_max, watermark, checksum, "
-            "created_at, changed_at, (SELECT count(*) FROM id_lists i WHERE "
+            "created_at, changed_at, keep_until, exported_at, (SELECT count(*) FROM id_lists i "
+            "WHERE "
             "i.namespace = c.namespace AND i.dataset = c.dataset AND i.start_ns = c.start_ns AND "
             "i.end_ns = c.end_ns AND i.generation = c.generation), (SELECT count(*) FROM "
             "stream_lists s WHERE s.namespace = c.namespace AND s.dataset = c.dataset AND "
@@ -287,8 +319,10 @@ Status Manifest::load_chunks() {
       record->stats.checksum = unsigned_column(15);
       record->created_at = column(16);
       record->changed_at = column(17);
-      record->id_lists = unsigned_column(18);
-      record->stream_lists = unsigned_column(19);
+      record->keep_until = column(18);
+      record->exported_at = column(19);
+      record->id_lists = unsigned_column(20);
+      record->stream_lists = unsigned_column(21);
       record->lease = make_lease(record->tier, record->key);
       version->chunks.emplace(record->key, std::move(record));
     }
@@ -353,11 +387,80 @@ Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extr
   if (is_new) {
     FIRN_TRY(change.set_meta("next_generation", std::to_string(record.key.generation + 1)));
   }
-  if (record.state == ChunkState::kDropped) {
-    FIRN_TRY(change.run(kDropIds, key_values(record.key), {}));
-    FIRN_TRY(change.run(kDropStreams, key_values(record.key), {}));
+  if (record.state == ChunkState::kDropped) FIRN_TRY(drop_lists(&change, record.key));
+  return commit(&change);
+}
+
+Status Manifest::copy_lists(ManifestChange* change, const std::vector<ChunkRecordPtr>& sources,
+                            ChunkRecord* record) {
+  const auto key = key_values(record->key);
+  // Of a chunk without lists of streams nobody knows which it has; then of the new one neither.
+  const bool has_streams =
+      std::all_of(sources.begin(), sources.end(),
+                  [](const ChunkRecordPtr& source) { return source->stream_lists > 0; });
+  for (const ChunkRecordPtr& source : sources) {
+    const int64_t from = source->key.generation;
+    const ManifestValue ids[] = {from, pattern(record->id_lists)};
+    FIRN_TRY(change->run(kCopyIds, key, ids));
+    record->id_lists += source->id_lists;
+    if (!has_streams) continue;
+    const ManifestValue streams[] = {from, pattern(record->stream_lists)};
+    FIRN_TRY(change->run(kCopyStreams, key, streams));
+    record->stream_lists += source->stream_lists;
+  }
+  return Status();
+}
+
+Status Manifest::write_rewrite(ChunkRecord* record, const std::vector<ChunkRecordPtr>& sources) {
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(write_chunk(&change, *record));
+  FIRN_TRY(copy_lists(&change, sources, record));
+  for (const ChunkRecordPtr& source : sources) {
+    ChunkRecord tombstone = *source;
+    tombstone.state = ChunkState::kDropped;
+    tombstone.changed_at = record->changed_at;
+    FIRN_TRY(write_chunk(&change, tombstone));
+    FIRN_TRY(drop_lists(&change, source->key));
   }
   return commit(&change);
+}
+
+Status Manifest::commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>& sources) {
+  MutexLock write_lock(&write_mutex_);
+  const ManifestVersionPtr before = current();
+  std::vector<ChunkRecordPtr> replaced;
+  for (const ChunkKey& key : sources) {
+    const auto found = before->chunks.find(key);
+    if (found == before->chunks.end() || found->second->state == ChunkState::kDropped ||
+        !is_alive(key.namespace_id)) {
+      return not_found("chunk " + key.name() + " was dropped meanwhile");
+    }
+    replaced.push_back(found->second);
+  }
+  record.id_lists = record.stream_lists = 0;
+  if (Status written = write_rewrite(&record, replaced); !written.ok()) {
+    unsettled_.store(true);
+    return written;
+  }
+  unsettled_.store(false);
+  auto next = std::make_shared<ManifestVersion>(*before);
+  for (const ChunkRecordPtr& source : replaced) {
+    auto dropped = std::make_shared<ChunkRecord>(*source);
+    dropped->state = ChunkState::kDropped;
+    dropped->changed_at = record.changed_at;
+    dropped->id_lists = dropped->stream_lists = 0;
+    dropped->lease = nullptr;
+    source->lease->doomed.store(true);
+    next->chunks[source->key] = std::move(dropped);
+    ids_cache_.erase(source->key);
+    streams_cache_.erase(source->key);
+  }
+  record.lease = make_lease(record.tier, record.key);
+  const ChunkKey key = record.key;
+  next->chunks[key] = std::make_shared<const ChunkRecord>(std::move(record));
+  publish(std::move(next));
+  return Status();
 }
 
 Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
@@ -365,11 +468,8 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
   const ManifestVersionPtr before = current();
   const auto found = before->chunks.find(record.key);
   const ChunkRecord* old = found == before->chunks.end() ? nullptr : found->second.get();
-  const std::vector<NamespaceRecord> known = namespaces();
-  const bool alive = std::any_of(known.begin(), known.end(), [&](const NamespaceRecord& ns) {
-    return ns.id == record.key.namespace_id;
-  });
-  if (!alive || (old != nullptr && old->state == ChunkState::kDropped)) {
+  if (!is_alive(record.key.namespace_id) ||
+      (old != nullptr && old->state == ChunkState::kDropped)) {
     return not_found("chunk " + record.key.name() + " was dropped meanwhile");
   }
   record.id_lists = old != nullptr ? old->id_lists : 0;
@@ -380,7 +480,7 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
     return written;
   }
   unsettled_.store(false);
-  if (old == nullptr) next_generation_.store(record.key.generation + 1);
+  if (old == nullptr) skip_generations(record.key.generation + 1);
 
   if (extras.ids != nullptr) ++record.id_lists;
   if (extras.streams != nullptr) ++record.stream_lists;
@@ -399,6 +499,12 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
   next->chunks[key] = std::make_shared<const ChunkRecord>(std::move(record));
   publish(std::move(next));
   return Status();
+}
+
+bool Manifest::is_alive(NamespaceId id) const {
+  MutexLock lock(&version_mutex_);
+  return std::any_of(namespaces_.begin(), namespaces_.end(),
+                     [&](const NamespaceRecord& ns) { return ns.id == id; });
 }
 
 Status Manifest::commit_clock(const ClockRecord& clock) {

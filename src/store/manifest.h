@@ -23,9 +23,10 @@
 namespace firn {
 
 enum class ChunkState : uint8_t {
-  kOpen = 0,     // flushes may add rows
-  kSealed = 1,   // complete; rows that arrive later start the next generation
-  kDropped = 2,  // its rows are gone by retention or command; kept until the log has passed it
+  kOpen = 0,        // flushes may add rows
+  kSealed = 1,      // complete; rows that arrive later start the next generation
+  kDropped = 2,     // its rows are gone from here; kept until the log has passed it
+  kCompressed = 3,  // sealed, and in the smallest form that its tier has
 };
 std::string_view chunk_state_name(ChunkState state);
 
@@ -53,9 +54,17 @@ struct ChunkRecord {
   ChunkStats stats;
   TimeNs created_at = 0;
   TimeNs changed_at = 0;
+  // Rehydrated: no age moves it down before this; INT64_MAX: none does. 0 for all others.
+  TimeNs keep_until = 0;
+  TimeNs exported_at = 0;     // when its rows were last exported; 0: never
   uint64_t id_lists = 0;      // how many lists of client ids are stored for it
   uint64_t stream_lists = 0;  // how many lists of its streams; one per flush
   std::shared_ptr<ChunkLease> lease;
+
+  // Flushes add no more rows.
+  bool is_complete() const {
+    return state == ChunkState::kSealed || state == ChunkState::kCompressed;
+  }
 };
 using ChunkRecordPtr = std::shared_ptr<const ChunkRecord>;
 
@@ -69,6 +78,8 @@ struct ManifestVersion {
   Position watermark(const ChunkKey& interval) const;
   // The generation that takes flushed rows, or null.
   ChunkRecordPtr open_generation(const ChunkKey& interval) const;
+  // The interval's generations that have rows, by watermark: so by positions, too.
+  std::vector<ChunkRecordPtr> live_generations(const ChunkKey& interval) const;
 };
 using ManifestVersionPtr = std::shared_ptr<const ManifestVersion>;
 
@@ -126,6 +137,9 @@ class Manifest {
   uint32_t next_generation() const;
   // Numbers below `next` were used by chunks that the manifest does not know.
   void skip_generations(uint32_t next);
+  // As next_generation(), and used up when it returns: neither this process nor one after a crash
+  // gives it again, whether or not a chunk is committed under it.
+  Result<uint32_t> take_generation();
   uint64_t id_secret() const { return id_secret_; }
   Lsn wal_begin() const;
   // As recorded when it was opened.
@@ -155,6 +169,10 @@ class Manifest {
   // dooms the old lease. kNotFound when the namespace was deleted or the chunk was dropped
   // meanwhile.
   Status commit_chunk(ChunkRecord record, const FlushExtras& extras);
+  // Puts a new chunk in the place of live ones of its interval, which become dropped, in one
+  // change: their lists become its lists, their leases are doomed. `sources` ascend by watermark.
+  // kNotFound when one of them was dropped meanwhile.
+  Status commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>& sources);
   // Records that the log begins at `begin`, and the namespaces' next positions; forgets tombstones
   // that no record of the log can contradict any more (`needless`).
   Status commit_trim(Lsn begin, const std::vector<std::pair<NamespaceId, Position>>& next_positions,
@@ -182,6 +200,12 @@ class Manifest {
   Status create_schema(Env* env, bool existing_data, DurationNs chunk_interval_ns);
   Status write_record(const ChunkRecord& record, const FlushExtras& extras, bool is_new)
       REQUIRES(write_mutex_);
+  // Adds the sources' lists to those of the record's chunk, and counts them in it.
+  static Status copy_lists(ManifestChange* change, const std::vector<ChunkRecordPtr>& sources,
+                           ChunkRecord* record);
+  Status write_rewrite(ChunkRecord* record, const std::vector<ChunkRecordPtr>& sources)
+      REQUIRES(write_mutex_);
+  bool is_alive(NamespaceId id) const;
   Status load(DurationNs chunk_interval_ns);
   Result<std::vector<NamespaceRecord>> load_namespaces();
   Status load_chunks();

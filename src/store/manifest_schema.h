@@ -18,7 +18,8 @@ CREATE TABLE chunks (
   rows INTEGER NOT NULL, bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
   time_min INTEGER NOT NULL, time_max INTEGER NOT NULL, position_min INTEGER NOT NULL,
   position_max INTEGER NOT NULL, watermark INTEGER NOT NULL, checksum INTEGER NOT NULL,
-  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, keep_until INTEGER NOT NULL,
+  exported_at INTEGER NOT NULL,
   PRIMARY KEY (namespace, dataset, start_ns, end_ns, generation)) WITHOUT ROWID;
 CREATE TABLE id_lists (
   namespace INTEGER NOT NULL, dataset INTEGER NOT NULL, start_ns INTEGER NOT NULL,
@@ -60,8 +61,8 @@ inline constexpr ManifestStatement kPutChunk{
     "chunks", FIRN_CHUNK_KEY,
     "INSERT OR REPLACE INTO chunks (namespace, dataset, start_ns, end_ns, generation, tier, state, "
     "rows, bytes, raw_bytes, time_min, time_max, position_min, position_max, watermark, checksum, "
-    "created_at, changed_at) "
-    "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"};
+    "created_at, changed_at, keep_until, exported_at) "
+    "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"};
 inline constexpr ManifestStatement kForgetTombstone{
     "chunks", FIRN_CHUNK_KEY, "DELETE FROM chunks WHERE " FIRN_CHUNK_KEY " AND state = 2"};
 inline constexpr ManifestStatement kAddIds{
@@ -76,6 +77,18 @@ inline constexpr ManifestStatement kAddStreams{
     "is_complete, hashes) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)"};
 inline constexpr ManifestStatement kDropStreams{"stream_lists", FIRN_CHUNK_KEY,
                                                 "DELETE FROM stream_lists WHERE " FIRN_CHUNK_KEY};
+// Adds the lists of generation ?6 to those of the key's, their sequence raised by ?7.
+inline constexpr ManifestStatement kCopyIds{
+    "id_lists", FIRN_CHUNK_KEY,
+    "INSERT INTO id_lists (namespace, dataset, start_ns, end_ns, generation, sequence, hashes) "
+    "SELECT namespace, dataset, start_ns, end_ns, ?5, sequence + ?7, hashes FROM id_lists "
+    "WHERE namespace = ?1 AND dataset = ?2 AND start_ns = ?3 AND end_ns = ?4 AND generation = ?6"};
+inline constexpr ManifestStatement kCopyStreams{
+    "stream_lists", FIRN_CHUNK_KEY,
+    "INSERT INTO stream_lists (namespace, dataset, start_ns, end_ns, generation, sequence, "
+    "is_complete, hashes) SELECT namespace, dataset, start_ns, end_ns, ?5, sequence + ?7, "
+    "is_complete, hashes FROM stream_lists WHERE namespace = ?1 AND dataset = ?2 AND "
+    "start_ns = ?3 AND end_ns = ?4 AND generation = ?6"};
 inline constexpr ManifestStatement kRaiseHead{
     "stream_heads", "namespace = ?1 AND stream = ?2",
     "INSERT INTO stream_heads (namespace, stream, next_position) VALUES (?1,?2,?3) "

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "base/mutant.h"
-#include "model/checksum.h"
 
 namespace firn {
 
@@ -13,12 +12,6 @@ namespace {
 constexpr DurationNs kRetryNs = 1 * kSecondNs;
 constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
 constexpr DurationNs kUnavailableRetryNs = 5 * kSecondNs;  // nothing is wrong with the chunk
-
-bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age) {
-  if (age == kForever) return false;
-  TimeNs due = 0;
-  return !__builtin_add_overflow(mutant(20) ? key.start : key.end, age, &due) && due <= now;
-}
 
 }  // namespace
 
@@ -87,7 +80,7 @@ Status Mover::run_policies() {
   keep_first(relieve_pressure());
   keep_first(flush_aged());
   keep_first(clock_.check());
-  if (!core_->condition.clock_suspect()) keep_first(apply_keep());
+  if (!core_->condition.clock_suspect()) keep_first(apply_policies());
   keep_first(remove_unfinished());
   keep_first(remove_unused());
   keep_first(trim_log());
@@ -106,13 +99,13 @@ std::vector<MemoryChunkInfo> Mover::memory_chunks(const NamespacePtr& ns) const 
 }
 
 Status Mover::flush_aged() {
-  const DurationNs keep = core_->options.tiers[0].keep_ns;
-  if (core_->tiers.size() < 2 || keep == kForever) return Status();
+  if (core_->tiers.size() < 2) return Status();
   const TimeNs now = core_->env->monotonic();
   Status first;
   for (const NamespacePtr& ns : core_->all_namespaces()) {
     for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
-      if (chunk.arrived_at + keep > now || must_wait(chunk.key)) continue;
+      const DurationNs keep = keep_of(core_->options.tiers[0], chunk.key.dataset);
+      if (keep == kForever || chunk.arrived_at + keep > now || must_wait(chunk.key)) continue;
       settle_chunk(chunk.key, flush_chunk(ns, chunk.key), &first);
     }
   }
@@ -136,178 +129,22 @@ void Mover::settle_chunk(const ChunkKey& key, const Status& status, Status* firs
   if (first->ok()) *first = status;
 }
 
-// The flush that is tried again may get another generation, and then nobody names the first.
+// What is tried again may get another generation, and then nobody names the first.
 Status Mover::remove_unfinished() {
   FIRN_TRY(core_->manifest->settle());  // a commit without known outcome may name it
   const ManifestVersionPtr version = core_->manifest->current();
   for (auto it = unfinished_.begin(); it != unfinished_.end();) {
-    const ChunkKey key = *it;
+    const auto [key, tier] = *it;
     if (key.generation == core_->manifest->next_generation()) {
       ++it;  // the next try goes on with it
       continue;
     }
     it = unfinished_.erase(it);
     if (!version->chunks.contains(key)) {
-      FIRN_TRY(leftovers_.settle(core_->tiers[1].get(), key));
+      FIRN_TRY(leftovers_.settle(tier, key));
     }
   }
   return Status();
-}
-
-Status Mover::seal_chunk(ChunkRecordPtr* record) {
-  if ((*record)->state == ChunkState::kSealed) return Status();
-  const ChunkKey key = (*record)->key;
-  // A flush that was interrupted before its manifest commit left rows in the tier that are still
-  // memory's. Flushing once more settles them, so that the sealed chunk is exactly its record.
-  ChunkKey interval = key;
-  interval.generation = 0;
-  const NamespacePtr ns = core_->find_namespace(key.namespace_id);
-  if (ns == nullptr) return not_found("the namespace of chunk " + key.name() + " was deleted");
-  FIRN_TRY(flush_chunk(ns, interval));
-  const ManifestVersionPtr version = core_->manifest->current();
-  const auto flushed = version->chunks.find(key);
-  if (flushed == version->chunks.end()) return not_found("chunk " + key.name() + " was dropped");
-  ChunkRecord sealed = *flushed->second;
-  FIRN_ASSIGN(sealed.stats, core_->find_tier(sealed.tier)->seal(key));
-  if (sealed.stats.watermark != flushed->second->stats.watermark) {
-    return corruption("chunk " + key.name() + " in tier " + sealed.tier +
-                      " holds rows that neither the manifest nor the log knows");
-  }
-  sealed.state = ChunkState::kSealed;
-  sealed.changed_at = core_->env->now();
-  FIRN_TRY(core_->manifest->commit_chunk(std::move(sealed), {}));
-  const ManifestVersionPtr after = core_->manifest->current();
-  const auto found = after->chunks.find(key);
-  if (found == after->chunks.end()) return not_found("chunk " + key.name() + " was dropped");
-  *record = found->second;
-  return Status();
-}
-
-Result<ChunkStats> Mover::copy_chunk(const ChunkRecord& record, Tier* source, Tier* target) {
-  ScanSpec spec;
-  spec.order = ScanOrder::kPositionAscending;
-  spec.filter.positions = {0, record.stats.watermark + 1};
-  spec.complete_through = record.stats.watermark;
-  FIRN_ASSIGN(const auto reader, source->scan(record.key, spec, nullptr));
-  std::vector<BatchSlice> slices;
-  uint64_t bytes = 0, rows = 0, checksum = 0;
-  while (true) {
-    BatchSlice slice;
-    if (core_->stopping.load()) return cancelled("the store is closing");
-    FIRN_ASSIGN(const bool more, reader->next(&slice));
-    if (!more) break;
-    bytes += slice.batch->size_bytes();
-    rows += slice.rows();
-    checksum += rows_checksum(slice);
-    slices.push_back(std::move(slice));
-    if (bytes < core_->options.move_bytes()) continue;
-    const BatchSlice& last = slices.back();
-    const Position through = last.batch->position(last.row(last.rows() - 1));
-    FIRN_TRY(target->write(record.key, slices, through).status());
-    slices.clear();
-    bytes = 0;
-  }
-  if (rows != record.stats.rows || checksum != record.stats.checksum) {
-    return corruption("chunk " + record.key.name() + " in tier " + record.tier + " has " +
-                      std::to_string(rows) + " rows, the manifest says " +
-                      std::to_string(record.stats.rows) +
-                      ", or their checksum differs; it was not moved. Run firn verify");
-  }
-  return target->write(record.key, slices, record.stats.watermark);
-}
-
-Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index) {
-  ChunkRecordPtr record = open_record;
-  Tier* source = core_->find_tier(record->tier);
-  Tier* target = core_->tiers[target_index].get();
-  FIRN_TRY(leftovers_.check_swept(target));
-  FIRN_TRY(seal_chunk(&record));
-  FIRN_TRY(check_complete(source, *record));
-  // What an interrupted move left behind.
-  FIRN_TRY(target->drop(record->key));
-  FIRN_TRY(copy_chunk(*record, source, target).status());
-  FIRN_TRY(target->seal(record->key).status());
-  if (mutant(9)) FIRN_TRY(source->drop(record->key));
-  FIRN_ASSIGN(const ChunkStats stored, target->verify(record->key));
-  if (stored.rows != record->stats.rows || stored.checksum != record->stats.checksum) {
-    return corruption("chunk " + record->key.name() + " reads back differently from tier " +
-                      std::string(target->name()) + "; it stays in tier " + record->tier);
-  }
-  ChunkRecord moved = *record;
-  moved.tier = target->name();
-  moved.stats = stored;
-  moved.stats.watermark = record->stats.watermark;
-  moved.changed_at = core_->env->now();
-  return core_->manifest->commit_chunk(std::move(moved), {});
-}
-
-Status Mover::drop_chunk(const ChunkRecordPtr& record) {
-  ChunkRecord dropped = *record;
-  dropped.state = ChunkState::kDropped;
-  dropped.changed_at = core_->env->now();
-  log_may_shrink_ = true;
-  return core_->manifest->commit_chunk(std::move(dropped), {});
-}
-
-Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
-  const Position through = ns->published.load();
-  const ManifestVersionPtr version = core_->manifest->current();
-  if (version->watermark(interval) < through) {
-    Collected rows;  // the streams go on counting behind what is dropped
-    FIRN_TRY(collect(core_->memory->snapshot(), interval, {0, through + 1}, UINT64_MAX, &rows));
-    ChunkRecord tombstone;
-    tombstone.key = interval;
-    tombstone.key.generation = core_->manifest->next_generation();
-    tombstone.tier = core_->memory->name();
-    tombstone.state = ChunkState::kDropped;
-    tombstone.stats.watermark = through;
-    tombstone.stats.time_min = interval.start;
-    tombstone.stats.time_max = interval.start;
-    tombstone.created_at = tombstone.changed_at = core_->env->now();
-    FIRN_TRY(core_->manifest->commit_chunk(std::move(tombstone), rows.extras));
-  }
-  core_->memory->release(interval, through);
-  log_may_shrink_ = true;
-  update_flushed_through();
-  return Status();
-}
-
-// Moves chunks on that are older than their tier keeps them, and drops those that are older than
-// the last tier or their namespace keeps them. A chunk that fails is tried again after a while, so
-// that one damaged chunk does not keep the mover busy.
-Status Mover::apply_keep() {
-  const TimeNs now = core_->env->now();
-  Status first;
-  const auto settle = [&](const ChunkKey& key, const Status& status) {
-    settle_chunk(key, status, &first);
-  };
-  for (const NamespacePtr& ns : core_->all_namespaces()) {
-    const bool memory_is_last = core_->tiers.size() == 1;
-    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
-      const bool over = ended_before(chunk.key, now, ns->retention_ns.load());
-      if (memory_is_last &&
-          (over || ended_before(chunk.key, now, core_->options.tiers[0].keep_ns))) {
-        settle(chunk.key, drop_from_memory(ns, chunk.key));
-      } else if (over && !must_wait(chunk.key)) {
-        settle(chunk.key, flush_chunk(ns, chunk.key));  // and dropped below
-      }
-    }
-  }
-  const ManifestVersionPtr version = core_->manifest->current();
-  for (const auto& [key, record] : version->chunks) {
-    if (record->state == ChunkState::kDropped || must_wait(key)) continue;
-    const NamespacePtr ns = core_->find_namespace(key.namespace_id);
-    const size_t index = tier_index(record->tier);
-    const bool tier_is_over = ended_before(key, now, core_->options.tiers[index].keep_ns);
-    const bool is_last = index + 1 == core_->tiers.size();
-    if ((ns != nullptr && ended_before(key, now, ns->retention_ns.load())) ||
-        (tier_is_over && is_last)) {
-      settle(key, drop_chunk(record));
-    } else if (tier_is_over) {
-      settle(key, move_chunk(record, index + 1));
-    }
-  }
-  return first;
 }
 
 Status Mover::forget_deleted_namespaces() {
@@ -376,82 +213,6 @@ Status Mover::trim_log() {
   FIRN_TRY(core_->wal->trim(begin));
   log_may_shrink_ = false;
   return Status();
-}
-
-Status Mover::check_command(const ChunkCommand& command) {
-  if (core_->find_namespace(command.namespace_id) == nullptr) {
-    return not_found("the namespace was deleted");
-  }
-  if (command.older_than_ns.has_value() && core_->condition.clock_suspect()) {
-    return conflict(
-        "the wall clock jumped, so 'older than' cannot be decided; look at the clock, then confirm "
-        "it, or name the chunks");
-  }
-  return core_->manifest->settle();
-}
-
-ChunkCommandResult Mover::execute(const ChunkCommand& command) {
-  ChunkCommandResult result;
-  const NamespacePtr ns = core_->find_namespace(command.namespace_id);
-  result.status = check_command(command);
-  if (!result.status.ok()) return result;
-  const TimeNs now = core_->env->now();
-  std::set<std::string> unmatched(command.names.begin(), command.names.end());
-  const auto selected = [&](const ChunkKey& key, std::string_view tier) {
-    if (command.tier.has_value() && *command.tier != tier) return false;
-    if (command.older_than_ns.has_value() && !ended_before(key, now, *command.older_than_ns)) {
-      return false;
-    }
-    if (command.names.empty()) return true;
-    const std::string name = key.name();
-    unmatched.erase(name);
-    return std::find(command.names.begin(), command.names.end(), name) != command.names.end();
-  };
-  const auto report = [&](const ChunkKey& key, std::string from, std::string to, uint64_t rows,
-                          Status status) {
-    if (!status.ok() && result.status.ok()) result.status = status;
-    result.chunks.push_back({key.name(), std::move(from), std::move(to), rows, std::move(status)});
-  };
-  if (command.action != ChunkAction::kMove) {
-    const std::string from(core_->memory->name());
-    const bool has_next = core_->tiers.size() > 1;
-    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
-      if (!selected(chunk.key, from)) continue;
-      const bool drop = command.action == ChunkAction::kDrop;
-      if (!drop && !has_next) {
-        report(chunk.key, from, "", chunk.stats.rows,
-               unsupported("there is no tier below '" + from + "' to flush to"));
-        continue;
-      }
-      // Rows in memory are dropped with the generation they are flushed into, below.
-      const Status status = has_next ? flush_chunk(ns, chunk.key) : drop_from_memory(ns, chunk.key);
-      if (drop && has_next && status.ok()) continue;
-      report(chunk.key, from, drop ? "" : std::string(core_->tiers[1]->name()), chunk.stats.rows,
-             status);
-    }
-  }
-  if (command.action != ChunkAction::kFlush) {
-    const ManifestVersionPtr version = core_->manifest->current();
-    for (const auto& [key, record] : version->chunks) {
-      if (key.namespace_id != ns->id || record->state == ChunkState::kDropped) continue;
-      const size_t index = tier_index(record->tier);
-      const bool can_move = index + 1 < core_->tiers.size();
-      if (!selected(key, record->tier)) continue;
-      if (command.action == ChunkAction::kDrop) {
-        report(key, record->tier, "", record->stats.rows, drop_chunk(record));
-      } else if (can_move) {
-        report(key, record->tier, std::string(core_->tiers[index + 1]->name()), record->stats.rows,
-               move_chunk(record, index + 1));
-      }
-    }
-  }
-  if (!unmatched.empty() && result.status.ok()) {
-    result.status = not_found("no chunk '" + *unmatched.begin() +
-                              "' that this can be done to; list them with GET .../chunks");
-  }
-  if (result.status.ok()) result.status = remove_unused();
-  if (result.status.ok()) result.status = trim_log();
-  return result;
 }
 
 }  // namespace firn

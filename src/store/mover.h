@@ -17,6 +17,14 @@
 
 namespace firn {
 
+// Whether the chunk's interval ended at least so long ago.
+bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age);
+// Of an interval's generations, by watermark: those that are wanted and follow each other, in one
+// tier and for the same time.
+std::vector<std::vector<ChunkRecordPtr>> neighbour_runs(
+    const std::vector<ChunkRecordPtr>& generations,
+    const std::function<bool(const ChunkRecord&)>& is_wanted);
+
 // The background worker that carries chunks from tier to tier. Each method that changes ownership
 // does so in the order of docs/commit-path.md; a crash after any step leaves the store right.
 class Mover {
@@ -56,13 +64,31 @@ class Mover {
     FlushExtras extras;
   };
 
+  // Rows of complete chunks on their way into a new generation of their interval.
+  struct Rewrite {
+    std::vector<ChunkRecordPtr> sources;  // neighbours, by watermark
+    Tier* target;
+    bool compresses;    // into the smallest form, else as the tier is configured
+    TimeNs keep_until;  // as in ChunkRecord
+  };
+  struct Execution;
+
   void step();
   Status run_policies();
   // A log that only uses its segments again would go on while flushes use up the reserve.
   void check_reserve();
   Status relieve_pressure();
   Status flush_aged();
+  // What depends on the wall clock.
+  Status apply_policies();
   Status apply_keep();
+  Status apply_keep_to_memory(TimeNs now);
+  // Of all datasets, or one.
+  Status apply_max_bytes(size_t index, std::optional<Dataset> dataset, uint64_t bytes_max);
+  Status drop_oldest();
+  ChunkRecordPtr oldest_in_data_dir() const;
+  Status apply_compression();
+  Status compress_interval(const ChunkKey& interval, TimeNs now);
   Status forget_deleted_namespaces();
   Status remove_unused();
   Status remove_unfinished();
@@ -74,6 +100,13 @@ class Mover {
   // Whether the command can be begun.
   Status check_command(const ChunkCommand& command);
   ChunkCommandResult execute(const ChunkCommand& command);
+  Status open_destination(Execution* work) const;
+  void execute_in_memory(Execution* work);
+  void execute_on_stored(Execution* work);
+  void execute_compress(Execution* work);
+  // Where the command brings the chunk, its own tier when it stays; nothing when it cannot be done.
+  std::optional<size_t> target_of(const ChunkCommand& command, const ChunkRecord& record);
+  void execute_on(const ChunkRecordPtr& record, size_t target, Execution* work);
   // Slices from the first on, until they have `bytes_max` or more.
   Status collect(const MemorySnapshot& memory, const ChunkKey& interval, PositionRange positions,
                  uint64_t bytes_max, Collected* found);
@@ -87,8 +120,20 @@ class Mover {
   Result<std::vector<ChunkKey>> needless_tombstones(const ManifestVersion& version,
                                                     uint64_t segment);
   Status move_chunk(const ChunkRecordPtr& record, size_t target_index);
-  Result<ChunkStats> copy_chunk(const ChunkRecord& record, Tier* source, Tier* target);
+  // Seals and compares what the last writes or an interrupted copy left with what it must be.
+  static Result<ChunkStats> finish_copy(Tier* target, const ChunkKey& key,
+                                        const ChunkStats& expected);
+  // Writes the chunk's rows behind those that the target's chunk has.
+  Result<ChunkStats> copy_chunk(const ChunkRecord& record, Tier* target,
+                                const ChunkKey& target_key);
+  // The new chunk, which the manifest names in place of the sources.
+  Result<ChunkKey> rewrite(Rewrite work);
+  // Brings neighbours in one tier into one chunk of the smallest form, if they are not that.
+  Result<ChunkKey> compress(std::vector<ChunkRecordPtr> run);
+  Status export_chunk(const ChunkRecordPtr& record, Tier* destination);
+  // Leaves the record as it is afterwards, like the next one.
   Status seal_chunk(ChunkRecordPtr* record);
+  Status commit_changed(ChunkRecord changed, ChunkRecordPtr* record);
   Status drop_chunk(const ChunkRecordPtr& record);
   Status drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval);
   std::vector<MemoryChunkInfo> memory_chunks(const NamespacePtr& ns) const;
@@ -102,8 +147,10 @@ class Mover {
   ClockGuard clock_;
   Leftovers leftovers_;
   std::map<ChunkKey, TimeNs> failed_until_;  // monotonic
-  // New generations in the second tier whose first write has no known outcome.
-  std::set<ChunkKey> unfinished_;
+  // New generations whose first write or rewriting has no known outcome.
+  std::map<ChunkKey, Tier*> unfinished_;
+  // Of chunks that were dropped to make room and may still be read.
+  std::vector<std::weak_ptr<ChunkLease>> dropped_for_space_;
   bool log_may_shrink_ = true;
 };
 

@@ -140,7 +140,7 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
   const ChunkRecordPtr open = version->open_generation(interval);
   const bool goes_on = open != nullptr && open->tier == target->name();
   ChunkRecord record = goes_on ? *open : new_generation(interval, *target);
-  if (!goes_on) unfinished_.insert(record.key);
+  if (!goes_on) unfinished_.emplace(record.key, target);
   // More rows must not hide that earlier ones are gone.
   const Status complete = goes_on ? check_complete(target, record) : Status();
   Result<ChunkStats> written =
@@ -149,7 +149,7 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
     // The damaged generation stays as it is, for reading what can be read and for verify to name;
     // what arrives from now on must not wait for it.
     record = new_generation(interval, *target);
-    unfinished_.insert(record.key);
+    unfinished_.emplace(record.key, target);
     written = target->write(record.key, rows.slices, rows.through);
   }
   FIRN_ASSIGN(record.stats, std::move(written));

@@ -1,5 +1,6 @@
 #include "store/options.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/limits.h"
@@ -24,6 +25,56 @@ StoreOptions default_store_options(std::string data_dir) {
   options.tiers = {hot, warm, cold};
   return options;
 }
+
+TierConfig StoreOptions::resolved(TierConfig tier) const {
+  if (!tier.directory.empty() && tier.directory[0] != '/') {
+    tier.directory = join_path(data_dir, tier.directory);
+  }
+  if (tier.backend != "memory") tier.work_memory_bytes = tier_work_bytes();
+  return tier;
+}
+
+bool is_in_data_dir(const TierConfig& tier) {
+  return tier.url.empty() && !tier.directory.empty() && tier.directory[0] != '/';
+}
+
+namespace {
+
+Status validate_drop_oldest(const StoreOptions& options) {
+  if (options.drop_oldest_below_free_bytes == 0) return Status();
+  if (options.drop_oldest_below_free_bytes <= options.disk_reserve_bytes) {
+    return invalid_argument("drop_oldest_below_free must be above disk_reserve " +
+                            format_size(options.disk_reserve_bytes) +
+                            ": appends would be refused before anything was dropped");
+  }
+  if (std::any_of(options.tiers.begin(), options.tiers.end(), is_in_data_dir)) return Status();
+  return invalid_argument(
+      "drop_oldest_below_free needs a tier with a directory inside data_dir; dropping chunks that "
+      "are elsewhere frees nothing on its disk");
+}
+
+Status validate_exports(const StoreOptions& options) {
+  std::set<std::string> names;
+  for (const TierConfig& target : options.exports) {
+    FIRN_TRY(validate_tier(target).with_context("exports"));
+    if (target.backend != "parquet") {
+      return invalid_argument("exports: '" + target.name + "' must have backend parquet");
+    }
+    if (!names.insert(target.name).second) {
+      return invalid_argument("exports: two are named '" + target.name + "'");
+    }
+    for (const TierConfig& tier : options.tiers) {
+      const bool same = target.url.empty() ? tier.url.empty() && tier.directory == target.directory
+                                           : tier.url == target.url;
+      if (!same) continue;
+      return invalid_argument("exports: '" + target.name + "' is where tier '" + tier.name +
+                              "' keeps its chunks; choose another place");
+    }
+  }
+  return Status();
+}
+
+}  // namespace
 
 Status validate_options(const StoreOptions& options) {
   if (options.data_dir.empty()) {
@@ -70,7 +121,8 @@ Status validate_options(const StoreOptions& options) {
   if (options.wal_segment_bytes < 1 * kMiB) {
     return invalid_argument("wal.segment_size must be at least 1MiB");
   }
-  return Status();
+  FIRN_TRY(validate_drop_oldest(options));
+  return validate_exports(options);
 }
 
 }  // namespace firn

@@ -31,6 +31,10 @@ struct StoreOptions {
   uint64_t wal_segment_bytes = 64 * kMiB;
   uint64_t wal_group_bytes = 4 * kMiB;
   uint64_t disk_reserve_bytes = 256 * kMiB;
+  // Free space on the disk of data_dir below which the oldest chunk on it is dropped; 0: never.
+  uint64_t drop_oldest_below_free_bytes = 0;
+  // Where chunks may be exported to: names, with what a parquet tier needs.
+  std::vector<TierConfig> exports;
   // For looking at a directory without changing it: appends and commands are refused, nothing is
   // flushed, moved, swept or trimmed.
   bool read_only = false;
@@ -50,11 +54,16 @@ struct StoreOptions {
   // Of a chunk that is on its way between tiers, raw bytes that are in memory at once. Each piece
   // becomes a file of the target until the chunk is sealed.
   uint64_t move_bytes() const { return std::min(128 * kMiB, memory_bytes_max / 8); }
+  // With the directory as a path, and with what follows from the other options.
+  TierConfig resolved(TierConfig tier) const;
   // What a tier may use to pack and read, at least what its engine cannot do without.
   uint64_t tier_work_bytes() const {
     return std::clamp(memory_bytes_max / 4, 48 * kMiB, 512 * kMiB);
   }
 };
+
+// Whether the tier's files are inside data_dir, and so on its disk.
+bool is_in_data_dir(const TierConfig& tier);
 
 // memory 1 h -> sqlite 30 d -> parquet for ever, under data_dir.
 StoreOptions default_store_options(std::string data_dir);

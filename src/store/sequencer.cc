@@ -28,6 +28,13 @@ std::string_view ack_level_name(AckLevel level) {
   return "unknown";
 }
 
+std::optional<AckLevel> parse_ack_level(std::string_view name) {
+  for (const AckLevel level : {AckLevel::kFsync, AckLevel::kOs, AckLevel::kMemory}) {
+    if (name == ack_level_name(level)) return level;
+  }
+  return std::nullopt;
+}
+
 // One batch on its way through the log. Answers the client exactly once, at the latest when the log
 // is closed under it.
 struct Sequencer::Commit {
@@ -125,8 +132,10 @@ void Sequencer::submit(NamespacePtr name_space, AppendRequest request, AppendCal
 std::vector<Sequencer::Pending> Sequencer::take_queue() {
   std::vector<Pending> taken;
   MutexLock lock(&mutex_);
-  // The log's last answer wakes us, see on_durable().
-  holds_queue_ = !queue_.empty() && outstanding_.load() != 0 && may_wait();
+  // The log's last answer wakes us, see on_durable(). Not when that would be the answer of the
+  // group after the next: then what waits here goes into the next one.
+  holds_queue_ =
+      !queue_.empty() && outstanding_.load() != 0 && may_wait() && !core_->wal->next_group_begun();
   if (holds_queue_) return taken;
   taken.swap(queue_);
   queued_rows_ = 0;
@@ -378,13 +387,15 @@ Result<std::vector<int64_t>> Sequencer::assign_stream_positions(NamespaceState* 
   if (!batch.has_column(ColumnId::kStream)) return positions;
   const StringColumn streams = batch.strings(ColumnId::kStream);
   // Every head is known before the first is changed, so that a failure changes nothing.
+  std::vector<std::string_view> names(streams.entries());
   std::vector<int64_t*> heads(streams.entries(), nullptr);
+  for (uint32_t entry = 0; entry < streams.entries(); ++entry) names[entry] = streams.entry(entry);
+  ns->stream_heads.find_all(names, ns->next_position + batch.rows(), heads);
   positions.assign(batch.rows(), kAbsentInt64);
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t*& head = heads[streams.entry_of(row)];
-    const std::string_view stream = streams[row];
-    if (head != nullptr || stream.empty()) continue;
-    FIRN_ASSIGN(head, find_head(ns, stream, batch.rows(), true));
+    if (head != nullptr || streams[row].empty()) continue;
+    FIRN_ASSIGN(head, find_head(ns, streams[row], batch.rows(), true));
   }
   for (uint32_t row = 0; row < batch.rows(); ++row) {
     int64_t* head = heads[streams.entry_of(row)];

@@ -13,8 +13,8 @@ namespace firn {
 // The commit worker: decides order. See docs/commit-path.md.
 //
 // Requests of a few rows that wait together become one batch and one record of the log; while the
-// log is busy they wait for it, so that more can join. A larger request goes to the log at once and
-// as it came.
+// log is busy they wait for it, so that more can join, unless others wait in the log already. A
+// larger request goes to the log at once and as it came.
 class Sequencer {
  public:
   explicit Sequencer(std::shared_ptr<StoreCore> core);

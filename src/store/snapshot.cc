@@ -47,6 +47,8 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
     chunk.backend = tier->backend();
     chunk.state = record.state;
     chunk.stats = record.stats;
+    chunk.keep_until = record.keep_until;
+    chunk.exported_at = record.exported_at;
     // A flush may have stored rows that the manifest does not know yet, or that this snapshot is
     // too old to see: they still belong to memory here.
     const Position through =
@@ -74,6 +76,14 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
     return a.key.generation < b.key.generation;
   });
   return found;
+}
+
+std::vector<SnapshotChunk> Snapshot::all_chunks() const {
+  std::vector<SnapshotChunk> all;
+  for (const Dataset dataset : {Dataset::kEvents}) {
+    for (SnapshotChunk& chunk : chunks(dataset, Filter{})) all.push_back(std::move(chunk));
+  }
+  return all;
 }
 
 namespace {
@@ -111,6 +121,12 @@ Result<AggregateStates> Snapshot::aggregate(const SnapshotChunk& chunk, Aggregat
   scan_spec.projection = aggregate_projection(spec).with(spec.filter);
   FIRN_ASSIGN(const auto reader, memory_.scan(chunk.key, scan_spec, cost));
   return aggregate_reader(reader.get(), spec);
+}
+
+std::string_view Snapshot::state_name(const SnapshotChunk& chunk) const {
+  if (chunk.in_memory) return chunk_state_name(ChunkState::kOpen);
+  if (core_->busy_chunks.contains(chunk.key)) return "moving";
+  return chunk.keep_until != 0 ? "rehydrated" : chunk_state_name(chunk.state);
 }
 
 std::vector<TierInfo> Snapshot::tiers() const { return core_->tier_infos(); }

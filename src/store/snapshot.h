@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,10 +17,18 @@ struct SnapshotChunk {
   std::string tier;
   std::string backend;
   ChunkState state = ChunkState::kOpen;
-  PositionRange owned;  // rows outside belong to another tier or are newer than the snapshot
-  ChunkStats stats;     // for chunks in memory: of what the hot tier holds, owned or not
+  PositionRange owned;     // rows outside belong to another tier or are newer than the snapshot
+  ChunkStats stats;        // for chunks in memory: of what the hot tier holds, owned or not
+  TimeNs keep_until = 0;   // as in ChunkRecord
+  TimeNs exported_at = 0;  // likewise
   bool in_memory = false;
   bool stats_are_exact = false;  // stats count exactly the owned rows
+
+  // Raw bytes for each byte on disk; nothing for what is not on disk.
+  std::optional<double> compression_ratio() const {
+    if (in_memory || stats.bytes == 0) return std::nullopt;
+    return static_cast<double>(stats.raw_bytes) / static_cast<double>(stats.bytes);
+  }
 };
 
 // A fixed reading of one namespace: what it holds never changes, whatever is appended, flushed or
@@ -37,11 +46,15 @@ class Snapshot {
   // The chunks that may hold rows of the filter's time and position ranges, ascending by key, tiers
   // from old to fresh within an interval.
   std::vector<SnapshotChunk> chunks(Dataset dataset, const Filter& filter) const;
+  // All chunks of all datasets, in that order within each.
+  std::vector<SnapshotChunk> all_chunks() const;
   // Reads rows of the chunk that it owns and that satisfy the filter.
   Result<std::unique_ptr<BatchReader>> scan(const SnapshotChunk& chunk, ScanSpec spec,
                                             ScanCost* cost) const;
   Result<AggregateStates> aggregate(const SnapshotChunk& chunk, AggregateSpec spec,
                                     ScanCost* cost) const;
+  // As docs/lifecycle.md names it, with what the mover does just now.
+  std::string_view state_name(const SnapshotChunk& chunk) const;
   // All tiers of the store, fresh to old, with what they hold of all namespaces.
   std::vector<TierInfo> tiers() const;
   // Files of a chunk, for engines that read its format themselves; empty when it has none.

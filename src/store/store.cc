@@ -175,16 +175,13 @@ Result<std::unique_ptr<Store>> Store::open(Env* env, StoreOptions options,
 
 Status Store::open_tiers() {
   StoreCore* core = parts_->core.get();
-  for (TierConfig config : core->options.tiers) {
-    if (!config.directory.empty() && config.directory[0] != '/') {
-      config.directory = join_path(core->options.data_dir, config.directory);
-    }
+  for (const TierConfig& configured : core->options.tiers) {
+    TierConfig config = core->options.resolved(configured);
     if (config.backend == "memory") {
       core->memory = std::make_shared<MemoryTier>(core->env, config.name);
       core->tiers.push_back(core->memory);
       continue;
     }
-    config.work_memory_bytes = core->options.tier_work_bytes();
     if (config.backend == "postgres") {
       FIRN_ASSIGN(config.store_id, load_store_id(core->env, core->options.data_dir));
     }

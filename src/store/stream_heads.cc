@@ -1,6 +1,7 @@
 #include "store/stream_heads.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/hash.h"
@@ -11,6 +12,7 @@ namespace firn {
 namespace {
 
 constexpr size_t kFirstSlots = 64;
+constexpr size_t kNamesAtOnce = 32;  // lines that a core can wait for at once, and a few more
 
 uint32_t hash_of(std::string_view stream) { return static_cast<uint32_t>(hash_bytes(stream)); }
 
@@ -25,6 +27,16 @@ int64_t* StreamHeads::Table::find(std::string_view stream, uint32_t hash) {
     if (candidate.name == stream) return &candidate.next_position;
   }
   return nullptr;
+}
+
+void StreamHeads::Table::prefetch_slot(uint32_t hash) const {
+  if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+}
+
+void StreamHeads::Table::prefetch_stream(uint32_t hash) const {
+  if (slots_.empty()) return;
+  const Slot& slot = slots_[hash & (slots_.size() - 1)];
+  if (slot.index != 0) __builtin_prefetch(&streams_[slot.index - 1]);
 }
 
 int64_t* StreamHeads::Table::insert(std::string_view stream, uint32_t hash, int64_t next_position) {
@@ -53,7 +65,27 @@ void StreamHeads::Table::put(const Slot& slot) {
 }
 
 int64_t* StreamHeads::find(std::string_view stream, Position through) {
-  const uint32_t hash = hash_of(stream);
+  return find(stream, hash_of(stream), through);
+}
+
+void StreamHeads::find_all(std::span<const std::string_view> streams, Position through,
+                           std::span<int64_t*> heads) {
+  FIRN_CHECK(heads.size() == streams.size());
+  std::array<uint32_t, kNamesAtOnce> hashes;
+  for (size_t begin = 0; begin < streams.size(); begin += kNamesAtOnce) {
+    const size_t count = std::min(kNamesAtOnce, streams.size() - begin);
+    for (size_t i = 0; i < count; ++i) {
+      hashes[i] = hash_of(streams[begin + i]);
+      current_.prefetch_slot(hashes[i]);
+    }
+    for (size_t i = 0; i < count; ++i) current_.prefetch_stream(hashes[i]);
+    for (size_t i = 0; i < count; ++i) {
+      heads[begin + i] = find(streams[begin + i], hashes[i], through);
+    }
+  }
+}
+
+int64_t* StreamHeads::find(std::string_view stream, uint32_t hash, Position through) {
   int64_t* found = current_.find(stream, hash);
   if (found == nullptr) {
     const int64_t* old = older_.find(stream, hash);

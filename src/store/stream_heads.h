@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,10 @@ class StreamHeads {
   // forget_stored(). `through`: up to where in the namespace the caller may give out positions
   // before it asks again.
   int64_t* find(std::string_view stream, Position through);
+  // find() for many names at once, which hides the latency of memory: the tables of many streams
+  // fit into no cache. `heads` has as many places as `streams`; names may repeat.
+  void find_all(std::span<const std::string_view> streams, Position through,
+                std::span<int64_t*> heads);
   // REQUIRES: not known yet.
   int64_t* insert(std::string_view stream, int64_t next_position, Position through);
   // Gives memory back: heads that were last asked for when no position above `stored_through` was
@@ -31,6 +36,10 @@ class StreamHeads {
    public:
     int64_t* find(std::string_view stream, uint32_t hash);
     int64_t* insert(std::string_view stream, uint32_t hash, int64_t next_position);
+    // Two steps that bring into the cache what find() will read, the second a while after the
+    // first.
+    void prefetch_slot(uint32_t hash) const;
+    void prefetch_stream(uint32_t hash) const;
     bool empty() const { return streams_.empty(); }
     size_t bytes() const { return slots_.size() * sizeof(Slot) + stream_bytes_; }
 
@@ -51,6 +60,8 @@ class StreamHeads {
     std::vector<Slot> slots_;     // open addressing, power of two, at most 3/4 used
     size_t stream_bytes_ = 0;
   };
+
+  int64_t* find(std::string_view stream, uint32_t hash, Position through);
 
   // A stream that is asked for moves from the older table to the current one, where it counts.
   Table current_, older_;

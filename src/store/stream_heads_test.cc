@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace firn {
 namespace {
 
@@ -22,6 +25,29 @@ TEST(StreamHeads, KeepsHeadsInPlaceWhileItGrows) {
   EXPECT_EQ(*heads.find("first", 1), 2);
   for (int i = 0; i < 100'000; ++i) EXPECT_EQ(*heads.find("stream-" + std::to_string(i), 1), i);
   EXPECT_EQ(heads.find("stream-100000", 1), nullptr);
+}
+
+TEST(StreamHeads, ManyNamesAtOnceAreFoundAsOneByOne) {
+  StreamHeads heads;
+  std::vector<std::string> names;
+  for (int i = 0; i < 1000; ++i) names.push_back("stream-" + std::to_string(i));
+  for (int i = 0; i < 1000; i += 3) heads.insert(names[i], i, 100);
+  heads.forget_stored(50);  // these are old ones now
+  for (int i = 1; i < 1000; i += 3) heads.insert(names[i], i, 200);
+  std::vector<std::string_view> asked(names.begin(), names.end());
+  for (int i = 0; i < 100; ++i) asked.push_back(names[i]);
+  std::vector<int64_t*> found(asked.size());
+  heads.find_all(asked, 300, found);
+  for (int i = 0; i < 1100; ++i) {
+    const int number = i % 1000;
+    if (number % 3 == 2) {
+      EXPECT_EQ(found[i], nullptr) << number;
+    } else {
+      ASSERT_NE(found[i], nullptr) << number;
+      EXPECT_EQ(*found[i], number);
+      EXPECT_EQ(found[i], heads.find(asked[i], 300));
+    }
+  }
 }
 
 TEST(StreamHeads, TheEmptyNameIsAName) {

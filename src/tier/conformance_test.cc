@@ -612,6 +612,21 @@ TEST_P(Conformance, ReadersSeeWholeWritesWhileRowsArrive) {
   expect_intact(key_);
 }
 
+TEST_P(Conformance, ACompressedChunkIsLikeAnyOther) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const Status created = tier_->create_compressed(key_);
+    ASSERT_TRUE(created.ok()) << created.to_string();
+    step();
+  }
+  write(key_, {slice_of(random_batch(1, 300, 1))});
+  write(key_, {slice_of(random_batch(2, 200, 301))});
+  ASSERT_TRUE(tier_->seal(key_).ok());
+  step();
+  const Result<bool> compressed = tier_->is_compressed(key_);
+  EXPECT_TRUE(compressed.ok() && *compressed) << compressed.status().to_string();
+  expect_intact(key_);
+}
+
 constexpr Backend kBackends[] = {
     {"memory", "memory", "", false},
     {"sqlite_blocks", "sqlite", "blocks", false},

@@ -1,5 +1,7 @@
 #include "tier/registry.h"
 
+#include <set>
+
 #include "base/size.h"
 #include "tier/blocks/block_format.h"
 #include "tier/memory/memory_tier.h"
@@ -48,6 +50,27 @@ Result<S3Options> s3_options(const TierConfig& config) {
   return options;
 }
 
+Result<std::vector<AttributeColumn>> attribute_columns(const TierConfig& config) {
+  std::vector<AttributeColumn> columns;
+  std::set<std::string> names;
+  for (const std::string& item : config.columns) {
+    auto column = parse_attribute_column(item);
+    if (!column.ok()) return refuse(config, std::string(column.status().message()));
+    if (!names.insert(column->name).second) {
+      return refuse(config, "two of its columns would be named '" + column->name + "'");
+    }
+    columns.push_back(std::move(*column));
+  }
+  if (columns.size() <= kPromotedAttributesMax) return columns;
+  return refuse(config, "more than " + std::to_string(kPromotedAttributesMax) + " columns");
+}
+
+Status validate_columns(const TierConfig& config) {
+  if (config.backend == "parquet") return attribute_columns(config).status();
+  if (config.columns.empty()) return Status();
+  return refuse(config, "columns only applies to backend parquet");
+}
+
 Status validate_url(const TierConfig& config) {
   if (config.url.empty()) {
     return config.s3 == S3Settings{} ? Status()
@@ -63,6 +86,7 @@ Result<std::unique_ptr<Tier>> make_parquet_tier(Env* env, const TierConfig& conf
   options.name = config.name;
   options.directory = config.directory;
   options.memory_bytes = config.work_memory_bytes;
+  FIRN_ASSIGN(options.attributes, attribute_columns(config));
   // Each thread holds a row group of its own.
   if (options.memory_bytes < kMemoryForThreads) options.threads = 1;
   if (config.url.empty()) return open_parquet_tier(env, options);
@@ -78,6 +102,38 @@ Result<std::unique_ptr<Tier>> make_parquet_tier(Env* env, const TierConfig& conf
   return open_parquet_tier(env, options, std::move(objects));
 }
 
+Status validate_policy(const TierConfig& config, const std::string& whose, DurationNs keep,
+                       DurationNs compress_after) {
+  if (keep <= 0) return refuse(config, whose + "keep must be positive");
+  if (compress_after <= 0) return refuse(config, whose + "compress_after must be positive");
+  if (compress_after == INT64_MAX || compress_after < keep) return Status();
+  return refuse(config, whose + "compress_after " + format_duration(compress_after) +
+                            " is not before keep " + format_duration(keep) +
+                            ", so nothing would ever be compressed");
+}
+
+Status validate_policies(const TierConfig& config) {
+  bool compresses = config.compress_after_ns != INT64_MAX;
+  bool is_bounded = config.max_bytes != 0;
+  for (const auto& [dataset, policy] : config.datasets) {
+    compresses = compresses || policy.compress_after_ns.has_value();
+    is_bounded = is_bounded || policy.max_bytes.has_value();
+  }
+  const bool in_memory = config.backend == "memory";
+  if (in_memory && compresses) {
+    return refuse(config, "compress_after does not apply to backend memory");
+  }
+  if (in_memory && is_bounded) {
+    return refuse(config, "backend memory has max_memory, not max_bytes");
+  }
+  FIRN_TRY(validate_policy(config, "", config.keep_ns, config.compress_after_ns));
+  for (const auto& [dataset, policy] : config.datasets) {
+    FIRN_TRY(validate_policy(config, std::string(dataset_name(dataset)) + ": ",
+                             keep_of(config, dataset), compress_after_of(config, dataset)));
+  }
+  return Status();
+}
+
 PostgresTierOptions postgres_options(const TierConfig& config) {
   PostgresTierOptions options;
   options.name = config.name;
@@ -91,6 +147,18 @@ PostgresTierOptions postgres_options(const TierConfig& config) {
 
 }  // namespace
 
+DurationNs keep_of(const TierConfig& config, Dataset dataset) {
+  const auto found = config.datasets.find(dataset);
+  return found == config.datasets.end() ? config.keep_ns
+                                        : found->second.keep_ns.value_or(config.keep_ns);
+}
+
+DurationNs compress_after_of(const TierConfig& config, Dataset dataset) {
+  const auto found = config.datasets.find(dataset);
+  if (found == config.datasets.end()) return config.compress_after_ns;
+  return found->second.compress_after_ns.value_or(config.compress_after_ns);
+}
+
 std::vector<std::string> tier_backends() { return {"memory", "sqlite", "parquet", "postgres"}; }
 
 Status validate_tier(const TierConfig& config) {
@@ -102,7 +170,7 @@ Status validate_tier(const TierConfig& config) {
     return refuse(config, "backend '" + config.backend +
                               "' is not known; write memory, sqlite, parquet or postgres");
   }
-  if (config.keep_ns <= 0) return refuse(config, "keep must be positive");
+  FIRN_TRY(validate_policies(config));
   const bool has_directory = !memory && !postgres;
   if (has_directory == config.directory.empty()) {
     return refuse(config, has_directory ? "a directory is needed"
@@ -131,6 +199,7 @@ Status validate_tier(const TierConfig& config) {
                   "more than " + std::to_string(kPromotedAttributesMax) + " promoted_attributes");
   }
   if (postgres) FIRN_TRY(check_postgres_options(postgres_options(config)));
+  FIRN_TRY(validate_columns(config));
   return validate_url(config);
 }
 

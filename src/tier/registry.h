@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,13 +27,24 @@ struct S3Settings {
   bool operator==(const S3Settings&) const = default;
 };
 
+// What is different for one dataset in a tier; unset: as for the tier.
+struct DatasetPolicy {
+  std::optional<DurationNs> keep_ns, compress_after_ns;
+  std::optional<uint64_t> max_bytes;
+  bool operator==(const DatasetPolicy&) const = default;
+};
+
 // One tier as configured. Which members a backend uses is said beside them; the others must keep
 // their defaults, so that a setting without effect is refused instead of ignored.
 struct TierConfig {
-  std::string name = {};           // "hot"; unique in the list, names rows of `firn chunks`
-  std::string backend = {};        // "memory", "sqlite", "parquet" or "postgres"
-  DurationNs keep_ns = INT64_MAX;  // how long rows stay before they move on; applied by the store
-  uint64_t max_memory_bytes = 0;   // memory: size at which the store flushes early; 0: by age only
+  std::string name = {};     // "hot"; unique in the list, names rows of `firn chunks`
+  std::string backend = {};  // "memory", "sqlite", "parquet" or "postgres"
+  // Applied by the store (docs/lifecycle.md):
+  DurationNs keep_ns = INT64_MAX;            // how long rows stay before they move on
+  DurationNs compress_after_ns = INT64_MAX;  // when chunks are compressed; INT64_MAX: by command
+  uint64_t max_bytes = 0;                    // above it the oldest chunks move on; 0: any number
+  std::map<Dataset, DatasetPolicy> datasets = {};
+  uint64_t max_memory_bytes = 0;  // memory: size at which the store flushes early; 0: by age only
   // parquet: for packing and reading, all calls together; the store derives it from its budget.
   uint64_t work_memory_bytes = 512 * kMiB;
   // sqlite, parquet: where chunks are; created when missing. With a url: only what is local, files
@@ -42,12 +55,18 @@ struct TierConfig {
   // sqlite, postgres: attributes with an index of their own, see attribute_of() for what a key
   // names.
   std::vector<std::string> promoted_attributes = {};
+  // parquet: attributes that get a column of their own, see parse_attribute_column().
+  std::vector<std::string> columns = {};
   std::string url = {};       // parquet: "s3://bucket/prefix" when chunks are objects
   S3Settings s3 = {};         // with a url
   std::string dsn = {};       // postgres: connection string
   std::string schema = {};    // postgres: where everything is; "firn" when empty
   std::string store_id = {};  // postgres: whose data it is; set by the store, not configured
 };
+
+// What applies to a dataset in the tier.
+DurationNs keep_of(const TierConfig& config, Dataset dataset);
+DurationNs compress_after_of(const TierConfig& config, Dataset dataset);
 
 // Every backend name make_tier() knows.
 std::vector<std::string> tier_backends();

@@ -48,6 +48,19 @@ TEST(Registry, SettingsOfS3BelongToParquetWithAUrl) {
   EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
 }
 
+TEST(Registry, ColumnsOfAttributesBelongToParquetAndHaveNamesOfTheirOwn) {
+  TierConfig config{.name = "cold", .backend = "parquet", .directory = "cold"};
+  config.columns = {"host", "http.status:integer", "http.status"};
+  EXPECT_TRUE(validate_tier(config).ok());
+  config.columns = {"a.b", "a_b"};
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config.columns = {"host:date"};
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+  config.columns = {"host"};
+  config.backend = "sqlite";
+  EXPECT_EQ(refused(config), StatusCode::kInvalidArgument);
+}
+
 TEST(Registry, WhatCannotBeAppliedIsRefusedByName) {
   const TierConfig sqlite{.name = "warm", .backend = "sqlite", .directory = "warm"};
   EXPECT_TRUE(validate_tier(sqlite).ok());

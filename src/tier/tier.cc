@@ -89,6 +89,10 @@ std::optional<ChunkKey> ChunkKey::parse(std::string_view name) {
   return key;
 }
 
+Result<bool> Tier::is_compressed(const ChunkKey&) { return true; }
+
+Status Tier::create_compressed(const ChunkKey&) { return Status(); }
+
 Result<AggregateStates> Tier::aggregate(const ChunkKey& key, const AggregateSpec& spec,
                                         ScanCost* cost) {
   ScanSpec scan_spec;

@@ -74,8 +74,8 @@ struct TierStats {
 };
 
 // A backend with data in it, at some place of the store's list of tiers. Narrow on purpose: no
-// analysis in here. Thread rule: write, seal and drop come from one thread (the mover; for the
-// memory tier the commit thread writes); scan, aggregate, inspect and stats from any, beside them.
+// analysis in here. Thread rule: write, seal, create_compressed and drop come from one thread (the
+// mover; for the memory tier the commit thread writes); everything else from any, beside them.
 //
 // A scan never sees rows of a write() that began after the scan did unless they lie outside the
 // positions the caller asked for: the caller bounds positions by what its snapshot knows.
@@ -96,6 +96,11 @@ class Tier {
                                    Position through) = 0;
   // No further write() will come for the chunk; brings its storage into its final form.
   virtual Result<ChunkStats> seal(const ChunkKey& key) = 0;
+  // Whether the sealed chunk is in the smallest form that the backend has. kNotFound.
+  virtual Result<bool> is_compressed(const ChunkKey& key);
+  // Makes an empty chunk to which write() adds rows in that form, whatever the tier is configured
+  // to write; ok when it is there already. The default, for backends with one form, does nothing.
+  virtual Status create_compressed(const ChunkKey& key);
   // Rows of the chunk that satisfy the filter. kNotFound when the chunk is not here. `cost` (may be
   // null) must outlive the reader. With an empty range of positions: whether the chunk is there.
   virtual Result<std::unique_ptr<BatchReader>> scan(const ChunkKey& key, const ScanSpec& spec,

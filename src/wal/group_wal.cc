@@ -46,6 +46,7 @@ uint64_t GroupWal::queued_bytes(const WalAppend& append) const {
 void GroupWal::append(WalAppend record) {
   FIRN_CHECK(accepts_);
   pending_bytes_.fetch_add(queued_bytes(record), std::memory_order_relaxed);
+  appended_.fetch_add(1);
   bool first = false;
   {
     const MutexLock lock(&queue_mutex_);
@@ -58,6 +59,11 @@ void GroupWal::append(WalAppend record) {
 void GroupWal::resume() { refusing_.store(false); }
 
 uint64_t GroupWal::pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
+
+bool GroupWal::next_group_begun() const {
+  const uint64_t begun = begun_.load();
+  return begun > completed_.load() && appended_.load() > begun;
+}
 
 WalStats GroupWal::group_stats() const {
   const MutexLock lock(&stats_mutex_);
@@ -103,6 +109,7 @@ bool GroupWal::take_waiting() {
 void GroupWal::run_group() {
   lsns_.clear();
   const Status blocked = gather();
+  begun_.store(completed_.load() + lsns_.size());
   // Whatever blocks an append leaves the group before it whole.
   const Status status = group_bytes() > 0 ? write_group() : Status();
   if (!status.ok() && !mutant(14)) {
@@ -181,6 +188,8 @@ void GroupWal::complete(const Status& status, Lsn lsn) {
   if (append.on_durable) append.on_durable(status, lsn);
   append = WalAppend{};  // lets go of the owner now, not when the whole group is done
   ++done_;
+  const uint64_t completed = completed_.fetch_add(1) + 1;
+  if (completed > begun_.load()) begun_.store(completed);
 }
 
 // Barriers too: what they wait for may be among the refused.

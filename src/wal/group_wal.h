@@ -25,6 +25,7 @@ class GroupWal : public Wal {
   void append(WalAppend record) final;
   void resume() final;
   uint64_t pending_bytes() const final;
+  bool next_group_begun() const final;
 
  protected:
   GroupWal(Env* env, const WalOptions& options);
@@ -77,6 +78,8 @@ class GroupWal : public Wal {
   bool accepts_ = false;
   std::atomic<bool> refusing_{false};
   std::atomic<uint64_t> pending_bytes_{0};
+  // Appends so far; of them, in a group that is or was written, or refused; and answered.
+  std::atomic<uint64_t> appended_{0}, begun_{0}, completed_{0};
 
   Mutex queue_mutex_;
   std::vector<WalAppend> queue_ GUARDED_BY(queue_mutex_);

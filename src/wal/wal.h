@@ -106,6 +106,9 @@ class Wal {
   virtual void resume() = 0;
   // Bytes queued and not yet durable.
   virtual uint64_t pending_bytes() const = 0;
+  // Whether a group is being written and an append waits behind it for the next one. Another append
+  // would become durable with that one, and no sooner when it comes later. Any thread.
+  virtual bool next_group_begun() const = 0;
   // Gives up segments that lie wholly before `lsn` (recycles or removes them). The caller has made
   // sure, durably, that no record before it is needed.
   virtual Status trim(Lsn lsn) = 0;

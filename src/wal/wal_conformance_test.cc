@@ -67,6 +67,26 @@ TEST_P(WalConformance, ReadsBackWhatWasAppended) {
   EXPECT_THAT(log.seen, ElementsAre("snow", "", std::string(5000, 'x'), "ice"));
 }
 
+TEST_P(WalConformance, SaysWhenAnAppendWaitsBehindTheGroupBeingWritten) {
+  log.open();
+  log.put({"a"});
+  EXPECT_FALSE(log->next_group_begun());
+  std::vector<bool> begun;
+  log.faults.before_sync([&](const std::string&) {
+    if (!begun.empty()) return;
+    begun.push_back(log->next_group_begun());
+    log.append("c");
+    begun.push_back(log->next_group_begun());
+  });
+  log.append("b");
+  EXPECT_FALSE(log->next_group_begun()) << "nothing is being written";
+  log.run();
+  EXPECT_THAT(begun, ElementsAre(false, true));
+  EXPECT_FALSE(log->next_group_begun());
+  EXPECT_THAT(log.acked(), ElementsAre("a", "b", "c"));
+  log.faults.before_sync(nullptr);
+}
+
 TEST_P(WalConformance, GivesReplayTheLsnsOfTheAppends) {
   log.open();
   put({"a", "b"});

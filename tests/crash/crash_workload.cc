@@ -43,6 +43,32 @@ void run_long_workload(SimStore* machine) {
   machine->settle();
 }
 
+void run_lifecycle_workload(SimStore* machine) {
+  machine->options.tiers[1].layout = "rows";
+  if (!boot_patiently(machine)) return;
+  machine->append(4, 0, true);
+  machine->command(ChunkAction::kFlush);
+  machine->command(ChunkAction::kCompress);
+  machine->append(3, 0, true);
+  machine->append_rivals(1);
+  machine->command(ChunkAction::kFlush);
+  machine->command(ChunkAction::kCompress);  // joins what was late
+  machine->retry(0);
+  machine->command(ChunkAction::kMove);
+  machine->append(2, 0, false);
+  machine->command(ChunkAction::kFlush);
+  machine->command(ChunkAction::kMove);
+  machine->settle();  // the mover joins by itself
+  machine->command(ChunkAction::kRehydrate);
+  machine->retry(0);
+  machine->append_rivals(1);
+  machine->command(ChunkAction::kCompress);
+  machine->command(ChunkAction::kExport);
+  machine->command(ChunkAction::kMove);
+  machine->append(1, 2, true);
+  machine->settle();
+}
+
 namespace {
 
 uint64_t next_random(uint64_t* state) {  // splitmix64
@@ -61,7 +87,7 @@ void run_random_workload(SimStore* machine, uint64_t seed, int operations) {
     const uint64_t dice = next_random(&state);
     const int day = static_cast<int>(dice >> 8) & 3;
     const uint32_t events = 1 + static_cast<uint32_t>((dice >> 16) % 9);
-    switch (dice % 10) {
+    switch (dice % 13) {
       case 0:
         machine->command(ChunkAction::kFlush);
         break;
@@ -81,6 +107,15 @@ void run_random_workload(SimStore* machine, uint64_t seed, int operations) {
         machine->shut_down();
         if (!machine->boot()) return;
         break;
+      case 6:
+        machine->command(ChunkAction::kCompress);
+        break;
+      case 7:
+        machine->command(ChunkAction::kRehydrate);
+        break;
+      case 8:
+        machine->command(ChunkAction::kExport);
+        break;
       default:
         machine->append(events, day, (dice >> 24) % 2 == 0);
         break;
@@ -98,10 +133,10 @@ std::string boot_and_check(SimStore* machine, const char* when) {
 
 }  // namespace
 
-std::string crash_and_check(uint64_t seed, uint64_t call, CrashMode mode) {
+std::string crash_and_check(uint64_t seed, uint64_t call, CrashMode mode, Workload workload) {
   SimStore machine(seed);
   machine.env.crash_at(call);
-  run_scripted_workload(&machine);
+  workload(&machine);
   machine.power_cut(mode, seed + call);
   std::string problem = boot_and_check(&machine, "after the power cut");
   if (!problem.empty()) return problem;
@@ -121,9 +156,9 @@ std::string go_on_and_check(SimStore* machine, uint64_t seed) {
   return boot_and_check(machine, "after the second power cut");
 }
 
-uint64_t count_io_calls(uint64_t seed) {
+uint64_t count_io_calls(uint64_t seed, Workload workload) {
   SimStore machine(seed);
-  run_scripted_workload(&machine);
+  workload(&machine);
   return machine.env.io_count();
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr TimeNs kFirstDay = 1'700'006'400 * kSecondNs;  // a midnight
 constexpr uint64_t kStepsMax = 200'000;
+constexpr const char* kLake = "lake";  // where exports go
 
 std::string token_json(const std::string& token) { return "{\"token\":\"" + token + "\"}"; }
 
@@ -38,6 +39,11 @@ StoreOptions sim_store_options() {
   options.wal_group_bytes = 256 * kKiB;
   options.memory_bytes_max = 64 * kMiB;
   options.disk_reserve_bytes = 0;
+  TierConfig lake;
+  lake.name = kLake;
+  lake.backend = "parquet";
+  lake.directory = "lake";
+  options.exports = {lake};
   return options;
 }
 
@@ -181,6 +187,7 @@ void SimStore::command_on(ChunkAction action, const std::string& chunk) {
   ChunkCommand command;
   command.action = action;
   command.namespace_id = store_->find_namespace("default")->id;
+  if (action == ChunkAction::kExport) command.destination = kLake;
   if (!chunk.empty()) command.names.push_back(chunk);
   if (action == ChunkAction::kDrop) {
     Filter everything;

@@ -8,11 +8,11 @@
 namespace firn {
 namespace {
 
-void cut_at_every_call(CrashMode mode, uint64_t seed) {
-  const uint64_t calls = count_io_calls(seed);
+void cut_at_every_call(CrashMode mode, uint64_t seed, Workload workload = run_scripted_workload) {
+  const uint64_t calls = count_io_calls(seed, workload);
   ASSERT_GT(calls, 100u);
   for (uint64_t call = 1; call <= calls; ++call) {
-    ASSERT_EQ(crash_and_check(seed, call, mode), "")
+    ASSERT_EQ(crash_and_check(seed, call, mode, workload), "")
         << "call " << call << " of " << calls << ", seed " << seed;
   }
   std::printf("seed=%lu cycles=%lu lost=0 dup=0 torn=0 ghost=0 order=0\n", seed, calls);
@@ -20,6 +20,18 @@ void cut_at_every_call(CrashMode mode, uint64_t seed) {
 
 TEST(StoreCrashExhaustive, LoseAll) { cut_at_every_call(CrashMode::kLoseAll, 3); }
 TEST(StoreCrashExhaustive, KeepAll) { cut_at_every_call(CrashMode::kKeepAll, 3); }
+
+TEST(StoreCrashExhaustive, LoseAllOfALifecycle) {
+  cut_at_every_call(CrashMode::kLoseAll, 3, run_lifecycle_workload);
+}
+TEST(StoreCrashExhaustive, KeepAllOfALifecycle) {
+  cut_at_every_call(CrashMode::kKeepAll, 3, run_lifecycle_workload);
+}
+TEST(StoreCrashExhaustive, RandomOfALifecycle) {
+  for (uint64_t seed = 41; seed < 44; ++seed) {
+    cut_at_every_call(CrashMode::kRandom, seed, run_lifecycle_workload);
+  }
+}
 
 // What is lost and torn is another choice with each seed, and so is the order of the workers.
 TEST(StoreCrashExhaustive, TwentyTimesRandom) {

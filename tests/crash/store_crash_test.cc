@@ -51,6 +51,31 @@ TEST(StoreCrash, PowerCutAtSampledCallsLosesNothingAcknowledged) {
   std::printf("seed=3 cycles=%lu calls=%lu lost=0 dup=0 torn=0 ghost=0 order=0\n", cuts, calls);
 }
 
+TEST(StoreCrash, LifecycleWorkloadWithoutCrashKeepsEverything) {
+  SimStore machine(1);
+  run_lifecycle_workload(&machine);
+  EXPECT_EQ(machine.check(), "");
+  EXPECT_EQ(machine.verify(), "");
+  EXPECT_EQ(machine.rows_readable(), machine.acked_events());
+  machine.power_cut(CrashMode::kLoseAll, 1);
+  ASSERT_TRUE(machine.boot());
+  EXPECT_EQ(machine.check(), "");
+  EXPECT_EQ(machine.verify(), "");
+}
+
+TEST(StoreCrash, PowerCutAtSampledCallsOfALifecycleLosesNothingAcknowledged) {
+  const uint64_t calls = count_io_calls(3, run_lifecycle_workload);
+  uint64_t cuts = 0;
+  for (uint64_t call = 1; call <= calls; call += 41) {
+    const CrashMode mode = kModes[(call / 41) % 3];
+    const std::string problem = crash_and_check(3, call, mode, run_lifecycle_workload);
+    ASSERT_EQ(problem, "") << "call " << call << " of " << calls << ", mode "
+                           << static_cast<int>(mode);
+    ++cuts;
+  }
+  std::printf("seed=3 cycles=%lu calls=%lu lost=0 dup=0 torn=0 ghost=0 order=0\n", cuts, calls);
+}
+
 // What a power cut at I/O call `call` of the clearing of a full namespace leaves, as its profile
 // and the number of its rows; 0: after it. `calls`: how many were made.
 std::string clear_with_power_cut(uint64_t call, CrashMode mode, uint64_t* calls) {

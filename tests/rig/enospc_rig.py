@@ -102,7 +102,7 @@ def read_all_the_time(oracle, port, stop):
         while not stop.wait(0.05):
             for request in requests:
                 status, answer = client.call(*request)
-                # Not kept yet (docs/guarantees.md): a chunk whose log has to be copied before it is read.
+                # Not kept yet (docs/guarantees.md): a chunk that the process before left with a log.
                 needs_copy = status == 503 and "-wal.copy" in answer["error"]["message"]
                 # A statement that does not fit its memory goes on on the disk, if there is one.
                 needs_spill = status == 503 and "query_memory" in answer["error"]["message"]

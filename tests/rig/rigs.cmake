@@ -77,14 +77,26 @@ firn_rig(postgres_rig_4 postgres_rig.py TIMEOUT 1200 --cycles 4)
 firn_rig(postgres_rig_blocks_12 postgres_rig.py SLOW --cycles 12 --layout blocks)
 firn_rig(postgres_rig_10min postgres_rig.py SLOW TIMEOUT 7200 --cycles 4 --outage 600)
 
+firn_rig(tier_move_rig_300 tier_move_rig.py --checks 300)
+firn_rig(tier_move_rig_10000 tier_move_rig.py SLOW TIMEOUT 7200 --checks 10000)
+firn_rig(tier_move_rig_postgres_100 tier_move_rig.py --tiers postgres --checks 100)
+firn_rig(tier_move_rig_postgres_10000 tier_move_rig.py SLOW TIMEOUT 7200 --tiers postgres --checks 10000)
+
 firn_rig(slow_disk_rig_3 slow_disk_rig.py --seconds 3)
 firn_rig(slow_disk_rig_30 slow_disk_rig.py SLOW --seconds 30)
 
-# firn_rgw(<name> <program> <arguments>...): the program beside a real S3 server.
+# firn_rgw(<name> [SLOW] <program> <arguments>...): the program beside a real S3 server.
 function(firn_rgw name)
+  cmake_parse_arguments(PARSE_ARGV 1 RGW "SLOW" "" "")
   add_test(NAME ${name}
-    COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/rgw.py" -- ${ARGN})
-  set_tests_properties(${name} PROPERTIES LABELS rig TIMEOUT 600 SKIP_RETURN_CODE 77
+    COMMAND ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/rgw.py" -- ${RGW_UNPARSED_ARGUMENTS})
+  set(label rig)
+  set(timeout 600)
+  if(RGW_SLOW)
+    set(label slow)
+    set(timeout 7200)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77
     RUN_SERIAL ON ENVIRONMENT "${FIRN_TEST_ENVIRONMENT}")
 endfunction()
 firn_rgw(object_store_rgw $<TARGET_FILE:firn_tier_object_test> --gtest_filter=*/real_s3)
@@ -92,6 +104,10 @@ firn_rgw(object_store_rgw $<TARGET_FILE:firn_tier_object_test> --gtest_filter=*/
 firn_rgw(parquet_rgw $<TARGET_FILE:firn_tier_registry_test> --gtest_filter=*Conformance*/parquet_s3*)
 firn_rgw(retry_rig_rgw_60 ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/retry_rig.py"
          --binary $<TARGET_FILE:firn> --requests 60)
+firn_rgw(tier_move_rig_s3_100 ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/tier_move_rig.py"
+         --binary $<TARGET_FILE:firn> --tiers memory-postgres-s3 --checks 100)
+firn_rgw(tier_move_rig_s3_10000 SLOW ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/tier_move_rig.py"
+         --binary $<TARGET_FILE:firn> --tiers memory-postgres-s3 --checks 10000)
 
 # The rigs must notice a server that does not sync. Sanitizers want to be the first library that is
 # loaded, so this is for the other builds.

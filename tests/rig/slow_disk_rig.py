@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes every sync of a real server take 200 ms, and prints how long acknowledgements take.
 
-Usage: slow_disk_rig.py --binary PATH [--delay-ms N] [--seconds N] [--seed N] [--keep DIR]
+Usage: slow_disk_rig.py --binary PATH [--delay-ms N] [--seconds N] [--batch N] [--seed N] [--keep DIR]
 
 With a slow disk, groups must grow instead of queues: an append should wait for at most two syncs.
 The figures are printed and decide nothing; that nothing is lost, and that more events than syncs
@@ -15,6 +15,7 @@ import machine
 import rig
 from load import Load
 from oracle import Oracle
+from server import API
 from verifier import verify
 
 WRITERS = 24
@@ -43,9 +44,13 @@ def body(work):
     wrapper = machine.strace_wrapper("--seccomp-bpf", "-e", "trace=fdatasync,pwritev2", "-e",
                                      f"inject=fdatasync,pwritev2:delay_exit={arguments.delay_ms * 1000}", output=output)
     server = work.server(wrapper=wrapper, environment=machine.no_leak_check()).wait_ready()
-    begin = server.client().call("GET", "/health")[1]["wal"]
+    # The first append of a process also waits for the log's new segment.
+    client, first = server.client(), oracle.new_batch(oracle.random)
+    oracle.answered(first, *client.call("POST", f"{API}/events", first.events))
+    begin = client.call("GET", "/health")[1]["wal"]
     with Load() as load:
-        load.writers(WRITERS, oracle, server.port, sizes=SIZES, filler=FILLER, on_answer=times.note)
+        sizes = (arguments.batch,) if arguments.batch > 0 else SIZES
+        load.writers(WRITERS, oracle, server.port, sizes=sizes, filler=FILLER, retries=0, on_answer=times.note)
         time.sleep(arguments.seconds)
     end = server.client().call("GET", "/health")[1]["wal"]
     syncs, rate = end["syncs"] - begin["syncs"], oracle.acked_events() / arguments.seconds
@@ -67,6 +72,7 @@ def main():
     options = rig.options(__doc__, cycles=1)
     options.add_argument("--delay-ms", type=int, default=200)
     options.add_argument("--seconds", type=float, default=10)
+    options.add_argument("--batch", type=int, default=0, help="events of each append; default: 1 to 200")
     rig.run(options.parse_args(), body)
 
 

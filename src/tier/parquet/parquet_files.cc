@@ -95,11 +95,13 @@ void ParquetFileStats::add(const ParquetFileStats& other) {
   position_max = std::max(position_max, other.position_max);
 }
 
-std::vector<std::pair<std::string, std::string>> parquet_metadata(const ParquetFileName& name,
-                                                                  const ParquetFileStats& stats) {
+std::vector<std::pair<std::string, std::string>> parquet_metadata(
+    const ParquetFileName& name, const ParquetFileStats& stats,
+    const std::vector<AttributeColumn>& attributes) {
+  const uint32_t schema = attributes.empty() ? kParquetSchema : kParquetAttributesSchema;
   return {
       {"firn.format", std::to_string(kParquetFormat)},
-      {"firn.schema", std::to_string(kParquetSchema)},
+      {"firn.schema", std::to_string(schema)},
       {"firn.chunk", name.key.name()},
       {"firn.first", std::to_string(name.first)},
       {"firn.watermark", std::to_string(name.last)},

@@ -18,8 +18,9 @@ namespace firn {
 
 inline constexpr std::string_view kParquetSuffix = ".parquet";
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
-inline constexpr uint32_t kParquetFormat = 1;  // meaning of names and metadata
-inline constexpr uint32_t kParquetSchema = 1;  // set of columns
+inline constexpr uint32_t kParquetFormat = 1;            // meaning of names and metadata
+inline constexpr uint32_t kParquetSchema = 1;            // the dataset's columns
+inline constexpr uint32_t kParquetAttributesSchema = 2;  // and columns of attributes
 
 // What a file's name says: `<chunk name>-p<first>-<last>-r<rows>.parquet`.
 struct ParquetFileName {
@@ -49,8 +50,9 @@ struct ParquetFileStats {
   void add(const ParquetFileStats& other);
 };
 
-std::vector<std::pair<std::string, std::string>> parquet_metadata(const ParquetFileName& name,
-                                                                  const ParquetFileStats& stats);
+std::vector<std::pair<std::string, std::string>> parquet_metadata(
+    const ParquetFileName& name, const ParquetFileStats& stats,
+    const std::vector<AttributeColumn>& attributes);
 // kCorruption when metadata is missing, does not parse, or contradicts the name or the row groups;
 // kUnsupported when the format is newer than ours.
 Result<ParquetFileStats> parse_parquet_metadata(const ParquetFileName& name,

@@ -40,7 +40,7 @@ TEST(ParquetFilesTest, MetadataRoundTrips) {
   ParquetFileStats stats{4, 1000, 1, 0xfedcba9876543210u, -5, 6, 2, 8};
   ParquetInfo info;
   info.rows = 4;
-  info.metadata = parquet_metadata(name, stats);
+  info.metadata = parquet_metadata(name, stats, {});
   const auto parsed = parse_parquet_metadata(name, info);
   ASSERT_TRUE(parsed.ok()) << parsed.status().to_string();
   EXPECT_EQ(parsed->checksum, stats.checksum);
@@ -54,7 +54,7 @@ TEST(ParquetFilesTest, MetadataMustFitTheNameAndTheRows) {
   const ParquetFileStats stats{4, 1000, 0, 1, 0, 1, 2, 8};
   ParquetInfo info;
   info.rows = 4;
-  info.metadata = parquet_metadata(name, stats);
+  info.metadata = parquet_metadata(name, stats, {});
   ParquetFileName other = name;
   other.last = 10;
   EXPECT_EQ(parse_parquet_metadata(other, info).status().code(), StatusCode::kCorruption);
@@ -71,7 +71,7 @@ TEST(ParquetFilesTest, MetadataMustFitTheNameAndTheRows) {
 TEST(ParquetFilesTest, NewerFormatsAreRefusedByName) {
   const ParquetFileName name{key(), 1, 9, 0};
   ParquetInfo info;
-  info.metadata = parquet_metadata(name, {});
+  info.metadata = parquet_metadata(name, {}, {});
   info.metadata[0].second = "2";
   EXPECT_EQ(parse_parquet_metadata(name, info).status().code(), StatusCode::kUnsupported);
 }

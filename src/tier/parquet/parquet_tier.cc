@@ -139,8 +139,9 @@ Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
     return status;
   }
   write.path = temporary;
-  write.metadata = parquet_metadata(name, stats);
   write.dataset = name.key.dataset;
+  if (write.dataset == Dataset::kEvents) write.attributes = options_.attributes;
+  write.metadata = parquet_metadata(name, stats, write.attributes);
   write.row_group_rows = row_group_rows(stats);
   write.identity = {name.text(), name.first, name.last};
   uint64_t size_bytes = 0;
@@ -379,6 +380,36 @@ std::vector<std::string> ParquetTier::files(const ChunkKey& key) const {
 }
 
 }  // namespace
+
+Result<AttributeColumn> parse_attribute_column(std::string_view item) {
+  constexpr std::pair<std::string_view, AttributeType> kTypes[] = {
+      {"", AttributeType::kText},
+      {"text", AttributeType::kText},
+      {"integer", AttributeType::kInteger},
+      {"number", AttributeType::kNumber},
+      {"boolean", AttributeType::kBoolean}};
+  const size_t colon = std::min(item.rfind(':'), item.size());
+  const std::string_view type = item.substr(std::min(colon + 1, item.size()));
+  const auto known = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                  [&](const auto& entry) { return entry.first == type; });
+  AttributeColumn column;
+  column.key = item.substr(0, colon);
+  if (column.key.empty() || known == std::end(kTypes)) {
+    return invalid_argument("column '" + std::string(item) +
+                            "': write an attribute, or attribute:type with type text, integer, "
+                            "number or boolean");
+  }
+  column.type = known->second;
+  column.name = "attr_";
+  for (const char c : column.key) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    const bool is_upper = c >= 'A' && c <= 'Z';
+    column.name += is_plain ? c : is_upper ? static_cast<char>(c - 'A' + 'a') : '_';
+  }
+  // Another type is another column, so that files of all times fit together.
+  if (column.type != AttributeType::kText) column.name += "_" + std::string(type);
+  return column;
+}
 
 bool is_parquet_tier_key(std::string_view key) {
   return ParquetFileName::parse(key.substr(key.rfind('/') + 1)).has_value();

@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/size.h"
 #include "base/status.h"
+#include "engine/engine.h"
 #include "env/env.h"
 #include "tier/object/object_env.h"
 #include "tier/tier.h"
@@ -19,7 +21,13 @@ struct ParquetOptions {
   uint32_t threads = 2;       // that pack and read; 1 keeps all work on the caller's thread
   uint64_t memory_bytes = 512 * kMiB;
   uint32_t row_group_rows = 100'000;
+  // Of files to come, beside the dataset's own (events only); present files keep theirs.
+  std::vector<AttributeColumn> attributes;
 };
+
+// The column that an item of `columns` in the configuration means: "host" or "http.status:integer"
+// (text, integer, number, boolean). kInvalidArgument for another type or an empty key.
+Result<AttributeColumn> parse_attribute_column(std::string_view item);
 
 // The cold tier: chunks as Parquet files in a Hive-partitioned tree that any Parquet reader can use
 // (docs/formats/parquet.md):

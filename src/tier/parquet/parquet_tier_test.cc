@@ -21,6 +21,7 @@ class ParquetTierTest : public testing::Test {
     ParquetOptions options;
     options.directory = directory_.path();
     options.row_group_rows = 4096;
+    options.attributes = attributes_;
     auto tier = open_parquet_tier(posix_env(), options);
     ASSERT_TRUE(tier.ok()) << tier.status().to_string();
     tier_ = std::move(*tier);
@@ -55,9 +56,35 @@ class ParquetTierTest : public testing::Test {
   }
 
   TestDirectory directory_;
+  std::vector<AttributeColumn> attributes_;
   std::unique_ptr<Tier> tier_;
   std::vector<BatchSlice> written_;
 };
+
+TEST_F(ParquetTierTest, FilesOfAChunkMayHaveDifferentColumnsOfAttributes) {
+  write(1, 50);
+  for (const char* item : {"host", "n:integer", "n"}) {
+    attributes_ = {*parse_attribute_column(item)};
+    open();
+    write(written_.back().batch->last_position() + 1, 50);
+    expect_all_rows();
+  }
+  EXPECT_EQ(names().size(), 4u);
+  ASSERT_TRUE(tier_->seal(test_chunk()).ok());
+  EXPECT_EQ(names().size(), 1u);
+  expect_all_rows();
+}
+
+TEST(AttributeColumns, AreNamedByKeyAndType) {
+  EXPECT_EQ(parse_attribute_column("http.Status")->name, "attr_http_status");
+  EXPECT_EQ(parse_attribute_column("a:text")->name, "attr_a");
+  const auto typed = parse_attribute_column("http.status:integer");
+  EXPECT_EQ(typed->name, "attr_http_status_integer");
+  EXPECT_EQ(typed->key, "http.status");
+  EXPECT_FALSE(parse_attribute_column("a:date").ok());
+  EXPECT_FALSE(parse_attribute_column(":integer").ok());
+  EXPECT_FALSE(parse_attribute_column("").ok());
+}
 
 TEST_F(ParquetTierTest, NamesFilesByWhatTheyAccountFor) {
   write(3, 10);

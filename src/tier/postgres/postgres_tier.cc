@@ -78,6 +78,8 @@ class PostgresTier : public Tier {
   Result<ChunkStats> write(const ChunkKey& key, std::span<const BatchSlice> slices,
                            Position through) override;
   Result<ChunkStats> seal(const ChunkKey& key) override;
+  Result<bool> is_compressed(const ChunkKey& key) override;
+  Status create_compressed(const ChunkKey& key) override;
   Result<std::unique_ptr<BatchReader>> scan(const ChunkKey& key, const ScanSpec& spec,
                                             ScanCost* cost) override;
   Result<AggregateStates> aggregate(const ChunkKey& key, const AggregateSpec& spec,
@@ -104,6 +106,10 @@ class PostgresTier : public Tier {
   Status begin_write() REQUIRES(writer_mutex_);
   // Runs `work` in a transaction of the session that writes.
   Status transact(const std::function<Status(PostgresConnection*)>& work);
+  // Makes a new chunk.
+  Status add_chunk(PostgresConnection* connection, PostgresLayout layout, PostgresChunk* chunk);
+  // The same for one that is not there yet.
+  Status add_compressed_chunk(PostgresConnection* connection, PostgresChunk* chunk);
   // Both leave the chunk as it is afterwards, with stats.bytes.
   Status write_chunk(PostgresConnection* connection, std::span<const BatchSlice> slices,
                      Position through, PostgresChunk* chunk);
@@ -202,6 +208,39 @@ Result<ChunkStats> PostgresTier::write(const ChunkKey& key, std::span<const Batc
   return note(chunk);
 }
 
+Status PostgresTier::add_chunk(PostgresConnection* connection, PostgresLayout layout,
+                               PostgresChunk* chunk) {
+  chunk->layout = layout;
+  chunk->counts.attributes = pool_->options().promoted_attributes;
+  return create_chunk(connection, *pool_, chunk);
+}
+
+Status PostgresTier::create_compressed(const ChunkKey& key) {
+  if (pool_->options().layout == PostgresLayout::kBlocks) return Status();  // write() does
+  PostgresChunk chunk;
+  chunk.key = key;
+  FIRN_TRY(to_be_repeated(transact(
+      [&](PostgresConnection* connection) { return add_compressed_chunk(connection, &chunk); })));
+  note(chunk);
+  return Status();
+}
+
+Status PostgresTier::add_compressed_chunk(PostgresConnection* connection, PostgresChunk* chunk) {
+  FIRN_ASSIGN(std::optional<PostgresChunk> stored,
+              load_chunk(connection, *pool_, chunk->key, true));
+  if (stored) {
+    *chunk = std::move(*stored);
+    return Status();
+  }
+  FIRN_TRY(add_chunk(connection, PostgresLayout::kBlocks, chunk));
+  return store_chunk(connection, *pool_, *chunk);  // the crc covers the number
+}
+
+Result<bool> PostgresTier::is_compressed(const ChunkKey& key) {
+  FIRN_ASSIGN(const OpenChunk open, open_chunk(key, 0));
+  return open.chunk.layout == PostgresLayout::kBlocks;
+}
+
 Status PostgresTier::write_chunk(PostgresConnection* connection, std::span<const BatchSlice> slices,
                                  Position through, PostgresChunk* chunk) {
   FIRN_ASSIGN(std::optional<PostgresChunk> stored,
@@ -209,9 +248,7 @@ Status PostgresTier::write_chunk(PostgresConnection* connection, std::span<const
   if (stored) {
     *chunk = std::move(*stored);
   } else {
-    chunk->layout = pool_->options().layout;
-    chunk->counts.attributes = pool_->options().promoted_attributes;
-    FIRN_TRY(create_chunk(connection, *pool_, chunk));
+    FIRN_TRY(add_chunk(connection, pool_->options().layout, chunk));
   }
   FIRN_TRY(check_durability(connection, *pool_, chunk->table()));
   const Position watermark = chunk->counts.stats.watermark;

@@ -26,6 +26,8 @@ class SqliteTier : public Tier {
   Result<ChunkStats> write(const ChunkKey& key, std::span<const BatchSlice> slices,
                            Position through) override;
   Result<ChunkStats> seal(const ChunkKey& key) override;
+  Result<bool> is_compressed(const ChunkKey& key) override;
+  Status create_compressed(const ChunkKey& key) override;
   Result<std::unique_ptr<BatchReader>> scan(const ChunkKey& key, const ScanSpec& spec,
                                             ScanCost* cost) override;
   Result<ChunkStats> verify(const ChunkKey& key) override;
@@ -49,6 +51,9 @@ class SqliteTier : public Tier {
   void note_stats(const ChunkKey& key, const ChunkStats& stats) const;
   Result<ChunkStats> write_file(ChunkFile* file, std::span<const BatchSlice> slices,
                                 Position through);
+  // The meta of a new chunk, whose tables are made. Inside a transaction.
+  Result<ChunkMeta> create_chunk(SqliteDb* db, SqliteLayout layout);
+  Status create_compressed_file(ChunkFile* file);
   Status add_slices(SqliteDb* db, const ChunkKey& key, std::span<const BatchSlice> slices,
                     ChunkMeta* meta);
   Result<std::vector<ChunkKey>> list_keys() const;
@@ -113,10 +118,7 @@ Result<ChunkStats> SqliteTier::write_file(ChunkFile* file, std::span<const Batch
   FIRN_TRY(transaction.begin());
   FIRN_ASSIGN(std::optional<ChunkMeta> meta, load_meta(db, file->key()));
   if (!meta) {
-    meta.emplace();
-    meta->layout = options_.layout;
-    meta->attributes = options_.promoted_attributes;
-    FIRN_TRY(create_chunk_tables(db, *meta));
+    FIRN_ASSIGN(meta, create_chunk(db, options_.layout));
   } else if (through <= meta->stats.watermark) {
     return meta->stats;
   }
@@ -131,6 +133,38 @@ Result<ChunkStats> SqliteTier::write_file(ChunkFile* file, std::span<const Batch
   FIRN_ASSIGN(meta->stats.bytes, database_bytes(db));
   FIRN_TRY(transaction.commit());
   return meta->stats;
+}
+
+Result<ChunkMeta> SqliteTier::create_chunk(SqliteDb* db, SqliteLayout layout) {
+  ChunkMeta meta;
+  meta.layout = layout;
+  meta.attributes = options_.promoted_attributes;
+  FIRN_TRY(create_chunk_tables(db, meta));
+  return meta;
+}
+
+Status SqliteTier::create_compressed_file(ChunkFile* file) {
+  FIRN_ASSIGN(SqliteDb* const db, file->writer(true));
+  SqliteTransaction transaction(db);
+  FIRN_TRY(transaction.begin());
+  FIRN_ASSIGN(const std::optional<ChunkMeta> present, load_meta(db, file->key()));
+  if (present) return Status();
+  FIRN_ASSIGN(const ChunkMeta meta, create_chunk(db, SqliteLayout::kBlocks));
+  FIRN_TRY(store_meta(db, file->key(), meta));
+  return transaction.commit();
+}
+
+Status SqliteTier::create_compressed(const ChunkKey& key) {
+  if (options_.layout == SqliteLayout::kBlocks) return Status();  // write() does
+  const std::shared_ptr<ChunkFile> file = file_of(key);
+  const Status status = create_compressed_file(file.get());
+  if (!status.ok()) file->close_connections();
+  return status.with_context(file->path());
+}
+
+Result<bool> SqliteTier::is_compressed(const ChunkKey& key) {
+  FIRN_ASSIGN(const auto session, file_of(key)->begin_read());
+  return session->meta().layout == SqliteLayout::kBlocks;
 }
 
 Status SqliteTier::add_slices(SqliteDb* db, const ChunkKey& key, std::span<const BatchSlice> slices,
