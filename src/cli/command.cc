@@ -23,8 +23,8 @@ std::vector<std::string> reversed_arguments(std::vector<std::string> arguments) 
   for (std::string& argument : arguments) {
     if (!is_eventodb || !argument.starts_with('-')) continue;
     const std::string_view name = std::string_view(argument).substr(1, argument.find('=') - 1);
-    for (const std::string_view flag : {"url", "token", "categories", "since", "until", "gzip",
-                                        "output", "input", "force"}) {
+    for (const std::string_view flag :
+         {"url", "token", "categories", "since", "until", "gzip", "output", "input", "force"}) {
       if (name == flag) argument.insert(0, "-");
     }
   }

@@ -41,6 +41,7 @@ using Action = std::function<int()>;
 void add_serve_command(CLI::App* app, Action* chosen);
 void add_import_command(CLI::App* app, Action* chosen);
 void add_export_command(CLI::App* app, Action* chosen);
+void add_migrate_command(CLI::App* app, Action* chosen);
 void add_query_command(CLI::App* app, Action* chosen);
 void add_sql_command(CLI::App* app, Action* chosen);
 void add_tail_command(CLI::App* app, Action* chosen);

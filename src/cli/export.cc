@@ -1,4 +1,3 @@
-#include "cli/json_rows.h"
 #include "cli/line_sink.h"
 #include "cli/place.h"
 #include "cli/progress.h"
@@ -15,42 +14,27 @@ struct ExportTask {
   std::string output = "-";
 };
 
-std::string export_path(const Place& place, const ExportTask& task) {
-  std::string path = place.messages_path("export");
-  char separator = '?';
-  for (const auto& [name, value] : {std::pair("categories", &task.categories),
-                                    std::pair("since", &task.since),
-                                    std::pair("until", &task.until)}) {
+std::string export_query(const ExportTask& task) {
+  std::string query;
+  for (const auto& [name, value] :
+       {std::pair("categories", &task.categories), std::pair("since", &task.since),
+        std::pair("until", &task.until)}) {
     if (value->empty()) continue;
-    path += separator + std::string(name) + "=" + url_encode(*value);
-    separator = '&';
+    query += (query.empty() ? "?" : "&") + std::string(name) + "=" + url_encode(*value);
   }
-  return path;
-}
-
-// The last line of an export that failed in the middle says why.
-Status failure_of(std::string_view line) {
-  constexpr std::string_view kError = "{\"error\":";
-  if (!line.starts_with(kError)) return Status();
-  const Result<std::string> error = json_member(line, "error");
-  const Result<std::string> message = error.ok() ? json_member(*error, "message") : error;
-  return io_error("the export ended early: " + (message.ok() ? *message : std::string(line)));
+  return query;
 }
 
 Status export_messages(Place* place, const ExportTask& task, uint64_t* messages) {
   FIRN_ASSIGN(const auto sink, LineSink::open(posix_env(), task.output, task.packed));
   Progress progress(task.output == "-" ? "export" : task.output);
-  Status status;
-  FIRN_TRY(place->connection()->stream(export_path(*place, task), [&](std::string_view line) {
-    if (line.empty()) return true;  // sent while there was nothing else to send
-    status = failure_of(line);
-    if (status.ok()) status = sink->add(line);
-    if (!status.ok()) return false;
-    ++*messages;
-    progress.show(sink->bytes_written(), 0, *messages);
-    return true;
-  }));
-  FIRN_TRY(status);
+  const Status exported =
+      place->export_lines(export_query(task), [&](std::string_view line) -> Status {
+        FIRN_TRY(sink->add(line));
+        progress.show(sink->bytes_written(), 0, ++*messages);
+        return Status();
+      });
+  FIRN_TRY(exported);
   return sink->finish();
 }
 

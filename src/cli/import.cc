@@ -49,7 +49,8 @@ class Sender {
     }
     const TimeNs begin = env_->monotonic();
     while (true) {
-      Status status = place_->connection()->call("POST", path_, body, "application/x-ndjson").status();
+      Status status =
+          place_->connection()->call("POST", path_, body, "application/x-ndjson").status();
       const bool may_work_later = status.code() == StatusCode::kUnavailable ||
                                   status.code() == StatusCode::kNoSpace ||
                                   status.code() == StatusCode::kOutcomeUnknown;
@@ -157,8 +158,7 @@ bool is_agreed(const ImportTask& task) {
 }
 
 int run_import_messages(const ImportTask& task) {
-  const bool reads_stdin =
-      std::find(task.files.begin(), task.files.end(), "-") != task.files.end();
+  const bool reads_stdin = std::find(task.files.begin(), task.files.end(), "-") != task.files.end();
   if (task.force && !task.yes && reads_stdin) {
     return report(invalid_argument(
         "standard input cannot bring messages and the answer whether to remove what is there; "

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   firn::add_serve_command(&app, &chosen);
   firn::add_import_command(&app, &chosen);
   firn::add_export_command(&app, &chosen);
+  firn::add_migrate_command(&app, &chosen);
   firn::add_query_command(&app, &chosen);
   firn::add_sql_command(&app, &chosen);
   firn::add_tail_command(&app, &chosen);

@@ -67,9 +67,8 @@ Status MessageSender::send_piece() {
     if (outcome.done) break;
     const uint64_t stored = outcome.imported + outcome.skipped;
     if (stored > 0) begin = env->monotonic();
-    const bool failed_to_store = outcome.error == "IMPORT_FAILED" || outcome.error == "READ_ERROR";
-    const bool give_up =
-        !place_->connection()->reached() || env->monotonic() - begin > kGiveUpNs;
+    const bool failed_to_store = outcome.error == "IMPORT_FAILED";
+    const bool give_up = !place_->connection()->reached() || env->monotonic() - begin > kGiveUpNs;
     if (give_up || !(failed_to_store || may_work_later(answered))) {
       if (!answered.ok()) return answered;
       const uint64_t line =

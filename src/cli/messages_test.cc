@@ -32,11 +32,10 @@ class Messages : public ::testing::Test {
   }
   std::string exported(Place* place) {
     std::string text;
-    const Status status =
-        place->connection()->stream(place->messages_path("export"), [&](std::string_view line) {
-          text += std::string(line) + "\n";
-          return true;
-        });
+    const Status status = place->export_lines("", [&](std::string_view line) {
+      text += std::string(line) + "\n";
+      return Status();
+    });
     EXPECT_TRUE(status.ok()) << status.to_string();
     return text;
   }

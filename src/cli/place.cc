@@ -1,5 +1,6 @@
 #include "cli/place.h"
 
+#include "cli/json_rows.h"
 #include "env/env.h"
 
 namespace firn {
@@ -17,6 +18,15 @@ Result<std::unique_ptr<Server>> serve_directory(const PlaceOptions& options) {
   FIRN_ASSIGN(std::unique_ptr<Server> server, Server::start(posix_env(), loaded.config));
   FIRN_TRY(server->wait_ready());
   return server;
+}
+
+// The last line of an export that failed in the middle says why.
+Status failure_of(std::string_view line) {
+  constexpr std::string_view kError = "{\"error\":";
+  if (!line.starts_with(kError)) return Status();
+  const Result<std::string> error = json_member(line, "error");
+  const Result<std::string> message = error.ok() ? json_member(*error, "message") : error;
+  return io_error("the export ended early: " + (message.ok() ? *message : std::string(line)));
 }
 
 }  // namespace
@@ -52,6 +62,18 @@ Result<std::unique_ptr<Place>> Place::open(const PlaceOptions& options) {
 std::string Place::messages_path(const std::string& action) const {
   if (has_token_) return "/" + action;
   return "/api/v1/namespaces/" + url_encode(name_space_) + "/messages:" + action;
+}
+
+Status Place::export_lines(const std::string& query,
+                           const std::function<Status(std::string_view)>& on_line) {
+  Status status;
+  FIRN_TRY(connection_->stream(messages_path("export") + query, [&](std::string_view line) {
+    if (line.empty()) return true;  // sent while there was nothing else to send
+    status = failure_of(line);
+    if (status.ok()) status = on_line(line);
+    return status.ok();
+  }));
+  return status;
 }
 
 }  // namespace firn

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -32,6 +34,10 @@ class Place {
   Connection* connection() { return connection_.get(); }
   // The path that takes or gives messages as EventoDB's lines: "import" or "export".
   std::string messages_path(const std::string& action) const;
+  // Calls `on_line` with each message as EventoDB's line, until it fails. `query` is empty, or
+  // begins with '?'. An export that ends early is a failure.
+  Status export_lines(const std::string& query,
+                      const std::function<Status(std::string_view)>& on_line);
 
  private:
   Place() = default;

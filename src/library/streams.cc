@@ -54,6 +54,7 @@ Result<AppendedMessages> Streams::append(std::span<const Message> messages,
                     message.time_ns != 0 ? message.time_ns : now});
   }
   std::vector<ExpectedVersion> expected;
+  expected.reserve(conditions.size());
   for (const StreamCondition& condition : conditions) {
     expected.push_back({condition.stream, condition.version});
   }
@@ -63,6 +64,7 @@ Result<AppendedMessages> Streams::append(std::span<const Message> messages,
   FIRN_ASSIGN(const AppendResult result, parts->store->append_and_wait(id, std::move(request)));
   AppendedMessages appended;
   appended.duplicates = result.duplicates;
+  appended.places.reserve(details->rows.size());
   for (const RowPosition& row : details->rows) {
     appended.places.push_back({row.position, row.stream_position});
   }
@@ -120,6 +122,7 @@ Result<std::vector<StreamDescription>> Streams::list_streams(const std::string& 
   FIRN_ASSIGN(std::vector<StreamInfo> infos,
               firn::list_streams(*snapshot, prefix, after, limit, nullptr));
   std::vector<StreamDescription> streams;
+  streams.reserve(infos.size());
   for (StreamInfo& info : infos) {
     streams.push_back({std::move(info.stream), info.version, info.last_time});
   }
@@ -130,6 +133,7 @@ Result<std::vector<CategoryDescription>> Streams::list_categories() {
   FIRN_ASSIGN(const SnapshotPtr snapshot, database_->parts_->snapshot(name_space_));
   FIRN_ASSIGN(std::vector<CategoryInfo> infos, firn::list_categories(*snapshot, kNoLimit, nullptr));
   std::vector<CategoryDescription> categories;
+  categories.reserve(infos.size());
   for (CategoryInfo& info : infos) {
     categories.push_back({std::move(info.category), info.streams, info.messages});
   }

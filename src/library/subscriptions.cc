@@ -71,6 +71,7 @@ Result<std::vector<std::string>> DurableSubscriptions::list() {
   FIRN_ASSIGN(const NamespaceId id, database_->parts_->namespace_id(name_space_));
   FIRN_ASSIGN(const auto infos, database_->parts_->subscriptions->list(id, nullptr));
   std::vector<std::string> names;
+  names.reserve(infos.size());
   for (const SubscriptionInfo& info : infos) names.push_back(info.name);
   return names;
 }
@@ -81,6 +82,7 @@ Result<std::vector<DurableMessage>> DurableSubscriptions::receive(const std::str
   FIRN_ASSIGN(const auto one, database_->parts_->subscriptions->member(id, name, member));
   FIRN_ASSIGN(const std::vector<GivenMessage> given, one->receive(max, nullptr));
   std::vector<DurableMessage> messages;
+  messages.reserve(given.size());
   for (const GivenMessage& message : given) {
     messages.push_back({stored_event(message.event), message.attempt});
   }
@@ -114,6 +116,7 @@ Result<std::vector<DurableParked>> DurableSubscriptions::parked(const std::strin
   FIRN_ASSIGN(const auto one, database_->parts_->subscriptions->member(id, name, member));
   FIRN_ASSIGN(const std::vector<ParkedMessage> messages, one->parked(skip, limit, nullptr));
   std::vector<DurableParked> parked;
+  parked.reserve(messages.size());
   for (const ParkedMessage& message : messages) {
     parked.push_back({message.position, message.attempts, message.reason, message.time});
   }

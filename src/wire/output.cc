@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "wire/csv.h"
 #include "wire/json_reader.h"
 #include "wire/json_text.h"
 
@@ -51,19 +52,6 @@ void append_padded(std::string_view text, size_t to_width, bool right, std::stri
   if (right) out->append(blanks, ' ');
   out->append(text);
   if (!right) out->append(blanks, ' ');
-}
-
-void append_csv_cell(std::string_view text, std::string* out) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-    out->append(text);
-    return;
-  }
-  out->push_back('"');
-  for (const char c : text) {
-    if (c == '"') out->push_back('"');
-    out->push_back(c);
-  }
-  out->push_back('"');
 }
 
 bool is_json_number(std::string_view text) {

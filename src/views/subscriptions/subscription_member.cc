@@ -253,6 +253,7 @@ Result<std::vector<GivenMessage>> SubscriptionMember::receive(uint32_t max,
   }
   // Nobody got them.
   std::vector<Position> positions;
+  positions.reserve(due.size());
   for (const Pending& pending : due) positions.push_back(pending.position);
   give_back(positions);
   return given;

@@ -113,7 +113,7 @@ Status Subscriptions::create(NamespaceId name_space, const std::string& name,
       return too_large("the namespace has " + std::to_string(kSubscriptionsMax) +
                        " subscriptions, the limit; delete one first");
     }
-    const Status status =
+    Status status =
         append(subscription_stream(name_space, name), kCreated, settings, stored.generation);
     if (status.code() != StatusCode::kConflict) return status;
   }
