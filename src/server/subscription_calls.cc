@@ -244,13 +244,13 @@ void answer_durably(const char* name, const SubscriptionCall& call,
   // Both the number and the word that it is durable come, in either order.
   const auto outcome = std::make_shared<Outcome>();
   const auto finish = [outcome, answer, name](std::optional<uint64_t> count,
-                                              std::optional<Status> status) {
+                                              const std::optional<Status>& status) {
     Status durable;
     uint64_t number = 0;
     {
       MutexLock lock(&outcome->mutex);
       if (count.has_value()) outcome->count = count;
-      if (status.has_value()) outcome->status = std::move(status);
+      if (status.has_value()) outcome->status = status;
       if (!outcome->count.has_value() || !outcome->status.has_value()) return;
       durable = *outcome->status;
       number = *outcome->count;

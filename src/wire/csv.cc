@@ -24,7 +24,7 @@ Status CsvReader::finish() const {
 }
 
 Status CsvReader::parse() {
-  const Status misplaced = invalid_argument("a quote stands in the middle of a field");
+  Status misplaced = invalid_argument("a quote stands in the middle of a field");
   record_.clear();
   size_t at = 0;
   while (true) {
