@@ -132,7 +132,7 @@ TEST_P(PostgresTierTest, UnloggedTableIsRefused) {
 TEST_P(PostgresTierTest, NewerSchemaIsRefusedByName) {
   open();
   server_->run("UPDATE " + options_.schema +
-               ".settings SET value = '2' WHERE key = "
+               ".settings SET value = '1000' WHERE key = "
                "'format_version'");
   const Status status = try_open();
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
