@@ -160,13 +160,14 @@ class Discarder {
     auto made = std::unique_ptr<Discarder>(new Discarder(signal));
     FIRN_ASSIGN(const ListenAddress address, parse_listen_address("127.0.0.1:0"));
     if (grpc) {
-      FIRN_ASSIGN(made->grpc_, GrpcServer::start(posix_env(), address, GrpcOptions{},
-                                                 [discarder = made.get()](
-                                                     GrpcCall call, const GrpcResponder& respond) {
-                                                   GrpcAnswer answer;
-                                                   answer.body = discarder->take(call.body);
-                                                   respond(std::move(answer));
-                                                 }));
+      FIRN_ASSIGN(made->grpc_,
+                  GrpcServer::start(
+                      posix_env(), address, GrpcOptions{},
+                      [discarder = made.get()](const GrpcCall& call, const GrpcResponder& respond) {
+                        GrpcAnswer answer;
+                        answer.body = discarder->take(call.body);
+                        respond(std::move(answer));
+                      }));
       made->address_ = made->grpc_->address().to_string();
       return made;
     }

@@ -61,7 +61,7 @@ Status MessageSender::send_piece() {
   ImportMode mode = mode_;
   while (true) {
     Outcome outcome;
-    const Status answered = post(mode, &outcome);
+    Status answered = post(mode, &outcome);
     imported_ += outcome.imported;
     skipped_ += outcome.skipped;
     if (outcome.done) break;
