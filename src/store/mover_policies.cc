@@ -130,7 +130,8 @@ Status Mover::drop_chunk(const ChunkRecordPtr& record) {
 Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
   const Position through = ns->positions(interval.dataset).published.load();
   if (is_needed_by_samples(interval)) {
-    return conflict("samples of the interval of " + interval.name() + " are still in memory");
+    return conflict("samples of the interval of " + interval.name() +
+                    " are still in memory; drop those first");
   }
   if (interval.dataset == Dataset::kSeries) {
     core_->known_series->forget(interval.namespace_id, interval.start);
