@@ -86,20 +86,22 @@ HttpResponse eventodb_error(int http_status, std::string_view code, std::string_
   return response;
 }
 
-HttpResponse eventodb_error(const Status& status) {
+HttpResponse eventodb_error(const Status& status) { return eventodb_error(status, {}); }
+
+HttpResponse eventodb_error(const Status& status, std::string_view details) {
   switch (status.code()) {
     case StatusCode::kInvalidArgument:
     case StatusCode::kTooLarge:
-      return eventodb_error(400, "INVALID_REQUEST", status.message());
+      return eventodb_error(400, "INVALID_REQUEST", status.message(), details);
     case StatusCode::kUnavailable:
     case StatusCode::kNoSpace:
     case StatusCode::kCancelled: {
-      HttpResponse response = eventodb_error(503, "BACKEND_ERROR", status.message());
+      HttpResponse response = eventodb_error(503, "BACKEND_ERROR", status.message(), details);
       response.headers.emplace_back("Retry-After", "1");
       return response;
     }
     default:
-      return eventodb_error(500, "BACKEND_ERROR", status.message());
+      return eventodb_error(500, "BACKEND_ERROR", status.message(), details);
   }
 }
 

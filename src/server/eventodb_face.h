@@ -40,6 +40,7 @@ HttpResponse eventodb_error(int http_status, std::string_view code, std::string_
                             std::string_view details = {});
 // A failure of the store or of a query.
 HttpResponse eventodb_error(const Status& status);
+HttpResponse eventodb_error(const Status& status, std::string_view details);
 // How a handler that has routes of this face and of the API words a failure: eventodb_error or
 // json_error.
 using EventodbStatusEncoder = HttpResponse (*)(const Status&);

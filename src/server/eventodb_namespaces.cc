@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "server/api_face.h"
@@ -245,20 +244,15 @@ Status system_health(const RpcCallPtr& call) {
 
 }  // namespace
 
-const RpcMethod* find_namespace_method(std::string_view name) {
-  static const std::array<std::pair<std::string_view, RpcMethod>, 8> kMethods = {{
-      {"ns.create", create_namespace},
-      {"ns.delete", delete_namespace},
-      {"ns.list", list_namespaces},
-      {"ns.info", describe_namespace},
-      {"ns.streams", list_streams_of_caller},
-      {"ns.categories", list_categories_of_caller},
-      {"sys.version", system_version},
-      {"sys.health", system_health},
-  }};
-  for (const auto& [known, method] : kMethods) {
-    if (known == name) return &method;
-  }
+RpcMethod find_namespace_method(std::string_view name) {
+  if (name == "ns.create") return create_namespace;
+  if (name == "ns.delete") return delete_namespace;
+  if (name == "ns.list") return list_namespaces;
+  if (name == "ns.info") return describe_namespace;
+  if (name == "ns.streams") return list_streams_of_caller;
+  if (name == "ns.categories") return list_categories_of_caller;
+  if (name == "sys.version") return system_version;
+  if (name == "sys.health") return system_health;
   return nullptr;
 }
 

@@ -10,36 +10,45 @@ namespace firn {
 
 namespace {
 
-// An answer that grew beyond this is refused, because it cannot be cut without saying so.
-constexpr size_t kAnswerBytes = 64 * kMiB;
 // What a read takes of the memory for answers: its rows, twice while they are found, and its text.
 constexpr uint64_t kReadCopies = 3;
 
+RpcMethod find_method(std::string_view name) {
+  for (const auto find : {find_stream_method, find_namespace_method, find_durable_method,
+                          find_chunk_method, find_batch_method}) {
+    if (RpcMethod method = find(name)) return method;
+  }
+  return nullptr;
+}
+
 void answer_rpc(Services* services, const HttpRequestPtr& request, const Responder& respond) {
   HttpResponse refusal;
-  auto call = std::make_shared<RpcCall>(RpcCall{{}, services, request, respond, {}});
-  if (!authenticate(services, *request, &call->caller, &refusal)) {
-    return respond(std::move(refusal));
-  }
+  EventodbCaller caller;
+  if (!authenticate(services, *request, &caller, &refusal)) return respond(std::move(refusal));
   int http_status = 400;
-  Status status = unpack_body(services, request.get(), &http_status);
+  const Status status = unpack_body(services, request.get(), &http_status);
   if (status.ok()) {
-    status = parse_eventodb_call(request->body, services->limits.json_depth, call.get());
+    return answer_rpc_call(services, request, std::move(caller), request->body, respond);
   }
-  if (!status.ok())
-    return respond(eventodb_error(http_status, "INVALID_REQUEST", status.message()));
-  const RpcMethod* method = find_stream_method(call->method);
-  if (method == nullptr) method = find_namespace_method(call->method);
-  const RpcMethod durable = method == nullptr ? find_durable_method(call->method) : nullptr;
-  if (method == nullptr && durable == nullptr) {
-    return respond(
-        eventodb_error(404, "METHOD_NOT_FOUND", "there is no method '" + call->method + "'"));
-  }
-  status = method != nullptr ? (*method)(call) : durable(call);
-  if (!status.ok()) respond(eventodb_error(status));
+  respond(eventodb_error(http_status, "INVALID_REQUEST", status.message()));
 }
 
 }  // namespace
+
+void answer_rpc_call(Services* services, const HttpRequestPtr& request, EventodbCaller caller,
+                     std::string_view json, const Responder& respond) {
+  auto call =
+      std::make_shared<RpcCall>(RpcCall{{}, services, request, respond, std::move(caller)});
+  Status status = parse_eventodb_call(json, services->limits.json_depth, call.get());
+  if (!status.ok()) return respond(eventodb_error(400, "INVALID_REQUEST", status.message()));
+  const RpcMethod method = find_method(call->method);
+  if (!method) {
+    return respond(
+        eventodb_error(404, "METHOD_NOT_FOUND", "there is no method '" + call->method + "'"));
+  }
+  status = method(call);
+  if (!status.ok()) respond(eventodb_error(status));
+}
 
 void add_rpc_route(Services* services, Face* face) {
   face->push_back({HttpMethod::kPost, "/rpc",
@@ -55,7 +64,7 @@ Status run_rpc(const RpcCallPtr& call, std::function<Result<HttpResponse>()> wor
       [work = std::move(work)]() -> Result<HttpResponse> {
         Result<HttpResponse> answer = work();
         if (!answer.ok()) return eventodb_error(answer.status());
-        if (answer->body.size() <= kAnswerBytes) return answer;
+        if (answer->body.size() <= kRpcAnswerBytesMax) return answer;
         return eventodb_error(too_large("the answer has " + std::to_string(answer->body.size()) +
                                         " bytes; ask for less with batchSize"));
       });

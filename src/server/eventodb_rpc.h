@@ -24,11 +24,22 @@ using RpcCallPtr = std::shared_ptr<const RpcCall>;
 // Answers the call, now or later. A failure is answered by the caller.
 using RpcMethod = std::function<Status(const RpcCallPtr&)>;
 
-// Null when there is no such method.
-const RpcMethod* find_namespace_method(
-    std::string_view name);                                  // ns.*, sys.*: eventodb_namespaces.cc
-const RpcMethod* find_stream_method(std::string_view name);  // stream.*, category.*
+// The header of a read that says how many messages of its range were dropped.
+inline constexpr const char* kDroppedHeader = "Firn-Dropped";
+
+// Each file's methods; null for another name.
+RpcMethod find_namespace_method(std::string_view name);  // ns.*, sys.*: eventodb_namespaces.cc
+RpcMethod find_stream_method(std::string_view name);     // stream.*, category.*
 RpcMethod find_durable_method(std::string_view name);  // subscription.*: eventodb_subscriptions.cc
+RpcMethod find_chunk_method(std::string_view name);    // chunks.*: eventodb_chunks.cc
+RpcMethod find_batch_method(std::string_view name);    // batch: eventodb_batch.cc
+
+// Parses and runs one call; `respond` gets its answer, whatever it is. `json` is the request's body
+// or a part of it.
+void answer_rpc_call(Services* services, const HttpRequestPtr& request, EventodbCaller caller,
+                     std::string_view json, const Responder& respond);
+// An answer that grew beyond this is refused, because it cannot be cut without saying so.
+inline constexpr size_t kRpcAnswerBytesMax = 64 * kMiB;
 
 // Runs `work` on the query executor with a snapshot of the caller's namespace and answers what it
 // returns; kInternal when the namespace does not exist. For reads a share of the memory for answers

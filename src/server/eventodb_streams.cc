@@ -1,4 +1,3 @@
-#include <array>
 #include <utility>
 
 #include "server/ack_fields.h"
@@ -184,7 +183,7 @@ HttpResponse page_answer(const StreamPage& page, bool with_stream) {
   }
   response.body += "]\n";
   if (page.dropped > 0) {
-    response.headers.emplace_back("Firn-Dropped", std::to_string(page.dropped));
+    response.headers.emplace_back(kDroppedHeader, std::to_string(page.dropped));
   }
   return response;
 }
@@ -297,18 +296,13 @@ Status get_category(const RpcCallPtr& call) {
 
 }  // namespace
 
-const RpcMethod* find_stream_method(std::string_view name) {
-  static const std::array<std::pair<std::string_view, RpcMethod>, 6> kMethods = {{
-      {"stream.write", write_stream},
-      {"stream.append", append_to_streams},
-      {"stream.get", get_stream},
-      {"stream.last", get_last},
-      {"stream.version", get_version},
-      {"category.get", get_category},
-  }};
-  for (const auto& [known, method] : kMethods) {
-    if (known == name) return &method;
-  }
+RpcMethod find_stream_method(std::string_view name) {
+  if (name == "stream.write") return write_stream;
+  if (name == "stream.append") return append_to_streams;
+  if (name == "stream.get") return get_stream;
+  if (name == "stream.last") return get_last;
+  if (name == "stream.version") return get_version;
+  if (name == "category.get") return get_category;
   return nullptr;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/mutex.h"
 #include "base/status.h"
@@ -39,6 +40,13 @@ bool MemoryBudget::Share::resize(uint64_t bytes) {
   if (bytes < bytes_) state_->returned.notify_all();
   bytes_ = bytes;
   return true;
+}
+
+void MemoryBudget::Share::add(Share&& other) {
+  if (state_ == nullptr) return swap(other);
+  if (other.state_ == nullptr) return;
+  FIRN_CHECK(state_ == other.state_);
+  bytes_ += std::exchange(other.bytes_, 0);
 }
 
 MemoryBudget::MemoryBudget(uint64_t bytes_max)

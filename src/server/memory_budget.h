@@ -30,6 +30,8 @@ class MemoryBudget {
     uint64_t bytes() const { return bytes_; }
     // To fewer bytes, or to more when they are left; false: they are not, and nothing changed.
     bool resize(uint64_t bytes);
+    // Takes over the bytes of another share of the same budget.
+    void add(Share&& other);
 
    private:
     friend class MemoryBudget;

@@ -44,6 +44,19 @@ TEST(MemoryBudget, AMovedShareIsReturnedOnce) {
   EXPECT_EQ(budget.bytes_used(), 0u);
 }
 
+TEST(MemoryBudget, AShareTakesOverAnother) {
+  MemoryBudget budget(100);
+  {
+    MemoryBudget::Share all;
+    all.add(std::move(*budget.take(20, 0)));
+    all.add(std::move(*budget.take(30, 0)));
+    all.add(MemoryBudget::Share());
+    EXPECT_EQ(all.bytes(), 50u);
+    EXPECT_EQ(budget.bytes_used(), 50u);
+  }
+  EXPECT_EQ(budget.bytes_used(), 0u);
+}
+
 TEST(MemoryBudget, AWaiterGetsWhatIsReturned) {
   MemoryBudget budget(100);
   auto first = budget.take(100, 0);
