@@ -116,7 +116,7 @@ bool Sequencer::may_wait() const { return !queue_is_urgent_ && queued_rows_ < kG
 void Sequencer::submit(NamespacePtr name_space, AppendRequest request, AppendCallback done) {
   const size_t bytes = request.batch->size_bytes();
   core_->queued_bytes.fetch_add(bytes);
-  Pending pending{std::move(name_space), std::move(request), std::move(done), bytes};
+  Pending pending{std::move(name_space), std::move(request), std::move(done), bytes, {}};
   bool wakes = false, is_stopped = false;
   {
     MutexLock lock(&mutex_);
@@ -156,7 +156,9 @@ std::vector<Sequencer::Pending> Sequencer::take_queue() {
 
 void Sequencer::step() {
   if (refused_.load() && !resume_after_refusal()) return;
-  for (Pending& pending : take_queue()) sequence(std::move(pending));
+  std::vector<Pending> taken = take_queue();
+  search_chunks(&taken);
+  for (Pending& pending : taken) sequence(std::move(pending));
   close_groups();
   if (!prunes_.exchange(false)) return;
   for (const NamespacePtr& ns : core_->all_namespaces()) prune_in_flight(ns.get());
@@ -219,7 +221,7 @@ void Sequencer::sequence(Pending pending) {
   }
   Group* group = group_of(pending.name_space, pending.request.batch->dataset());
   const AppendRequest& request = pending.request;
-  Result<Duplicates> duplicates = find_duplicates(group, request);
+  Result<Duplicates> duplicates = find_duplicates(ns, pending);
   const uint32_t rows = request.batch->rows();
   Status status = duplicates.status();
   if (status.ok() && duplicates->count < rows) status = check_versions(ns, request);
@@ -314,8 +316,6 @@ Sequencer::Group* Sequencer::group_of(const NamespacePtr& ns, Dataset dataset) {
   for (Group& group : groups_) {
     if (group.name_space == ns && group.dataset == dataset) return &group;
   }
-  // Before its rows are looked up the first time: what is forgotten here, a later snapshot has.
-  prune_in_flight(ns.get());
   groups_.emplace_back();
   groups_.back().name_space = ns;
   groups_.back().dataset = dataset;

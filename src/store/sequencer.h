@@ -6,7 +6,7 @@
 #include "base/mutex.h"
 #include "store/append.h"
 #include "store/core.h"
-#include "store/snapshot.h"
+#include "store/duplicate_search.h"
 
 namespace firn {
 
@@ -38,6 +38,8 @@ class Sequencer {
     AppendRequest request;
     AppendCallback done;
     size_t bytes = 0;
+    // What chunks hold under the ids of request.rows_with_client_id, in their order.
+    std::vector<StoredEvent> stored;
   };
   struct Commit;
   // What the search for duplicates of one request found.
@@ -47,12 +49,6 @@ class Sequencer {
     // Rows with the id of an earlier row of the request, and that row.
     std::vector<std::pair<uint32_t, uint32_t>> repeats;
     uint32_t count = 0;
-  };
-  // What it reads.
-  struct Lookup {
-    NamespacePtr name_space;
-    Snapshot snapshot;
-    std::vector<SnapshotChunk> chunks;
   };
   // A request's rows that have positions and go to the log with the next record.
   struct Part {
@@ -67,7 +63,6 @@ class Sequencer {
     std::vector<Part> parts;
     std::shared_ptr<Commit> commit;
     uint32_t rows = 0;
-    std::shared_ptr<const Lookup> lookup;  // of the step; null until an id was looked up
   };
 
   static bool may_join(const AppendRequest& request);
@@ -93,10 +88,15 @@ class Sequencer {
   Group* group_of(const NamespacePtr& ns, Dataset dataset);
   void close_group(Group* group);
   void close_groups();
-  Result<Duplicates> find_duplicates(Group* group, const AppendRequest& request);
-  // Where the stored event with the row's id is; position 0 when there is none; kConflict when it
-  // has other content.
-  Result<RowPosition> find_original(const Lookup& lookup, const RecordBatch& batch, uint32_t row);
+  // Looks in the chunks for the ids of all requests of a step, and forgets what a snapshot shows.
+  // REQUIRES: no group is open.
+  void search_chunks(std::vector<Pending>* step);
+  void search_chunks(const NamespacePtr& ns, std::vector<Pending>* step);
+  Result<Duplicates> find_duplicates(NamespaceState* ns, const Pending& pending);
+  // Where the event with the row's id is; position 0 when there is none; kConflict when it has other
+  // content. `stored` is what the chunks hold under the id.
+  Result<RowPosition> find_original(NamespaceState* ns, const RecordBatch& batch, uint32_t row,
+                                    const StoredEvent& stored);
   void remember_ids(NamespaceState* ns, const std::vector<uint32_t>& rows_with_client_id,
                     const Duplicates& duplicates, const RecordBatch& batch,
                     Position first_position);

@@ -123,6 +123,32 @@ TEST_F(StoreTest, OnlyTheNewRowsOfAPartlyRepeatedBatchAreStored) {
   EXPECT_EQ(append({{"c", kDay, id_of(3)}})->first_position, 3u);
 }
 
+TEST_F(StoreTest, ALargeRequestIsRecognisedWhereverItsEventsAre) {
+  std::vector<Spec> all;
+  for (uint64_t i = 0; i < 1500; ++i) {
+    all.push_back({"e" + std::to_string(i), kDay + static_cast<TimeNs>(i % 3) * kDayNs, id_of(i)});
+  }
+  const auto part = [&all](size_t begin, size_t end) {
+    return std::vector<Spec>(all.begin() + static_cast<ptrdiff_t>(begin),
+                             all.begin() + static_cast<ptrdiff_t>(end));
+  };
+  ASSERT_TRUE(append(part(0, 600)).ok());
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(move().ok());
+  ASSERT_TRUE(append(part(600, 1000)).ok());
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(append(part(1000, 1400)).ok());
+  const auto again = append(all);
+  ASSERT_TRUE(again.ok()) << again.status().to_string();
+  EXPECT_EQ(again->duplicates, 1400u);
+  EXPECT_EQ(again->last_position, 1500u);
+  EXPECT_EQ(contents().size(), 1500u);
+  all[300].data = "other";
+  const auto refused = append(all);
+  EXPECT_EQ(refused.status().code(), StatusCode::kConflict);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("event 300: id "));
+}
+
 TEST_F(StoreTest, AnIdTwiceInOneBatchIsStoredOnce) {
   const auto twice = append({{"a", kDay, id_of(1)}, {"b"}, {"a", kDay, id_of(1)}});
   ASSERT_TRUE(twice.ok()) << twice.status().to_string();
