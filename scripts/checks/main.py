@@ -16,7 +16,8 @@ def checks_for(options):
     checks["format"] = lambda tree: tool_checks.clang_format(tree, fix=options.fix)
     if not options.fast:
         checks.update(tool_checks.SLOW)
-        checks["clang-tidy"] = lambda tree: tool_checks.clang_tidy(tree, with_tests=options.all)
+        for name, check in (("thread-safety", tool_checks.thread_safety), ("clang-tidy", tool_checks.clang_tidy)):
+            checks[name] = lambda tree, check=check: check(tree, with_tests=options.all)
     return checks
 
 

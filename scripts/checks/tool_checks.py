@@ -142,15 +142,17 @@ def clang_sources(tree, with_tests):
     return readable, len(sources) - len(readable)
 
 
-def thread_safety(tree):
+def thread_safety(tree, with_tests=False):
+    """What clang-tidy, which analyses it for the files that it reads, does not read: tests with a mutex."""
     compiler = find_tool("clang++-14")
     if not compiler:
         return missing("clang-14")
-    files, left_out = clang_sources(tree, with_tests=True)
+    sources, left_out = clang_sources(tree, with_tests=True)
+    files = [f for f in sources if is_test(f) and (with_tests or "base/mutex.h" in tree.text(f))]
     flags = [*CLANG_FLAGS, *duckdb_flags(tree), "-fsyntax-only"]
     problems, ran = each_file(tree, "thread-safety", files, [version(tree, compiler), *flags],
                               lambda f: [compiler, *flags, f])
-    noun = "files, %d compiled now; LEFT OUT: %d with coroutines" % (ran, left_out)
+    noun = "tests, %d compiled now; the rest is clang-tidy's; LEFT OUT: %d with coroutines" % (ran, left_out)
     return len(files), noun, problems
 
 
