@@ -11,11 +11,16 @@ std::string namespace_path(const std::string& name) {
   return "/api/v1/namespaces/" + url_encode(name);
 }
 
+// A command is answered when all of its work is done, with nothing on the way until then.
+constexpr DurationNs kCommandSilence = 7 * kDayNs;
+
 // One request, its answer printed as rows.
 int call_and_print(const CommonOptions& common, const std::string& method, const std::string& path,
                    const std::string& body, const char* member,
                    const std::vector<OutputColumn>& columns) {
-  auto connection = Connection::open(common.server);
+  HttpClientOptions client;
+  if (method != "GET") client.silence_ns = kCommandSilence;
+  auto connection = Connection::open(common.server, client);
   if (!connection.ok()) return report(connection.status());
   const Result<std::string> answer =
       (*connection)->call(method, path, body, body.empty() ? "" : "application/json");

@@ -48,8 +48,9 @@ std::string url_encode(std::string_view text) {
 
 Connection::Connection(std::unique_ptr<HttpClient> client) : client_(std::move(client)) {}
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& server) {
-  FIRN_ASSIGN(std::unique_ptr<HttpClient> client, HttpClient::create(server));
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& server,
+                                                     const HttpClientOptions& options) {
+  FIRN_ASSIGN(std::unique_ptr<HttpClient> client, HttpClient::create(server, options));
   std::unique_ptr<Connection> connection(new Connection(std::move(client)));
   return connection;
 }

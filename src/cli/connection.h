@@ -19,7 +19,8 @@ std::string url_encode(std::string_view text);
 class Connection {
  public:
   // `server` is "http://HOST:PORT" or "HOST:PORT". Connects with the first request.
-  static Result<std::unique_ptr<Connection>> open(const std::string& server);
+  static Result<std::unique_ptr<Connection>> open(const std::string& server,
+                                                  const HttpClientOptions& options = {});
 
   // The body of a 2xx answer. Otherwise the Status the server reported, kUnavailable when it cannot
   // be reached (the message says how to start one), or kOutcomeUnknown when it went away meanwhile.

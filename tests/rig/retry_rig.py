@@ -23,6 +23,7 @@ from server import API, GONE, Client, NotReady
 from verifier import run_firn_verify, verify
 
 WRITERS = 4
+REPEATERS = 48  # what waits together is looked up together
 CUTS = ("none", "request", "behind the request", "answer", "before the answer")
 TRIES = 50
 
@@ -138,8 +139,8 @@ def append(oracle, port, seed, requests, stop):
 def repeat(oracle, port):
     """Sends everything again, straight to the server; the oracle compares the answers."""
     with Load() as load:
-        for part in range(WRITERS):
-            load.add(repeat_each, oracle, port, oracle.batches[part::WRITERS])
+        for part in range(REPEATERS):
+            load.add(repeat_each, oracle, port, oracle.batches[part::REPEATERS])
         load.wait()
 
 
