@@ -134,11 +134,14 @@ void Watch::step() {
 Engine::Engine(std::unique_ptr<Instance> instance) : instance_(std::move(instance)) {}
 Engine::~Engine() = default;
 
+Status Engine::check_library() {
+  if (duckdb::DuckDB::LibraryVersion() == kDuckdbVersion) return Status();
+  return unsupported(fmt::format("Firn needs DuckDB {}, the library found is {}", kDuckdbVersion,
+                                 duckdb::DuckDB::LibraryVersion()));
+}
+
 Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& options) {
-  if (duckdb::DuckDB::LibraryVersion() != kDuckdbVersion) {
-    return unsupported(fmt::format("Firn needs DuckDB {}, the library found is {}", kDuckdbVersion,
-                                   duckdb::DuckDB::LibraryVersion()));
-  }
+  FIRN_TRY(check_library());
   if (!options.temp_directory.empty()) {
     FIRN_TRY(env->create_directories(options.temp_directory));
   }

@@ -167,8 +167,9 @@ struct ParquetRead {
 // it made and after all calls returned.
 class Engine {
  public:
-  // kUnsupported when the DuckDB library is not the version Firn was built for. `env` must outlive
-  // the engine. Statements with a time limit use one worker of `env`, started with the first.
+  // kUnsupported when the DuckDB library is not the version Firn was built for.
+  static Status check_library();
+  // What check_library() says, too. Takes tens of milliseconds. `env` must outlive the engine. Statements with a time limit use one worker of `env`, started with the first.
   static Result<std::unique_ptr<Engine>> open(Env* env, const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;

@@ -32,12 +32,10 @@ using ChunkFiles = std::vector<ParquetFilePtr>;
 
 class ParquetTier : public Tier {
  public:
-  ParquetTier(Env* env, ParquetOptions options, std::unique_ptr<ObjectEnv> objects,
-              std::unique_ptr<Engine> engine)
+  ParquetTier(Env* env, ParquetOptions options, std::unique_ptr<ObjectEnv> objects)
       : objects_(std::move(objects)),
         env_(env),
         options_(std::move(options)),
-        engine_(std::move(engine)),
         file_set_(std::make_shared<FileSet>(env)) {}
 
   Status load() EXCLUDES(mutex_);
@@ -61,6 +59,8 @@ class ParquetTier : public Tier {
   Env* file_env() const override { return objects_.get(); }
 
  private:
+  // Opened when the first file is read or written: a store may do without for long.
+  Result<Engine*> opened_engine() const EXCLUDES(engine_mutex_);
   // A copy of the chunk's list of files; empty when the chunk is not here.
   ChunkFiles find(const ChunkKey& key) const EXCLUDES(mutex_);
   Result<ChunkStats> chunk_stats(const ChunkFiles& files) const;
@@ -75,7 +75,8 @@ class ParquetTier : public Tier {
   const std::unique_ptr<ObjectEnv> objects_;  // null for a directory
   Env* const env_;                            // what opens all files: `objects_` if there are any
   const ParquetOptions options_;
-  const std::unique_ptr<Engine> engine_;
+  mutable Mutex engine_mutex_;
+  mutable std::unique_ptr<Engine> engine_ GUARDED_BY(engine_mutex_);
   const std::shared_ptr<FileSet> file_set_;
   mutable Mutex mutex_;
   std::map<ChunkKey, ChunkFiles> chunks_ GUARDED_BY(mutex_);
@@ -94,6 +95,17 @@ Status ParquetTier::load() {
   return {};
 }
 
+Result<Engine*> ParquetTier::opened_engine() const {
+  MutexLock lock(&engine_mutex_);
+  if (engine_ == nullptr) {
+    EngineOptions engine_options;
+    engine_options.threads = options_.threads;
+    engine_options.memory_bytes = options_.memory_bytes;
+    FIRN_ASSIGN(engine_, Engine::open(env_, engine_options));
+  }
+  return engine_.get();
+}
+
 ChunkFiles ParquetTier::find(const ChunkKey& key) const {
   MutexLock lock(&mutex_);
   const auto chunk = chunks_.find(key);
@@ -101,7 +113,8 @@ ChunkFiles ParquetTier::find(const ChunkKey& key) const {
 }
 
 Result<ChunkStats> ParquetTier::chunk_stats(const ChunkFiles& files) const {
-  FIRN_TRY(load_footers(engine_.get(), files));
+  FIRN_ASSIGN(Engine* const engine, opened_engine());
+  FIRN_TRY(load_footers(engine, files));
   ParquetFileStats sum;
   ChunkStats stats;
   for (const ParquetFilePtr& file : files) {
@@ -146,7 +159,8 @@ Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
   write.row_group_rows = row_group_rows(stats);
   write.identity = {name.text(), name.first, name.last};
   uint64_t size_bytes = 0;
-  Status status = engine_->write_parquet(write);
+  FIRN_ASSIGN(Engine* const engine, opened_engine());
+  Status status = engine->write_parquet(write);
   if (status.ok()) status = file_size(temporary, &size_bytes);
   if (status.ok()) status = env_->rename(temporary, path);
   if (!status.ok()) {
@@ -202,7 +216,8 @@ Result<ChunkStats> ParquetTier::write(const ChunkKey& key, std::span<const Batch
 
 Result<ParquetFilePtr> ParquetTier::merge(const ChunkKey& key,
                                           std::span<const ParquetFilePtr> parts) {
-  FIRN_TRY(load_footers(engine_.get(), parts));
+  FIRN_ASSIGN(Engine* const engine, opened_engine());
+  FIRN_TRY(load_footers(engine, parts));
   ParquetFileStats stats;
   ParquetWrite write;
   for (const ParquetFilePtr& part : parts) {
@@ -256,20 +271,22 @@ Result<std::unique_ptr<BatchReader>> ParquetTier::scan(const ChunkKey& key, cons
                                                        ScanCost* cost) {
   ChunkFiles files = find(key);
   if (files.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
-  return make_chunk_reader(engine_.get(), std::move(files), spec, cost);
+  FIRN_ASSIGN(Engine* const engine, opened_engine());
+  return make_chunk_reader(engine, std::move(files), spec, cost);
 }
 
 Result<AggregateStates> ParquetTier::aggregate(const ChunkKey& key, const AggregateSpec& spec,
                                                ScanCost* cost) {
   const ChunkFiles files = find(key);
   if (files.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
-  FIRN_TRY(load_footers(engine_.get(), files));
+  FIRN_ASSIGN(Engine* const engine, opened_engine());
+  FIRN_TRY(load_footers(engine, files));
   for (const ParquetFilePtr& file : files) {
     if (key.dataset != Dataset::kEvents || !can_aggregate_in_sql(spec, file->footer()->stats)) {
       return Tier::aggregate(key, spec, cost);
     }
   }
-  return aggregate_in_sql(engine_.get(), files, spec, cost);
+  return aggregate_in_sql(engine, files, spec, cost);
 }
 
 Status ParquetTier::verify_file(const ParquetFile& file) const {
@@ -277,7 +294,8 @@ Status ParquetTier::verify_file(const ParquetFile& file) const {
   // From disk, whatever is remembered; also what no query looks at.
   if (objects_ != nullptr) objects_->forget_cached(file.path());
   FIRN_TRY(verify_checked_file(env_, file.path()));
-  FIRN_ASSIGN(const auto infos, engine_->parquet_info({&file.path(), 1}));
+  FIRN_ASSIGN(Engine* const engine, opened_engine());
+  FIRN_ASSIGN(const auto infos, engine->parquet_info({&file.path(), 1}));
   Result<ParquetFileStats> stated = parse_parquet_metadata(file.name(), infos[0]);
   if (!stated.ok()) return stated.status().with_context(file.path());
   const ParquetFileStats written = *stated;
@@ -286,7 +304,7 @@ Status ParquetTier::verify_file(const ParquetFile& file) const {
   read.dataset = file.name().key.dataset;
   read.namespace_id = file.name().key.namespace_id;
   read.has_raw_rows = true;  // whatever the metadata says
-  FIRN_ASSIGN(const auto reader, engine_->read_parquet(read));
+  FIRN_ASSIGN(const auto reader, engine->read_parquet(read));
   ParquetFileStats found;
   const ChunkKey& key = file.name().key;
   const TimeRange times{key.start, key.end};
@@ -426,11 +444,8 @@ Result<std::unique_ptr<Tier>> open_parquet_tier(Env* env, const ParquetOptions& 
     env = objects.get();
   }
   if (options.directory.empty()) return invalid_argument("a parquet tier needs a directory");
-  EngineOptions engine_options;
-  engine_options.threads = options.threads;
-  engine_options.memory_bytes = options.memory_bytes;
-  FIRN_ASSIGN(auto engine, Engine::open(env, engine_options));
-  auto tier = std::make_unique<ParquetTier>(env, options, std::move(objects), std::move(engine));
+  FIRN_TRY(Engine::check_library());
+  auto tier = std::make_unique<ParquetTier>(env, options, std::move(objects));
   FIRN_TRY(tier->load());
   return std::unique_ptr<Tier>(std::move(tier));
 }
