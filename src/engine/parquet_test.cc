@@ -60,6 +60,15 @@ class EngineParquetTest : public testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
+TEST(SqlCondition, ManyValuesMakeNoJoin) {
+  Filter filter;
+  filter.predicates = {{.column = ColumnId::kSeverity, .numbers = {9}}};
+  EXPECT_EQ(*sql_condition(filter), "\"severity\" = 9");
+  filter.predicates[0].numbers = {9, 0, 13};
+  EXPECT_EQ(*sql_condition(filter),
+            "(list_contains([9, 13]::SMALLINT[], \"severity\") OR \"severity\" IS NULL)");
+}
+
 TEST_F(EngineParquetTest, ReadsBackEveryBitOfRandomRows) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const std::vector<BatchSlice> slices = {slice_of(random_batch(seed, 700))};

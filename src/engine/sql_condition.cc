@@ -79,20 +79,21 @@ std::optional<std::vector<std::string>> literals(const ColumnSchema& column,
   return std::nullopt;
 }
 
-std::string equal_any(const std::string& name, const std::vector<std::string>& values) {
+// Never IN, out of which DuckDB makes a join, and then rows may leave a parallel scan in any order.
+std::string equal_any(const std::string& name, SqlShape shape,
+                      const std::vector<std::string>& values) {
   if (values.empty()) return "FALSE";
   std::string list;
-  bool or_null = false;
+  size_t listed = 0;
   for (const std::string& value : values) {
-    if (value.empty()) {
-      or_null = true;
-    } else {
-      list += (list.empty() ? "" : ", ") + value;
-    }
+    if (value.empty()) continue;
+    list += (listed++ == 0 ? "" : ", ") + value;
   }
-  if (list.empty()) return name + " IS NULL";
-  const std::string in = fmt::format("{} IN ({})", name, list);
-  return or_null ? fmt::format("({} OR {} IS NULL)", in, name) : in;
+  if (listed == 0) return name + " IS NULL";
+  const std::string equal =
+      listed == 1 ? fmt::format("{} = {}", name, list)
+                  : fmt::format("list_contains([{}]::{}[], {})", list, sql_type_name(shape), name);
+  return listed < values.size() ? fmt::format("({} OR {} IS NULL)", equal, name) : equal;
 }
 
 // number >= value or number < value. An absent number is neither; a small number is never absent.
@@ -159,7 +160,7 @@ std::optional<std::string> predicate_sql(const Predicate& predicate) {
   if (predicate.kind == PredicateKind::kEqual) {
     const auto values = literals(*column, predicate);
     if (!values) return std::nullopt;
-    return equal_any(sql_identifier(column->name), *values);
+    return equal_any(sql_identifier(column->name), sql_shape(*column), *values);
   }
   if (predicate.numbers.empty()) return "FALSE";
   return compare(*column, predicate.kind == PredicateKind::kAtLeast, predicate.numbers[0]);

@@ -213,6 +213,34 @@ TEST_P(Conformance, LookupsFindTheirRows) {
   expect_filter_agrees(key_, nothing, "absent stream");
 }
 
+TEST_P(Conformance, ManyValuesFindTheirRowsInOrder) {
+  constexpr uint32_t kRows = 6000;
+  const BatchPtr batch = keyed_batch(7, kRows, 1);
+  write(key_, {slice_of(batch)});
+  for (const uint32_t count : {2u, 5u, 40u, 600u}) {
+    Filter filter;
+    filter.positions = {2, kRows};
+    filter.time = {kTestTime - kDayNs, kTestTime + kDayNs};
+    filter.predicates = {{.column = ColumnId::kId}};
+    // Neither ascending nor from one part of the chunk.
+    for (uint32_t i = 0; i < count; ++i) {
+      filter.predicates[0].ids.push_back(batch->ids(ColumnId::kId)[i * 3571 % kRows]);
+    }
+    expect_filter_agrees(key_, filter, std::to_string(count) + " ids");
+    filter.predicates = {{.column = ColumnId::kCorrelationId}};
+    for (uint32_t i = 0; i < count; ++i) {
+      filter.predicates[0].texts.emplace_back(
+          batch->strings(ColumnId::kCorrelationId)[i * 3571 % kRows]);
+    }
+    expect_filter_agrees(key_, filter, std::to_string(count) + " correlation ids");
+    filter.predicates = {{.column = ColumnId::kSeverity}};
+    for (uint32_t i = 0; i < count && i < 20; ++i) {
+      filter.predicates[0].numbers.push_back(static_cast<int64_t>(20 - i));
+    }
+    expect_filter_agrees(key_, filter, std::to_string(count) + " severities");
+  }
+}
+
 TEST_P(Conformance, ProjectionDeliversWhatIsAsked) {
   write(key_, {slice_of(random_batch(31, 3000, 1)), slice_of(random_batch(32, 3000, 3001))});
   for (const ColumnSchema& column : dataset_columns(Dataset::kEvents)) {
