@@ -69,17 +69,28 @@ std::string setting(const Settings& settings, std::string_view name) {
   return found == settings.end() ? "" : found->second;
 }
 
+// As Go's flags read it.
+Result<bool> switch_setting(const Settings& settings, std::string_view name) {
+  const std::string text = setting(settings, name);
+  for (const char* yes : {"1", "t", "T", "true", "TRUE", "True"}) {
+    if (text == yes) return true;
+  }
+  for (const char* no : {"", "0", "f", "F", "false", "FALSE", "False"}) {
+    if (text == no) return false;
+  }
+  return invalid_argument("--" + std::string(name) + " is '" + text +
+                          "'; it must be true or false");
+}
+
 // Where the data is; empty: in a temporary directory.
-Result<std::string> choose_directory(const Settings& settings) {
+Result<std::string> choose_directory(const Settings& settings, bool test_mode) {
   const std::string url = setting(settings, "db-url");
   const std::string directory = setting(settings, "data-dir");
-  if (url.find("memory") != std::string::npos || url.empty()) {
-    if (url.empty() && setting(settings, "test-mode") != "true") {
-      return invalid_argument(
-          "--db-url is missing: sqlite://NAME with --data-dir, or pebble:///DIR");
-    }
-    return std::string();
+  if (url.empty()) {
+    if (test_mode) return std::string();
+    return invalid_argument("--db-url is missing: sqlite://NAME with --data-dir, or pebble:///DIR");
   }
+  if (url == "sqlite://:memory:" || url == "pebble://memory") return std::string();
   constexpr std::string_view kPebble = "pebble://";
   if (url.starts_with(kPebble) && url.size() > kPebble.size()) return url.substr(kPebble.size());
   if (url.starts_with("sqlite://")) {
@@ -101,8 +112,7 @@ Result<ServerConfig> make_config(const Settings& settings) {
   }
   config.eventodb.drop_in = true;
   config.eventodb.token = setting(settings, "token");
-  const std::string test_mode = setting(settings, "test-mode");
-  config.eventodb.test_mode = test_mode == "true" || test_mode == "1";
+  FIRN_ASSIGN(config.eventodb.test_mode, switch_setting(settings, "test-mode"));
   if (!config.eventodb.test_mode) {
     config.eventodb.show_token = [](const std::string& token) {
       print("the token of namespace default, shown this once: " + token + "\n");
@@ -118,7 +128,7 @@ Result<ServerConfig> make_config(const Settings& settings) {
     config.unsafe_open = true;  // every route but health asks for a token
   }
   config.otlp_grpc = config.otlp_http = {"off", false};
-  FIRN_ASSIGN(const std::string directory, choose_directory(settings));
+  FIRN_ASSIGN(const std::string directory, choose_directory(settings, config.eventodb.test_mode));
   config.store = default_store_options(directory);
   return config;
 }

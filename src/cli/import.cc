@@ -9,6 +9,7 @@
 #include "cli/place.h"
 #include "cli/progress.h"
 #include "env/env.h"
+#include "server/eventodb_token.h"
 #include "wire/import_lines.h"
 #include "wire/json_events.h"
 
@@ -151,8 +152,11 @@ Status import_messages(const std::string& path, MessageSender* sender) {
 
 bool is_agreed(const ImportTask& task) {
   if (!task.force || task.yes) return true;
+  // A token chooses the namespace, whatever else is said.
+  const Result<std::string> of_token = namespace_of_token(task.place.token);
+  const std::string name = of_token.ok() ? *of_token : task.place.common.name_space;
   std::fprintf(stderr, "This removes everything in namespace '%s' first. Go on? [y/N] ",
-               task.place.common.name_space.c_str());
+               name.c_str());
   const int answer = std::getchar();
   return answer == 'y' || answer == 'Y';
 }

@@ -18,15 +18,20 @@ constexpr uint32_t kPieceEvents = 1000;
 class Tail : public std::enable_shared_from_this<Tail> {
  public:
   Tail(Services* services, const OpenStorePtr& open, TailOptions options)
-      : services_(services), open_(open), options_(std::move(options)), sent_(options_.after) {}
+      : services_(services),
+        open_(open),
+        options_(std::move(options)),
+        namespace_id_(options_.namespace_id),
+        sent_(options_.after) {}
 
-  void subscribe(const OpenStorePtr& open) {
+  void subscribe(Store* store) EXCLUDES(mutex_) {
     // Weak, because removing the subscription waits for a call that is running.
-    subscription_ = open->store->subscribe(options_.namespace_id,
-                                           [weak = weak_from_this()](Position published) {
-                                             if (const auto self = weak.lock(); self != nullptr)
-                                               self->on_published(published);
-                                           });
+    const uint64_t added =
+        store->subscribe(namespace_id_, [weak = weak_from_this()](Position published) {
+          if (const auto self = weak.lock(); self != nullptr) self->on_published(published);
+        });
+    MutexLock lock(&mutex_);
+    subscription_ = added;
   }
 
   void next(BodyStream::Piece piece) EXCLUDES(mutex_) {
@@ -44,11 +49,15 @@ class Tail : public std::enable_shared_from_this<Tail> {
 
   void stop() EXCLUDES(mutex_) {
     stopped_.store(true);
-    if (const OpenStorePtr open = open_.lock(); open != nullptr) {
-      open->store->unsubscribe(subscription_);
+    uint64_t subscription = 0;
+    {
+      MutexLock lock(&mutex_);
+      subscription = subscription_;
+      piece_ = nullptr;
     }
-    MutexLock lock(&mutex_);
-    piece_ = nullptr;
+    if (const OpenStorePtr open = open_.lock(); open != nullptr) {
+      open->store->unsubscribe(subscription);
+    }
   }
 
  private:
@@ -106,7 +115,12 @@ class Tail : public std::enable_shared_from_this<Tail> {
   Result<Position> read_piece(std::string* text) {
     const OpenStorePtr open = open_.lock();
     if (open == nullptr) return unavailable("the server is stopping");
-    FIRN_ASSIGN(const SnapshotPtr snapshot, open->store->snapshot(options_.namespace_id));
+    Result<SnapshotPtr> found = open->store->snapshot(namespace_id_);
+    if (found.status().code() == StatusCode::kNotFound) {
+      FIRN_TRY(follow_name(open->store.get()));
+      found = open->store->snapshot(namespace_id_);
+    }
+    FIRN_ASSIGN(const SnapshotPtr snapshot, std::move(found));
     const Position end = snapshot->published();
     if (end <= sent_) return end;
     EventQuery query;
@@ -134,20 +148,42 @@ class Tail : public std::enable_shared_from_this<Tail> {
     return end;
   }
 
+  // Goes on with the namespace that has the name now, from its first event.
+  Status follow_name(Store* store) EXCLUDES(mutex_) {
+    FIRN_ASSIGN(const NamespaceInfo info, store->find_namespace(options_.namespace_name));
+    uint64_t before = 0;
+    {
+      MutexLock lock(&mutex_);
+      before = subscription_;
+    }
+    store->unsubscribe(before);
+    {
+      MutexLock lock(&mutex_);
+      published_ = 0;  // nothing more comes of the old one
+    }
+    namespace_id_ = info.id;
+    sent_ = 0;
+    subscribe(store);
+    // stop() may have come between the two.
+    if (stopped_.load()) stop();
+    return Status();
+  }
+
   Services* const services_;
   const std::weak_ptr<OpenStore> open_;
   const TailOptions options_;
-  uint64_t subscription_ = 0;
   std::atomic<bool> stopped_{false};
   // Touched by next() and by the one read() that follows it.
+  NamespaceId namespace_id_;
   Position sent_;
   bool greeted_ = false;
   bool failed_ = false;
 
   Mutex mutex_;
   BodyStream::Piece piece_ GUARDED_BY(mutex_);  // set while a next() waits for events
-  Position published_ GUARDED_BY(mutex_) = 0;   // the highest that was heard of
-  bool waiting_ GUARDED_BY(mutex_) = false;     // for on_published()
+  uint64_t subscription_ GUARDED_BY(mutex_) = 0;
+  Position published_ GUARDED_BY(mutex_) = 0;  // the highest that was heard of
+  bool waiting_ GUARDED_BY(mutex_) = false;    // for on_published()
 };
 
 class TailStream final : public BodyStream {
@@ -156,7 +192,7 @@ class TailStream final : public BodyStream {
       : metrics_(services->metrics),
         tail_(std::make_shared<Tail>(services, open, std::move(options))) {
     metrics_->tails_opened.add();
-    tail_->subscribe(open);
+    tail_->subscribe(open->store.get());
   }
   ~TailStream() override {
     tail_->stop();
@@ -179,6 +215,7 @@ void tail_events(Services* services, const HttpRequestPtr& request, const Respon
   if (!selection.ok()) return respond(json_error(selection.status()));
   TailOptions options;
   options.namespace_id = target->name_space.id;
+  options.namespace_name = target->name_space.name;
   options.after = selection->after.value_or(target->name_space.last_position);
   if (!request->last_event_id.empty()) {
     const auto last = parse_unsigned(request->last_event_id);

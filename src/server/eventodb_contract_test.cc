@@ -210,7 +210,13 @@ TEST_F(EventodbContract, AnImportNamesATimeThatIsNone) {
 
 TEST_F(EventodbContract, AForcedImportEmptiesNothingForALineThatIsWrong) {
   write("s-1");
-  for (const std::string& body : {std::string(), std::string("{"), record_line("s-1", 0) + "{}"}) {
+  std::string untyped = record_line("t-1", 0);
+  untyped.replace(untyped.find("\"T\""), 3, "\"\"");
+  for (const std::string& body :
+       {std::string(), std::string("{"), record_line("s-1", 0) + "{}", untyped,
+        record_line("t-1", 0) + record_line("u-1", 5),
+        record_line("t-1", 0) + record_line(std::string(600, 's'), 0),
+        record_line("t-1", 0, "{\"a\":\"" + std::string(2 << 20, 'x') + "\"}")}) {
     HttpResponse response = post("/import?force=true", body);
     read_all(response.stream.get());
     EXPECT_EQ(call(R"(["stream.version","s-1"])"), "0");
@@ -224,6 +230,41 @@ std::string known_line(const std::string& stream, int position, int number,
   const std::string digits = std::to_string(1000 + number);
   return record_line(stream, position, data)
       .insert(1, "\"id\":\"01900000-0000-7000-8000-00000000" + digits + "\",");
+}
+
+TEST_F(EventodbContract, AStepOfAnImportIsStoredWholeOrNotAtAll) {
+  const auto load = [this](const std::string& lines) {
+    HttpResponse response = post("/import", lines);
+    return read_all(response.stream.get());
+  };
+  load(known_line("s-1", 0, 1));
+  // An id twice in the step, and one that is stored, at the place where its stream goes on.
+  EXPECT_THAT(load(known_line("t-1", 0, 2) + known_line("t-2", 0, 3) + known_line("t-2", 1, 3)),
+              AllOf(HasSubstr("POSITION_EXISTS"), HasSubstr("\"line\":3")));
+  EXPECT_THAT(load(known_line("t-1", 0, 2) + known_line("s-1", 1, 1)),
+              AllOf(HasSubstr("POSITION_EXISTS"), HasSubstr("\"line\":2")));
+  EXPECT_THAT(load(known_line("t-1", 0, 2) + "\n" + known_line("u-1", 3, 4)),
+              AllOf(HasSubstr("POSITION_GAP"), HasSubstr("\"line\":3")));
+  EXPECT_EQ(count(R"(["category.get",""])"), 1u);
+}
+
+TEST_F(EventodbContract, SubscribersGoOnBehindAForcedImport) {
+  write("keep-1");
+  HttpResponse response = get("/subscribe?category=keep&position=2");
+  ASSERT_NE(response.stream, nullptr);
+  EXPECT_EQ(next(response.stream.get()), ": ready\n\n");
+  HttpResponse import = post("/import?force=true", record_line("keep-7", 0));
+  EXPECT_THAT(read_all(import.stream.get()), HasSubstr("\"done\":true"));
+  EXPECT_EQ(pokes(read_until(response.stream.get(), "keep-7")), "keep-7/0 ");
+  write("keep-8");
+  EXPECT_EQ(pokes(read_until(response.stream.get(), "keep-8")), "keep-8/0 ");
+}
+
+TEST_F(EventodbContract, AMessageMayBringMembersThatDoNotCount) {
+  write("s-1", R"({"type":"T","data":{},"id":"msg-1","stream":null})");
+  EXPECT_EQ(call(R"(["stream.get","s-1",{"position":null,"globalPosition":null,"batchSize":null}])")
+                .substr(0, 2),
+            "[[");
 }
 
 TEST_F(EventodbContract, AResumedImportPassesOverWhatIsThere) {

@@ -77,9 +77,11 @@ class Import : public std::enable_shared_from_this<Import> {
   // What is stored together.
   struct Part {
     std::deque<std::string> texts;  // of the records, which are views of them
-    std::vector<EventodbRecord> records;
+    struct Record : EventodbRecord {
+      uint64_t line = 0;
+    };
+    std::vector<Record> records;
     std::map<std::string, int64_t, std::less<>> next_positions;  // of its streams, behind it
-    uint64_t first_line = 0;
     size_t bytes = 0;
     // Of a resumed import: records at or below the versions of their streams, which must be stored
     // already, come first. How many there are, and whether that was looked up.
@@ -142,7 +144,8 @@ class Import : public std::enable_shared_from_this<Import> {
     if (const Status good = check_json(text, services_->limits.json_depth); !good.ok()) {
       return refuse("INVALID_JSON", good.message());
     }
-    EventodbRecord record;
+    Part::Record record;
+    record.line = line_;
     if (const Status good = is_json_object(text) ? parse_eventodb_record(text, &record)
                                                  : invalid_argument("a record is an object");
         !good.ok()) {
@@ -154,7 +157,6 @@ class Import : public std::enable_shared_from_this<Import> {
                     "the stream goes on at position " + std::to_string(known->second));
     }
     part_.next_positions[record.stream] = record.position + 1;
-    if (part_.records.empty()) part_.first_line = line_;
     part_.records.push_back(std::move(record));
     return true;
   }
@@ -162,12 +164,8 @@ class Import : public std::enable_shared_from_this<Import> {
   void store_part() {
     const OpenStorePtr open = open_.lock();
     if (open == nullptr) return fail("READ_ERROR", "the import was cancelled", line_);
-    if (options_.force) {
-      const Status cleared = clear(open->store.get());
-      if (!cleared.ok()) return fail("CLEAR_FAILED", cleared.message(), part_.first_line);
-    }
-    if (part_.old_records > 0) return store_records(*open, 0, part_.old_records);
-    store_records(*open, 0, part_.records.size());
+    const size_t end = part_.old_records > 0 ? part_.old_records : part_.records.size();
+    store_records(*open, 0, end);
   }
 
   Status clear(Store* store) {
@@ -178,23 +176,36 @@ class Import : public std::enable_shared_from_this<Import> {
     return Status();
   }
 
-  // Stores records [begin, end) of the part, together.
-  void store_records(const OpenStore& open, size_t begin, size_t end) {
+  // Records [begin, end) of the part as one request.
+  Result<AppendRequest> make_request(const OpenStore& open, size_t begin, size_t end) const {
     std::vector<NewMessage> messages;
     messages.reserve(end - begin);
     std::vector<ExpectedVersion> expected;
     std::set<std::string_view> streams;
+    const bool is_old = begin < part_.old_records;
     for (size_t i = begin; i < end; ++i) {
       const EventodbRecord& record = part_.records[i];
       messages.push_back(
           {record.stream, record.type, record.data, record.metadata, record.id, record.time});
       if (!streams.insert(record.stream).second) continue;
-      const bool is_old = begin < part_.old_records;
       expected.push_back({record.stream, is_old ? kNoVersion : record.position - 1});
     }
-    Result<AppendRequest> append = make_stream_append(messages, std::move(expected),
-                                                      open.store->id_source(), services_->limits);
-    if (!append.ok()) return fail("INVALID_RECORD", append.status().message(), part_.first_line);
+    FIRN_ASSIGN(AppendRequest request,
+                make_stream_append(messages, std::move(expected), open.store->id_source(),
+                                   services_->limits));
+    request.must_be_new = !is_old;
+    return request;
+  }
+
+  // Stores records [begin, end) of the part, together.
+  void store_records(const OpenStore& open, size_t begin, size_t end) {
+    Result<AppendRequest> append = make_request(open, begin, end);
+    if (!append.ok()) {
+      // Which of them it is.
+      while (begin + 1 < end && make_request(open, begin, begin + 1).ok()) ++begin;
+      return fail("INVALID_RECORD", append.status().message(), part_.records[begin].line);
+    }
+    if (options_.force && !empty_namespace(open)) return;
     const auto details = append->details;
     open.store->append(
         namespace_id_, std::move(*append),
@@ -203,23 +214,32 @@ class Import : public std::enable_shared_from_this<Import> {
         });
   }
 
+  // Only for a part that can be stored in an empty namespace. False when that was answered.
+  bool empty_namespace(const OpenStore& open) {
+    std::set<std::string_view> streams;
+    for (const Part::Record& record : part_.records) {
+      if (!streams.insert(record.stream).second || record.position == 0) continue;
+      fail("POSITION_GAP", "the first position of a stream is 0", record.line);
+      return false;
+    }
+    const Status cleared = clear(open.store.get());
+    if (!cleared.ok()) fail("CLEAR_FAILED", cleared.message(), part_.records[0].line);
+    return cleared.ok();
+  }
+
   // On the log's worker: must be quick.
   void on_stored(const Result<AppendResult>& result, const AppendDetails& details, size_t begin,
                  size_t end) {
     if (result.status().code() == StatusCode::kConflict) {
-      const auto& found = details.version_conflict;
-      if (options_.resume && found.has_value() && !part_.is_sorted) {
+      if (options_.resume && !part_.is_sorted) {
         return services_->query_executor([self = shared_from_this()] { self->sort_part(); });
       }
-      const bool gap = found.has_value() && found->actual < found->expected;
-      return fail(gap ? "POSITION_GAP" : "POSITION_EXISTS", result.status().message(),
-                  part_.first_line);
+      return fail_conflict(result.status(), details, begin);
     }
-    if (!result.ok()) return fail("IMPORT_FAILED", result.status().message(), part_.first_line);
+    const uint64_t first_line = part_.records[begin].line;
+    if (!result.ok()) return fail("IMPORT_FAILED", result.status().message(), first_line);
     if (result->duplicates > 0 && !was_stored_in_place(*result, details, begin)) {
-      return fail("POSITION_EXISTS",
-                  std::to_string(result->duplicates) + " records were stored before",
-                  part_.first_line);
+      return fail("POSITION_EXISTS", "the records are stored at other positions", first_line);
     }
     services_->metrics->appended_events.add(result->count - result->duplicates);
     imported_ += result->count - result->duplicates;
@@ -235,6 +255,21 @@ class Import : public std::enable_shared_from_this<Import> {
       });
     }
     end_part();
+  }
+
+  void fail_conflict(const Status& status, const AppendDetails& details, size_t begin) {
+    const auto& version = details.version_conflict;
+    if (!version.has_value()) {
+      const size_t row = begin + details.conflicting_row.value_or(0);
+      return fail("POSITION_EXISTS", status.message(), part_.records[row].line);
+    }
+    const auto record =
+        std::find_if(part_.records.begin() + static_cast<ptrdiff_t>(begin), part_.records.end(),
+                     [&](const Part::Record& one) { return one.stream == version->stream; });
+    const uint64_t line = record == part_.records.end() ? line_ : record->line;
+    const bool gap = version->actual < version->expected;
+    fail(gap ? "POSITION_GAP" : "POSITION_EXISTS",
+         "the stream goes on at position " + std::to_string(version->actual + 1), line);
   }
 
   // Whether a resumed import met just what it stored the last time.
@@ -261,7 +296,7 @@ class Import : public std::enable_shared_from_this<Import> {
     }
     const auto first_new = std::stable_partition(
         part_.records.begin(), part_.records.end(),
-        [&](const EventodbRecord& record) { return record.position <= versions[record.stream]; });
+        [&](const Part::Record& record) { return record.position <= versions[record.stream]; });
     part_.old_records = static_cast<size_t>(first_new - part_.records.begin());
     part_.is_sorted = true;
     store_part();

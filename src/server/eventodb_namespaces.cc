@@ -63,7 +63,6 @@ Status create_namespace(const RpcCallPtr& call) {
   FIRN_ASSIGN(const std::string name, text_argument(*call, 0, "namespace"));
   std::string description, wanted;
   FIRN_TRY(visit_options(*call, 1, [&](std::string_view option, std::string_view value) -> Status {
-    if (value == "null") return Status();
     if (option == "description") {
       FIRN_ASSIGN(description, json_text(value, option));
     } else if (option == "token") {
@@ -185,7 +184,7 @@ Status list_streams_of_caller(const RpcCallPtr& call) {
   FIRN_TRY(visit_options(*call, 0, [&](std::string_view name, std::string_view value) -> Status {
     if (name == "prefix") {
       FIRN_ASSIGN(request.prefix, json_text(value, name));
-    } else if (name == "cursor" && value != "null") {
+    } else if (name == "cursor") {
       FIRN_ASSIGN(request.cursor, json_text(value, name));
     } else if (name == "limit") {
       FIRN_ASSIGN(const int64_t limit, json_integer(value, name));

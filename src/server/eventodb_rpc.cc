@@ -37,8 +37,7 @@ void answer_rpc(Services* services, const HttpRequestPtr& request, const Respond
 
 void answer_rpc_call(Services* services, const HttpRequestPtr& request, EventodbCaller caller,
                      std::string_view json, const Responder& respond) {
-  auto call =
-      std::make_shared<RpcCall>(RpcCall{{}, services, request, respond, std::move(caller)});
+  auto call = std::make_shared<RpcCall>(RpcCall{{}, services, request, respond, std::move(caller)});
   Status status = parse_eventodb_call(json, services->limits.json_depth, call.get());
   if (!status.ok()) return respond(eventodb_error(400, "INVALID_REQUEST", status.message()));
   const RpcMethod method = find_method(call->method);
@@ -118,7 +117,9 @@ Status visit_options(const RpcCall& call, size_t index,
   if (!is_json_object(call.arguments[index])) {
     return invalid_argument("the options must be an object");
   }
-  return visit_members(call.arguments[index], member);
+  return visit_members(call.arguments[index], [&](std::string_view name, std::string_view value) {
+    return value == "null" ? Status() : member(name, value);  // as if it were not there
+  });
 }
 
 }  // namespace firn

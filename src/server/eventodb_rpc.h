@@ -53,7 +53,7 @@ Status run_rpc(const RpcCallPtr& call, std::function<Result<HttpResponse>()> wor
 
 // Reading arguments. All fail with kInvalidArgument that names the argument.
 Result<std::string> text_argument(const RpcCall& call, size_t index, std::string_view name);
-// As visit_members(), of the options, which may be left out or null.
+// As visit_members(), of the options, which may be left out or null, one by one or all together.
 Status visit_options(const RpcCall& call, size_t index,
                      const std::function<Status(std::string_view, std::string_view)>& member);
 

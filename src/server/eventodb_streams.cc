@@ -30,10 +30,11 @@ Result<Id> parse_message_id(std::string_view json) {
   return internal_error("the message id '" + text + "' is no UUID; nothing was stored");
 }
 
-Status read_message(std::string_view json, SentMessage* message) {
+// `with_place`: "stream" and "id" are members, too; otherwise they are ignored like all others.
+Status read_message(std::string_view json, bool with_place, SentMessage* message) {
   if (!is_json_object(json)) return invalid_argument("the message must be an object");
-  FIRN_TRY(visit_members(json, [message](std::string_view name, std::string_view value) -> Status {
-    if (name == "stream") {
+  FIRN_TRY(visit_members(json, [&](std::string_view name, std::string_view value) -> Status {
+    if (name == "stream" && with_place) {
       FIRN_ASSIGN(message->stream, json_text(value, name));
     } else if (name == "type") {
       FIRN_ASSIGN(message->type, json_text(value, name));
@@ -43,7 +44,7 @@ Status read_message(std::string_view json, SentMessage* message) {
     } else if (name == "metadata" && value != "null") {
       if (!is_json_object(value)) return invalid_argument("'metadata' must be an object");
       message->metadata = value;
-    } else if (name == "id" && value != "null") {
+    } else if (name == "id" && with_place && value != "null") {
       FIRN_ASSIGN(message->id, parse_message_id(value));
     }
     return Status();
@@ -121,14 +122,13 @@ Status write_stream(const RpcCallPtr& call) {
   SentMessage message;
   FIRN_ASSIGN(const std::string stream, text_argument(*call, 0, "stream name"));
   if (call->arguments.size() < 2) return invalid_argument("the message is missing");
-  FIRN_TRY(read_message(call->arguments[1], &message));
+  FIRN_TRY(read_message(call->arguments[1], false, &message));
   message.stream = stream;
-  message.id.reset();  // belongs to the options
   std::vector<ExpectedVersion> expected;
   FIRN_TRY(visit_options(*call, 2, [&](std::string_view name, std::string_view value) -> Status {
-    if (name == "id" && value != "null") {
+    if (name == "id") {
       FIRN_ASSIGN(message.id, parse_message_id(value));
-    } else if (name == "expectedVersion" && value != "null") {
+    } else if (name == "expectedVersion") {
       FIRN_ASSIGN(const int64_t version, json_integer(value, name));
       expected = {{stream, version}};
     }
@@ -149,7 +149,7 @@ Status append_to_streams(const RpcCallPtr& call) {
   while (reader.next_element()) {
     std::string_view json;
     if (!reader.read_raw(&json)) break;
-    FIRN_TRY(read_message(json, &messages.emplace_back()));
+    FIRN_TRY(read_message(json, true, &messages.emplace_back()));
   }
   FIRN_TRY(reader.finish());
   std::vector<ExpectedVersion> expected;
@@ -221,7 +221,7 @@ Status get_last(const RpcCallPtr& call) {
   FIRN_ASSIGN(std::string stream, text_argument(*call, 0, "stream name"));
   FIRN_TRY(
       visit_options(*call, 1, [&type](std::string_view name, std::string_view value) -> Status {
-        if (name != "type" || value == "null") return Status();
+        if (name != "type") return Status();
         FIRN_ASSIGN(type, json_text(value, name));
         return Status();
       }));
@@ -279,9 +279,9 @@ Status get_category(const RpcCallPtr& call) {
       has_global = name == "globalPosition";
     } else if (name == "batchSize") {
       FIRN_ASSIGN(read.limit, parse_batch_size(value));
-    } else if (name == "correlation" && value != "null") {
+    } else if (name == "correlation") {
       FIRN_ASSIGN(read.correlation, json_text(value, name));
-    } else if (name == "consumerGroup" && value != "null") {
+    } else if (name == "consumerGroup") {
       FIRN_ASSIGN(read.group, parse_group(value));
     }
     return Status();

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "server/api_face.h"
 #include "server/event_parameters.h"
 #include "server/eventodb_face.h"
@@ -31,8 +33,10 @@ Result<std::optional<int64_t>> number_parameter(const QueryParameters& parameter
   auto text = query_parameter(parameters, name);
   if (!text.has_value() && !other_name.empty()) text = query_parameter(parameters, other_name);
   if (!text.has_value()) return std::optional<int64_t>();
-  FIRN_ASSIGN(const int64_t number, json_integer(*text, name));
-  return std::optional(number);
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error == std::errc() && end == text->data() + text->size()) return std::optional(number);
+  return invalid_argument("'" + std::string(name) + "' is '" + *text + "'; it must be an integer");
 }
 
 Result<std::optional<ConsumerGroup>> group_parameter(const QueryParameters& parameters) {
@@ -119,6 +123,7 @@ void subscribe(Services* services, const HttpRequestPtr& request, const Responde
     options->after = *last;
   }
   options->namespace_id = caller.info->id;
+  options->namespace_name = caller.name_space;
   options->write = write_poke;
   options->greeting = ": ready\n\n";
   HttpResponse response;

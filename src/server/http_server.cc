@@ -149,6 +149,7 @@ Result<ListenAddress> HttpServer::listen(const ListenAddress& address, const Rou
   const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(address.host), address.port);
   asio::ip::tcp::acceptor& acceptor = listener->acceptor;
   acceptor.open(endpoint.protocol(), error);
+  if (!error && address.only_ipv6) acceptor.set_option(asio::ip::v6_only(true), error);
   if (!error) acceptor.set_option(asio::ip::tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(1024, error);

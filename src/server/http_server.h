@@ -22,6 +22,7 @@ struct ListenAddress {
   std::string host;  // numeric
   uint16_t port = 0;
   bool is_loopback = false;
+  bool only_ipv6 = false;  // of an IPv6 address: leaves the port's IPv4 addresses to others
   std::string to_string() const;
 };
 // kInvalidArgument saying what an address looks like.

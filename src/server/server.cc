@@ -78,7 +78,8 @@ Status Server::Parts::listen() {
   FIRN_ASSIGN(ListenAddress bound, http->listen(api, api_router.get()));
   addresses.push_back(std::move(bound));
   if (!config.also_listen.empty()) {
-    FIRN_ASSIGN(const ListenAddress other, parse_listen_address(config.also_listen));
+    FIRN_ASSIGN(ListenAddress other, parse_listen_address(config.also_listen));
+    other.only_ipv6 = true;  // the other one may be that of all IPv4 addresses
     const auto opened = http->listen(other, api_router.get());
     if (!opened.ok()) spdlog::warn("{}", opened.status().message());
   }

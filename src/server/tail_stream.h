@@ -12,8 +12,9 @@ namespace firn {
 
 struct TailOptions {
   NamespaceId namespace_id = 0;
-  Position after = 0;  // only events behind it
-  Filter filter;       // its positions are ignored
+  std::string namespace_name;  // what it is called, should it be emptied
+  Position after = 0;          // only events behind it
+  Filter filter;               // its positions are ignored
   Projection projection = Projection::all();
   // What no predicate says; null: every row passes.
   std::function<bool(const RecordBatch&, uint32_t row)> passes;
@@ -26,7 +27,8 @@ struct TailOptions {
 // is stored, then what comes. It subscribes before it reads, and everything it sends it has read by
 // position, so there is no seam between the two.
 //
-// The store may go while the stream exists; the stream then ends.
+// When the namespace is emptied, everything in what takes its place follows; when it goes, the
+// stream ends with an error. The store may go while the stream exists; the stream then ends.
 std::unique_ptr<BodyStream> make_tail_stream(Services* services, const OpenStorePtr& open,
                                              TailOptions options);
 

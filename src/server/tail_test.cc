@@ -139,6 +139,18 @@ TEST_F(TailTest, EndsWithTheReasonWhenTheNamespaceGoes) {
   EXPECT_EQ(next(response.stream.get()), "");
 }
 
+TEST_F(TailTest, WhoWaitsIsToldWhenTheNamespaceGoes) {
+  put("/api/v1/namespaces/shop");
+  HttpResponse response = get("/api/v1/namespaces/shop/events:tail");
+  ASSERT_NE(response.stream, nullptr);
+  next(response.stream.get());
+  auto piece = std::make_shared<Awaited<std::string>>();
+  response.stream->next([piece](std::string text) { piece->set(std::move(text)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until it waits, most likely
+  ASSERT_EQ(remove("/api/v1/namespaces/shop").status, 204);
+  EXPECT_THAT(*piece->get(), HasSubstr("\"not_found\""));
+}
+
 TEST_F(TailTest, EndsWhenTheStoreIsClosed) {
   const auto stream = tail("");
   next(stream.get());

@@ -44,8 +44,9 @@ struct RowPosition {
 struct AppendDetails {
   // After success: one per row of the request, in its order; the original ones for duplicates.
   std::vector<RowPosition> rows;
-  // After kConflict: set when a version was not the expected one, else an id was in the way.
+  // After kConflict: what version was not the expected one, or the row whose id was in the way.
   std::optional<VersionConflict> version_conflict;
+  std::optional<uint32_t> conflicting_row;
 };
 
 struct AppendRequest {
@@ -57,6 +58,8 @@ struct AppendRequest {
   std::vector<ExpectedVersion> expected_versions;
   std::shared_ptr<AppendDetails> details;  // null: nobody wants them
   AckLevel ack = AckLevel::kFsync;
+  // Nothing of it may have been stored before, not even as it is: kConflict.
+  bool must_be_new = false;
 };
 
 struct AppendResult {

@@ -134,6 +134,7 @@ class StoreCondition {
 // Who wants to hear of new published positions of events. Any thread.
 class Subscribers {
  public:
+  // `on_published` gets kNamespaceGone, too.
   uint64_t add(NamespaceId id, std::function<void(Position)> on_published);
   // After it returns the function is not running and will not be called again.
   void remove(uint64_t subscription);

@@ -93,10 +93,9 @@ class Sequencer {
   void search_chunks(std::vector<Pending>* step);
   void search_chunks(const NamespacePtr& ns, std::vector<Pending>* step);
   Result<Duplicates> find_duplicates(NamespaceState* ns, const Pending& pending);
-  // Where the event with the row's id is; position 0 when there is none; kConflict when it has other
-  // content. `stored` is what the chunks hold under the id.
-  Result<RowPosition> find_original(NamespaceState* ns, const RecordBatch& batch, uint32_t row,
-                                    const StoredEvent& stored);
+  // What there is under the row's id, on its way or in the chunks; `stored` is what they hold.
+  StoredEvent find_original(NamespaceState* ns, const RecordBatch& batch, uint32_t row,
+                            const StoredEvent& stored);
   void remember_ids(NamespaceState* ns, const std::vector<uint32_t>& rows_with_client_id,
                     const Duplicates& duplicates, const RecordBatch& batch,
                     Position first_position);

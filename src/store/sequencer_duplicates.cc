@@ -55,6 +55,10 @@ Result<Sequencer::Duplicates> Sequencer::find_duplicates(NamespaceState* ns,
   if (pending.stored.empty()) return found;
   const AppendRequest& request = pending.request;
   const RecordBatch& batch = *request.batch;
+  const auto refuse = [&request](uint32_t row, const std::string& why, const char* advice = "") {
+    if (request.details != nullptr) request.details->conflicting_row = row;
+    return conflict("event " + std::to_string(row) + why + "; nothing was stored" + advice);
+  };
   found.original.resize(batch.rows());
   const auto ids = batch.ids(ColumnId::kId);
   // Rows of the batch by id; a repeat inside the batch gets the position its first row will have.
@@ -64,17 +68,27 @@ Result<Sequencer::Duplicates> Sequencer::find_duplicates(NamespaceState* ns,
     const uint32_t row = request.rows_with_client_id[i];
     const auto [first, inserted] = seen.emplace(ids[row], row);
     if (!inserted) {
-      if (!same_event(event_row(batch, row), event_row(batch, first->second))) {
-        return conflict("event " + std::to_string(row) + " has the id " + ids[row].to_uuid() +
-                        " of event " + std::to_string(first->second) +
-                        " of the same request, but other content; nothing was stored");
+      const bool is_same = same_event(event_row(batch, row), event_row(batch, first->second));
+      if (!is_same || request.must_be_new) {
+        return refuse(row, " has the id " + ids[row].to_uuid() + " of event " +
+                               std::to_string(first->second) + " of the same request" +
+                               (is_same ? "" : ", but other content"));
       }
       found.repeats.emplace_back(row, first->second);
       ++found.count;
       continue;
     }
-    FIRN_ASSIGN(found.original[row], find_original(ns, batch, row, pending.stored[i]));
-    if (found.original[row].position != 0) ++found.count;
+    const StoredEvent original = find_original(ns, batch, row, pending.stored[i]);
+    FIRN_TRY(original.status);
+    if (original.place.position == 0) continue;
+    const std::string where = ": id " + ids[row].to_uuid() + " is stored at position " +
+                              std::to_string(original.place.position);
+    if (!original.is_same) {
+      return refuse(row, where + " with other content", ". Send another id for another event");
+    }
+    if (request.must_be_new) return refuse(row, where);
+    found.original[row] = original.place;
+    ++found.count;
   }
   if (found.repeats.empty()) return found;
   // Positions of new rows are given out in row order, so they are known before they are stamped.
@@ -93,28 +107,18 @@ Result<Sequencer::Duplicates> Sequencer::find_duplicates(NamespaceState* ns,
   return found;
 }
 
-Result<RowPosition> Sequencer::find_original(NamespaceState* ns, const RecordBatch& batch,
-                                             uint32_t row, const StoredEvent& stored) {
-  if (mutant(8)) return RowPosition{};
+StoredEvent Sequencer::find_original(NamespaceState* ns, const RecordBatch& batch, uint32_t row,
+                                     const StoredEvent& stored) {
+  if (mutant(8)) return StoredEvent();
   const EventRow wanted = event_row(batch, row);
-  RowPosition place = stored.place;
-  bool is_same = stored.is_same;
-  Status status = stored.status;
   for (const Position position : ns->recent_ids.find(wanted.id)) {
     uint32_t at = 0;
     int64_t stream_position = kAbsentInt64;
     const RecordBatch* batch_there = find_unpublished(ns, position, &at, &stream_position);
     if (batch_there == nullptr || batch_there->ids(ColumnId::kId)[at] != wanted.id) continue;
-    place = {position, stream_position};
-    is_same = same_event(event_row(*batch_there, at), wanted);
-    status = Status();
-    break;
+    return {Status(), {position, stream_position}, same_event(event_row(*batch_there, at), wanted)};
   }
-  FIRN_TRY(status);
-  if (place.position == 0 || is_same) return place;
-  return conflict("event " + std::to_string(row) + ": id " + wanted.id.to_uuid() +
-                  " is stored at position " + std::to_string(place.position) +
-                  " with other content; nothing was stored. Send another id for another event");
+  return stored;
 }
 
 const RecordBatch* Sequencer::find_unpublished(NamespaceState* ns, Position position, uint32_t* row,

@@ -427,6 +427,7 @@ void Store::forget_namespace(const NamespacePtr& ns) {
     }
     core->namespaces_by_id.erase(ns->id);
   }
+  core->subscribers.notify(ns->id, kNamespaceGone);
   core->wake_mover();
 }
 

@@ -48,6 +48,9 @@ struct VerifyReport {
   std::vector<VerifyFinding> findings;  // empty: everything is sound
 };
 
+// What subscribers hear when the namespace is no more. Emptied, it goes on under another id.
+inline constexpr Position kNamespaceGone = UINT64_MAX;
+
 // A store: a log, a list of tiers and the manifest, in one data directory. The promise is in
 // docs/guarantees.md, the order of work in docs/commit-path.md.
 //
@@ -96,8 +99,9 @@ class Store {
   void command(ChunkCommand command, ChunkCommandCallback done);
   ChunkCommandResult command_and_wait(ChunkCommand command);
 
-  // Calls back, from the log's worker, with each new published position. The function must be
-  // quick, and must not subscribe or unsubscribe itself.
+  // Calls back, from the log's worker, with each new published position, and from the thread that
+  // removes or empties the namespace with kNamespaceGone. The function must be quick, and must not
+  // subscribe or unsubscribe itself.
   uint64_t subscribe(NamespaceId namespace_id, std::function<void(Position)> on_published);
   // Afterwards the function is not running and will not be called.
   void unsubscribe(uint64_t subscription);

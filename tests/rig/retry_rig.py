@@ -25,7 +25,7 @@ from verifier import run_firn_verify, verify
 WRITERS = 4
 REPEATERS = 48  # what waits together is looked up together
 CUTS = ("none", "request", "behind the request", "answer", "before the answer")
-TRIES = 50
+TRIES = 200  # one in five gets through
 
 
 def cold_place(data_dir):
