@@ -69,3 +69,21 @@ export class Firn {
     return (await answer.json()).rows
   }
 }
+
+// --- Comparing -----------------------------------------------------------------------------------
+
+// RFC 3339 text as nanoseconds.
+export const parseTime = (text) => {
+  const [, seconds, fraction = ''] = text.match(/^(.*?)(?:\.(\d+))?Z$/)
+  return BigInt(Date.parse(seconds + 'Z')) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
+}
+
+// Without members that are undefined or empty objects.
+export const withoutEmpty = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) =>
+  value !== undefined && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)))
+
+// Equal texts for equal values, whatever the order of their keys.
+export const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0)
+export const canonical = (value) => JSON.stringify(value, (_, inner) =>
+  typeof inner === 'bigint' ? `${inner}` :
+    inner && typeof inner === 'object' && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => order(a, b))) : inner)
