@@ -11,7 +11,7 @@ if ! command -v node >/dev/null || [[ ! -d "$1/node_modules/@opentelemetry" ]]; 
   echo "SKIPPED: node or the OpenTelemetry SDK is not installed; run scripts/setup" >&2
   exit 77
 fi
-if [[ "$script" == deno_* && ! -x "$1/node_modules/@deno/linux-x64-glibc/deno" ]]; then
+if [[ "$script" != sdk_* && ! -x "$1/node_modules/@deno/linux-x64-glibc/deno" ]]; then
   echo "SKIPPED: Deno is not installed, or not made for this machine; run scripts/setup" >&2
   exit 77
 fi

@@ -1,9 +1,10 @@
-// usage: OTEL_DENO=true ... deno run deno_send.mjs <file>
+// usage: OTEL_DENO=true ... deno run deno_send.mjs <file> [<file that lets it end>]
 //
 // Makes spans, logs and metrics with Deno's own OpenTelemetry, whose exporters share no code with the SDK's,
-// and writes what they were to the file as JSON. Deno exports it at the end.
+// and writes what they were to the file as JSON. Deno exports it at the end, metrics also meanwhile.
 
-const [file] = Deno.args
+const [file, awaited] = Deno.args
+const mayEnd = () => awaited === undefined || Deno.readTextFileSync(awaited) !== ''
 const SCOPE = ['deno-test', '2.1']
 const ATTRIBUTES = { text: 'a "quoted" text\n', unicode: 'h\u00e9llo \u{1F600}', empty: '', whole: 42, negative: -7, half: 1.5,
   tiny: 5e-324, great: 1e300, yes: true, no: false, texts: ['a', '', 'b c'], numbers: [1, 2.5, -3], flags: [true, false] }
@@ -76,7 +77,7 @@ function sendMetrics(meter) {
       result.observe(21.5, { room: 'a' })
       result.observe(-0.25, { room: 'b', floor: 2 })
       // When it is asked again, what it said before is on its way; at its end Deno does not ask.
-      if (++observed === 2) resolve()
+      if (mayEnd() && ++observed === 2) resolve()
     })
   })
   metric('temperature', 'gauge', { unit: 'Cel' }, [{ labels: { room: 'a' }, value: 21.5 }, { labels: { room: 'b', floor: 2 }, value: -0.25 }])

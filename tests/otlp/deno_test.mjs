@@ -7,14 +7,11 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { denoProgram } from './deno.mjs'
+import { join } from 'node:path'
+import { DENO_PROTOCOLS, denoArguments, denoEnvironment, denoProgram } from './deno.mjs'
 import { canonical, Firn, order, parseTime, withoutEmpty } from './firn.mjs'
 
 const [modules, binary, work] = process.argv.slice(2)
-const script = join(dirname(fileURLToPath(import.meta.url)), 'deno_send.mjs')
-const PROTOCOLS = ['grpc', 'http/protobuf', 'http/json']
 const SEVERITIES = { debug: [5, 'DEBUG', 'stdout'], info: [9, 'INFO', 'stdout'], warn: [13, 'WARN', 'stderr'], error: [17, 'ERROR', 'stderr'] }
 const HAS_IS_REMOTE = 0x100
 
@@ -24,12 +21,8 @@ const HAS_IS_REMOTE = 0x100
 function send(firn, protocol) {
   const file = join(work, 'sent.json')
   const began = BigInt(Date.now()) * 1_000_000n
-  const { status, stdout, stderr } = spawnSync(denoProgram(modules), ['run', '--no-remote', '--no-npm', '--no-config', '-A', script, file], {
-    encoding: 'utf8', timeout: 60_000,
-    env: { PATH: process.env.PATH, DENO_DIR: join(work, 'deno'), DENO_NO_UPDATE_CHECK: '1', OTEL_DENO: 'true',
-      OTEL_DENO_CONSOLE: 'replace', OTEL_EXPORTER_OTLP_PROTOCOL: protocol, OTEL_METRIC_EXPORT_INTERVAL: '200', OTEL_SERVICE_NAME: 'shop',
-      OTEL_RESOURCE_ATTRIBUTES: `service.instance.id=${protocol},team=green`,
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://${protocol === 'grpc' ? firn.otlpGrpc : firn.otlpHttp}` } })
+  const { status, stdout, stderr } = spawnSync(denoProgram(modules), denoArguments(file), {
+    encoding: 'utf8', timeout: 60_000, env: denoEnvironment(firn, protocol, join(work, 'deno')) })
   assert.equal(status, 0, `deno over ${protocol}: ${stdout}${stderr}`)
   return { protocol, began, ended: BigInt(Date.now() + 1) * 1_000_000n, ...JSON.parse(readFileSync(file, 'utf8')) }
 }
@@ -143,7 +136,7 @@ mkdirSync(work, { recursive: true })
 const firn = new Firn(binary, join(work, 'data'))
 await firn.start()
 try {
-  const runs = PROTOCOLS.map((protocol) => send(firn, protocol))
+  const runs = DENO_PROTOCOLS.map((protocol) => send(firn, protocol))
   const stored = await readAll(firn)
   for (const run of runs) compare(stored, run)
   const again = async (where) => {

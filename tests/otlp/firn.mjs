@@ -10,9 +10,9 @@ export class Firn {
   }
 
   // Starts it on ports that the system chooses, and waits until it serves.
-  async start() {
+  async start(...options) {
     this.process = spawn(this.binary, ['serve', '--data-dir', this.directory, '--listen', '127.0.0.1:0',
-      '--otlp-http', '127.0.0.1:0', '--otlp-grpc', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+      '--otlp-http', '127.0.0.1:0', '--otlp-grpc', '127.0.0.1:0', ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
     let text = ''
     this.process.stdout.on('data', (data) => { text += data })
     const found = () => text.match(/http:\/\/(\S+)\nlistening on http:\/\/(\S+)\nlistening for OTLP over gRPC on (\S+)\n/)
