@@ -21,6 +21,7 @@
 #include "server/http_server.h"
 #include "server/server.h"
 #include "wire/otlp_load.h"
+#include "wire/otlp_series_cache.h"
 
 namespace firn {
 
@@ -68,8 +69,9 @@ constexpr std::array<SignalNames, 3> kSignals = {{
 const SignalNames& names_of(OtlpSignal signal) { return kSignals[static_cast<size_t>(signal)]; }
 
 OtlpSignal signal_named(std::string_view option) {
-  const auto* found = std::find_if(kSignals.begin(), kSignals.end(),
-                                   [&](const SignalNames& names) { return names.option == option; });
+  const auto* found = std::find_if(kSignals.begin(), kSignals.end(), [&](const SignalNames& names) {
+    return names.option == option;
+  });
   FIRN_CHECK(found != kSignals.end());  // the command line allows no other
   return found->signal;
 }
@@ -212,6 +214,7 @@ class Discarder {
   std::string take(const std::string& body) {
     DecodeDefaults defaults;
     defaults.now = posix_env()->now();
+    defaults.series_cache = &series_cache_;
     defaults.make_id = [this] { return make_uuid7(1, 2, made_.fetch_add(1)); };
     const auto records = decode_otlp(signal_, body, OtlpEncoding::kProtobuf, defaults);
     return encode_otlp_response(signal_, records.ok() ? records->rejected : 1, "",
@@ -220,6 +223,7 @@ class Discarder {
 
   const OtlpSignal signal_;
   std::atomic<uint64_t> made_{0};
+  OtlpSeriesCache series_cache_{64 * kMiB};
   ServerMetrics metrics_;
   Router router_;
   std::unique_ptr<HttpServer> http_;

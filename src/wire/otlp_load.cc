@@ -169,7 +169,8 @@ void add_metrics(pbf_writer* of_scope, uint32_t points, TimeNs now, uint64_t see
       metric->add_string(kMetricUnit, is_sum(first) ? "{request}" : "ms");
       add_message(metric, is_sum(first) ? kMetricSum : kMetricGauge, [&](pbf_writer* data) {
         const uint32_t end = std::min(points, first + kPointsPerMetric);
-        for (uint32_t i = first; i < end; ++i) data->add_message(kPoints, point_record(seed, i, now));
+        for (uint32_t i = first; i < end; ++i)
+          data->add_message(kPoints, point_record(seed, i, now));
         if (!is_sum(first)) return;
         data->add_int32(kTemporality, kCumulative);
         data->add_bool(kIsMonotonic, true);
