@@ -132,12 +132,9 @@ class MetricsReader final : public OtlpProtobufReader {
     sent_.tag_and_type = message->tag_and_type();
     const ByteView attribute = view(message);
     const char* const end = attribute.data() + attribute.size();
-    if (sent_.fields.empty()) {
-      sent_.fields = ByteView(sent_.next_field, 0);
-    } else if (sent_.fields.data() + sent_.fields.size() != sent_.next_field) {
-      sent_.is_together = false;
-    }
-    sent_.fields = ByteView(sent_.fields.data(), static_cast<size_t>(end - sent_.fields.data()));
+    const char* begin = sent_.fields.empty() ? sent_.next_field : sent_.fields.data();
+    if (begin + sent_.fields.size() != sent_.next_field) sent_.is_together = false;
+    sent_.fields = ByteView(begin, static_cast<size_t>(end - begin));
   }
   void read_attributes() {
     for (Message message = reader_of(sent_.fields); message.next();) {

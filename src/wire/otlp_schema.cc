@@ -461,7 +461,7 @@ class FileReader {
   void read_field(std::vector<std::string> words) {
     const auto take = [&words](std::string_view word) {
       if (!words[0].starts_with(word)) return std::string();
-      const std::string taken = words[0];
+      std::string taken = words[0];
       words.erase(words.begin());
       return taken;
     };
