@@ -24,8 +24,10 @@ void check_records(OtlpSignal signal, std::string_view body, OtlpEncoding encodi
   const EventKind kind = signal == OtlpSignal::kLogs ? EventKind::kLog : EventKind::kSpan;
   uint64_t rows = 0;
   for (const auto& [batch, rows_with_id] : records->batches) {
-    rows += signal == OtlpSignal::kLogs ? batch->rows() : 0;
-    FIRN_CHECK(rows_with_id.size() == (signal == OtlpSignal::kLogs ? 0 : batch->rows()));
+    // Logs only when they name themselves.
+    FIRN_CHECK(signal == OtlpSignal::kLogs ? rows_with_id.size() <= batch->rows()
+                                           : rows_with_id.size() == batch->rows());
+    rows += batch->rows() - rows_with_id.size();
     for (uint32_t i = 0; i < batch->rows(); ++i) {
       const EventRow row = event_row(*batch, i);
       FIRN_CHECK(row.kind == kind && !row.type.empty() && !row.source.empty());

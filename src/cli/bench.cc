@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@
 #include "server/http_server.h"
 #include "server/server.h"
 #include "wire/otlp_load.h"
+#include "wire/otlp_series_cache.h"
 
 namespace firn {
 
@@ -49,14 +51,29 @@ struct Measured {
   uint64_t refused = 0;  // told to come back later
 };
 
-std::string http_path(OtlpSignal signal) {
-  return signal == OtlpSignal::kLogs ? "/v1/logs" : "/v1/traces";
-}
+// What is sent, and where to.
+struct SignalNames {
+  std::string_view option;
+  OtlpSignal signal;
+  const char *http_path, *grpc_method;
+};
+constexpr std::array<SignalNames, 3> kSignals = {{
+    {"logs", OtlpSignal::kLogs, "/v1/logs",
+     "/opentelemetry.proto.collector.logs.v1.LogsService/Export"},
+    {"traces", OtlpSignal::kTraces, "/v1/traces",
+     "/opentelemetry.proto.collector.trace.v1.TraceService/Export"},
+    {"metrics", OtlpSignal::kMetrics, "/v1/metrics",
+     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"},
+}};
 
-std::string grpc_method(OtlpSignal signal) {
-  return signal == OtlpSignal::kLogs
-             ? "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
-             : "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const SignalNames& names_of(OtlpSignal signal) { return kSignals[static_cast<size_t>(signal)]; }
+
+OtlpSignal signal_named(std::string_view option) {
+  const auto* found = std::find_if(kSignals.begin(), kSignals.end(), [&](const SignalNames& names) {
+    return names.option == option;
+  });
+  FIRN_CHECK(found != kSignals.end());  // the command line allows no other
+  return found->signal;
 }
 
 // One connection that sends request after request, each when the one before was answered.
@@ -96,7 +113,7 @@ class Sender {
   Result<bool> send(const OtlpLoad& load) {
     if (target_.grpc) {
       const GrpcClientResponse answer =
-          grpc_->call({.method = grpc_method(target_.signal), .body = load.body});
+          grpc_->call({.method = names_of(target_.signal).grpc_method, .body = load.body});
       if (answer.code == 0) return true;
       if (answer.code == otlp_rpc_code(StatusCode::kUnavailable) && !answer.details.empty()) {
         return false;
@@ -106,7 +123,7 @@ class Sender {
     }
     FIRN_ASSIGN(const HttpClientResponse answer,
                 http_->send({.method = "POST",
-                             .target = http_path(target_.signal),
+                             .target = names_of(target_.signal).http_path,
                              .headers = {{"Content-Type", "application/x-protobuf"}},
                              .body = load.body}));
     if (answer.status == 200) return true;
@@ -185,7 +202,7 @@ class Discarder {
  private:
   explicit Discarder(OtlpSignal signal)
       : signal_(signal),
-        router_({{{HttpMethod::kPost, http_path(signal),
+        router_({{{HttpMethod::kPost, names_of(signal).http_path,
                    [this](const HttpRequestPtr& request, const Responder& respond) {
                      HttpResponse response;
                      response.content_type = "application/x-protobuf";
@@ -197,6 +214,7 @@ class Discarder {
   std::string take(const std::string& body) {
     DecodeDefaults defaults;
     defaults.now = posix_env()->now();
+    defaults.series_cache = &series_cache_;
     defaults.make_id = [this] { return make_uuid7(1, 2, made_.fetch_add(1)); };
     const auto records = decode_otlp(signal_, body, OtlpEncoding::kProtobuf, defaults);
     return encode_otlp_response(signal_, records.ok() ? records->rejected : 1, "",
@@ -205,6 +223,7 @@ class Discarder {
 
   const OtlpSignal signal_;
   std::atomic<uint64_t> made_{0};
+  OtlpSeriesCache series_cache_{64 * kMiB};
   ServerMetrics metrics_;
   Router router_;
   std::unique_ptr<HttpServer> http_;
@@ -243,7 +262,7 @@ void print_row(const std::string& receiver, const Measured& measured, const Meas
 
 Status bench_otlp(const BenchOptions& options) {
   Target target;
-  target.signal = options.signal == "logs" ? OtlpSignal::kLogs : OtlpSignal::kTraces;
+  target.signal = signal_named(options.signal);
   target.grpc = options.transport == "grpc";
   print(fmt::format("{} over {}, {} records a request, {} connections, {} s\n", options.signal,
                     options.transport, options.records, options.connections, options.seconds));
@@ -289,7 +308,7 @@ void add_bench_command(CLI::App* app, Action* chosen) {
   CLI::App* otlp = bench->add_subcommand(
       "otlp", "OTLP export requests, beside a receiver that only decodes and throws away");
   otlp->add_option("--signal", options->signal, "what is sent")
-      ->check(CLI::IsMember({"logs", "traces"}))
+      ->check(CLI::IsMember({"logs", "traces", "metrics"}))
       ->capture_default_str();
   otlp->add_option("--transport", options->transport, "how")
       ->check(CLI::IsMember({"grpc", "http"}))

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "wire/grpc_reflection.h"
 
 namespace firn {
 
@@ -22,6 +23,10 @@ namespace {
 constexpr int kAcceptsPerThread = 16;  // calls that may arrive before one is looked at
 constexpr int64_t kShutdownMs = 20;    // for the last answers to leave
 constexpr std::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
+constexpr std::string_view kReflection =
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+constexpr std::string_view kReflectionAlpha =
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
 std::string text_of(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
@@ -96,9 +101,13 @@ class Call : public std::enable_shared_from_this<Call> {
         stream_.Read(&buffer_, this);
         return;
       case State::kRead:
+        if (is_reflection()) return ok ? reflect() : finish_stream();
         if (ok) return handle();
         return finish({static_cast<int>(grpc::StatusCode::INVALID_ARGUMENT),
                        "the call has no message", "", ""});
+      case State::kReflected:
+        if (!ok) return finish_stream();  // the client is gone
+        return read_next_question();
       case State::kFinish:
         return self_.reset();
     }
@@ -117,7 +126,33 @@ class Call : public std::enable_shared_from_this<Call> {
   }
 
  private:
-  enum class State { kAccept, kRead, kFinish };
+  enum class State { kAccept, kRead, kReflected, kFinish };
+
+  // The one method whose calls are streams: a question, its answer, the next question.
+  bool is_reflection() const {
+    return context_.method() == kReflection || context_.method() == kReflectionAlpha;
+  }
+  void reflect() {
+    const std::string question = text_of(buffer_);
+    buffer_.Clear();
+    state_ = State::kReflected;
+    unless_stopping([&] { stream_.Write(buffer_of(answer_reflection(question)), this); });
+  }
+  void read_next_question() {
+    state_ = State::kRead;
+    unless_stopping([this] { stream_.Read(&buffer_, this); });
+  }
+  void finish_stream() {
+    state_ = State::kFinish;
+    unless_stopping([this] { stream_.Finish(grpc::Status::OK, this); });
+  }
+  // Starts an operation, or gives the call up when the queue may have ended.
+  template <typename Start>
+  void unless_stopping(const Start& start) {
+    const MutexLock lock(&parts_->mutex);
+    if (parts_->stopping) return self_.reset();
+    start();
+  }
 
   void handle() {
     GrpcCall call;

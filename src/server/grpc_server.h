@@ -47,8 +47,9 @@ struct GrpcOptions {
 };
 
 // Serves unary calls of any method without knowing their types: messages are bytes in and out,
-// which is several times as fast as generated code. grpc.health.v1.Health/Check is answered here.
-// Thread rule: any thread; stop() once, not from a handler.
+// which is several times as fast as generated code. grpc.health.v1.Health/Check and server
+// reflection (grpc.reflection.v1 and v1alpha, a stream of questions) are answered here. Thread
+// rule: any thread; stop() once, not from a handler.
 class GrpcServer {
  public:
   // Listens on the address and begins to answer. kConflict when it is taken.

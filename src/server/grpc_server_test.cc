@@ -132,5 +132,19 @@ TEST(GrpcServer, WhatWaitsWhenItStopsIsUnavailable) {
   kept.at(0)({0, "", "", "too late"});
 }
 
+TEST(GrpcServer, ReflectionListsTheServices) {
+  const auto server = serve(echo);
+  GrpcClient client(server->address().to_string());
+  const std::string list_services("\x3a\x00", 2);
+  for (const std::string version : {"v1", "v1alpha"}) {
+    const auto answer = client.call(
+        {.method = "/grpc.reflection." + version + ".ServerReflection/ServerReflectionInfo",
+         .body = list_services});
+    EXPECT_EQ(answer.code, 0) << answer.message;
+    EXPECT_THAT(answer.body, HasSubstr("opentelemetry.proto.collector.logs.v1.LogsService"));
+    EXPECT_THAT(answer.body, HasSubstr("grpc.health.v1.Health"));
+  }
+}
+
 }  // namespace
 }  // namespace firn

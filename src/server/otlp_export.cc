@@ -58,6 +58,7 @@ Result<OtlpRecords> decode(Services* services, Store* store, const OtlpExport& r
   defaults.now = services->env->now();
   defaults.make_id = store->id_source();
   defaults.limits = services->limits;
+  defaults.series_cache = services->series_cache.get();
   return decode_otlp(request.signal, request.body, request.encoding, defaults);
 }
 

@@ -23,10 +23,14 @@ enum class JsonBodyKind : uint8_t {
 };
 
 // What events get that do not say it themselves.
+class OtlpSeriesCache;
+
 struct DecodeDefaults {
   TimeNs now = 0;
   std::function<Id()> make_id;  // a new UUIDv7; called once per event without an id
   Limits limits = kLimits;
+  // Of OTLP metrics; null: everything is worked out again. One cache belongs to one set of limits.
+  OtlpSeriesCache* series_cache = nullptr;
 };
 
 struct DecodedEvents {

@@ -26,7 +26,7 @@ struct DecodedSamples {
 
 struct OtlpRecords {
   // Usually one; none when the request holds no record; several when it exceeds batch_events or
-  // batch_bytes. Log records have no id of the client's, spans have one.
+  // batch_bytes. Spans have an id of the client's, and so have log records that name themselves.
   std::vector<DecodedEvents> batches;
   std::vector<DecodedSamples> samples;  // of metrics, which have no batches
   // Records left out for good (partial success), and why the first one was. With rejected == 0 a

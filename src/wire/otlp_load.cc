@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <protozero/pbf_writer.hpp>
 
@@ -14,7 +16,7 @@ namespace {
 
 using protozero::pbf_writer;
 
-// Numbers of fields in opentelemetry/proto/{logs,trace,common,resource}/v1.
+// Numbers of fields in opentelemetry/proto/{logs,metrics,trace,common,resource}/v1.
 constexpr uint32_t kRequestResources = 1;
 constexpr uint32_t kResource = 1, kScopes = 2;
 constexpr uint32_t kResourceAttributes = 1;
@@ -22,6 +24,12 @@ constexpr uint32_t kScope = 1, kScopeRecords = 2;
 constexpr uint32_t kScopeName = 1, kScopeVersion = 2;
 constexpr uint32_t kKey = 1, kValue = 2;
 constexpr uint32_t kStringValue = 1, kIntValue = 3;
+constexpr uint32_t kMetricName = 1, kMetricUnit = 3, kMetricGauge = 5, kMetricSum = 7;
+constexpr uint32_t kPoints = 1, kTemporality = 2, kIsMonotonic = 3;
+constexpr uint32_t kPointStart = 2, kPointTime = 3, kPointDouble = 4, kPointInt = 6;
+constexpr uint32_t kPointAttributes = 7;
+constexpr int32_t kCumulative = 2;
+constexpr uint32_t kPointsPerMetric = 50;
 
 constexpr const char* kRoutes[] = {"/cart", "/cart/items", "/checkout", "/orders/{id}", "/login"};
 constexpr const char* kMethods[] = {"GET", "POST", "PUT"};
@@ -134,6 +142,72 @@ std::string span_record(const Record& record) {
   return bytes;
 }
 
+bool is_sum(uint32_t point) { return point / kPointsPerMetric % 2 == 1; }
+
+// The time comes last but for the value, so that both are found from the other's place.
+std::string point_record(uint64_t seed, uint32_t index, TimeNs now) {
+  std::string bytes;
+  pbf_writer point(bytes);
+  const uint32_t number = index % kPointsPerMetric;
+  add_text(&point, kPointAttributes, "http.request.method", kMethods[number % 3]);
+  add_text(&point, kPointAttributes, "http.route", fmt::format("/orders/{}", number / 3));
+  add_integer(&point, kPointAttributes, "server.port", 8080);
+  point.add_fixed64(kPointStart, static_cast<uint64_t>(now - static_cast<TimeNs>(seed + 1)));
+  point.add_fixed64(kPointTime, static_cast<uint64_t>(now + index));
+  if (is_sum(index)) {
+    point.add_sfixed64(kPointInt, 0);
+  } else {
+    point.add_double(kPointDouble, 0);
+  }
+  return bytes;
+}
+
+void add_metrics(pbf_writer* of_scope, uint32_t points, TimeNs now, uint64_t seed) {
+  for (uint32_t first = 0; first < points; first += kPointsPerMetric) {
+    add_message(of_scope, kScopeRecords, [&](pbf_writer* metric) {
+      metric->add_string(kMetricName, fmt::format("shop.http.metric_{}", first / kPointsPerMetric));
+      metric->add_string(kMetricUnit, is_sum(first) ? "{request}" : "ms");
+      add_message(metric, is_sum(first) ? kMetricSum : kMetricGauge, [&](pbf_writer* data) {
+        const uint32_t end = std::min(points, first + kPointsPerMetric);
+        for (uint32_t i = first; i < end; ++i)
+          data->add_message(kPoints, point_record(seed, i, now));
+        if (!is_sum(first)) return;
+        data->add_int32(kTemporality, kCumulative);
+        data->add_bool(kIsMonotonic, true);
+      });
+    });
+  }
+}
+
+// Where the times of the points stand, in order: at first each has its own.
+std::vector<size_t> find_times(const std::string& body, uint32_t points, TimeNs now) {
+  std::vector<size_t> places;
+  places.reserve(points);
+  size_t from = 0;
+  for (uint32_t i = 0; i < points; ++i) {
+    std::string time;
+    append_le(&time, static_cast<uint64_t>(now + i));
+    from = body.find(time, from);
+    FIRN_CHECK(from != std::string::npos);
+    places.push_back(from);
+    from += time.size();
+  }
+  return places;
+}
+
+// A gauge wanders around its own level with two decimals; a sum grows by its own rate.
+void renew_point(char* time, uint32_t index, TimeNs now, uint64_t turn) {
+  store_le<uint64_t>(time, static_cast<uint64_t>(now) + turn * kSecondNs);
+  char* value = time + sizeof(uint64_t) + 1;
+  const uint64_t noise = (turn + index) * 0x9e37'79b9'7f4a'7c15u >> 56;
+  if (is_sum(index)) {
+    store_le<uint64_t>(value, turn * (100 + index) + noise % 8);
+  } else {
+    const auto hundredths = static_cast<double>(1000 * (index % 90) + noise);
+    store_le<uint64_t>(value, std::bit_cast<uint64_t>(hundredths / 100));
+  }
+}
+
 // Where the ids of the spans stand, in order. Each follows its trace's id and two bytes, the number
 // of its field and its size.
 std::vector<size_t> find_ids(const std::string& body, uint64_t seed, uint32_t records) {
@@ -153,6 +227,12 @@ std::vector<size_t> find_ids(const std::string& body, uint64_t seed, uint32_t re
 }  // namespace
 
 void OtlpLoad::renew(uint64_t turn) {
+  if (signal == OtlpSignal::kMetrics) {
+    for (uint32_t i = 0; i < identities.size(); ++i) {
+      renew_point(body.data() + identities[i], i, now, turn);
+    }
+    return;
+  }
   for (const size_t place : identities) {
     // The low bits are the record's number, the highest the load's.
     char* bytes = body.data() + place;
@@ -163,7 +243,7 @@ void OtlpLoad::renew(uint64_t turn) {
 
 OtlpLoad make_otlp_load(OtlpSignal signal, uint32_t records, TimeNs now, uint64_t seed) {
   FIRN_CHECK(seed < 1 << 15 && records < 1 << 20);
-  OtlpLoad load;
+  OtlpLoad load{signal, now, {}, {}};
   pbf_writer request(load.body);
   add_message(&request, kRequestResources, [&](pbf_writer* of_resource) {
     add_resource(of_resource, seed);
@@ -172,6 +252,7 @@ OtlpLoad make_otlp_load(OtlpSignal signal, uint32_t records, TimeNs now, uint64_
         scope->add_string(kScopeName, "shop.http");
         scope->add_string(kScopeVersion, "1.4.2");
       });
+      if (signal == OtlpSignal::kMetrics) return add_metrics(of_scope, records, now, seed);
       for (uint32_t i = 0; i < records; ++i) {
         const Record record(seed, i, now);
         of_scope->add_message(
@@ -180,6 +261,10 @@ OtlpLoad make_otlp_load(OtlpSignal signal, uint32_t records, TimeNs now, uint64_
     });
   });
   if (signal == OtlpSignal::kTraces) load.identities = find_ids(load.body, seed, records);
+  if (signal == OtlpSignal::kMetrics) {
+    load.identities = find_times(load.body, records, now);
+    load.renew(0);
+  }
   return load;
 }
 

@@ -30,6 +30,26 @@ TEST(OtlpLoad, IsARequestWhoseRecordsAreAllTaken) {
   }
 }
 
+TEST(OtlpLoad, PointsAreThoseOfTheSameSeriesLater) {
+  OtlpLoad load = make_otlp_load(OtlpSignal::kMetrics, 120, kNow, 3);
+  std::set<std::string> series;
+  for (const uint64_t turn : {0, 7}) {
+    load.renew(turn);
+    const OtlpRecords records = decode(OtlpSignal::kMetrics, load);
+    EXPECT_EQ(records.rejected, 0u) << records.message;
+    ASSERT_EQ(records.samples.size(), 1u);
+    const RecordBatch& batch = *records.samples[0].samples;
+    ASSERT_EQ(batch.rows(), 120u);
+    EXPECT_EQ(batch.time_min(), kNow + static_cast<TimeNs>(turn) * kSecondNs);
+    EXPECT_EQ(batch.time_max(), batch.time_min());
+    EXPECT_EQ(batch.uint8s(ColumnId::kInteger)[60], 1);  // the second metric is a sum
+    for (uint32_t row = 0; row < batch.rows(); ++row) {
+      series.insert(std::string(batch.strings(ColumnId::kSeries)[row]));
+    }
+  }
+  EXPECT_EQ(series.size(), 120u);
+}
+
 TEST(OtlpLoad, IsTheSameForTheSameArguments) {
   EXPECT_EQ(make_otlp_load(OtlpSignal::kLogs, 10, kNow, 1).body,
             make_otlp_load(OtlpSignal::kLogs, 10, kNow, 1).body);

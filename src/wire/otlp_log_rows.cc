@@ -6,6 +6,7 @@ namespace firn {
 namespace {
 
 constexpr uint8_t kSeverityMax = 24;
+constexpr std::string_view kRecordId = "log.record.uid";  // of the semantic conventions
 
 }  // namespace
 
@@ -29,6 +30,12 @@ void OtlpLogRows::add(const OtlpLogRecord& record, const AnyTree& tree) {
   row.data = data_;
   write_metadata(record, tree);
   row.metadata = metadata_;
+  // A record that names itself is stored once, however often it is sent.
+  if (!text_attribute(tree, record.attributes, kRecordId).empty()) {
+    row.source = source();
+    row.context = context();
+    row.id = identity_of(row);
+  }
   add_row(row);
 }
 

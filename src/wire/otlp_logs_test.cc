@@ -189,6 +189,24 @@ TEST_F(OtlpLogsTest, IdenticalRecordsStayTwo) {
   EXPECT_NE(event_row(batch, 0).id, event_row(batch, 1).id);
 }
 
+TEST_F(OtlpLogsTest, ARecordThatNamesItselfHasTheSameIdWhenItIsSentAgain) {
+  const auto with = [](const std::string& uid, int severity, const std::string& form) {
+    return "\"severityNumber\":" + std::to_string(severity) +
+           R"(,"attributes":[{"key":"log.record.uid","value":{")" + form + "\":\"" + uid + "\"}}]";
+  };
+  const auto id_of = [this](const std::string& members) {
+    const Id id = row_of(json_record(members), kJson).id;
+    return std::pair(id, logs_.batches.at(0).rows_with_id.size());
+  };
+  const auto first = id_of(with("01ARZ3NDEKTSV4RRFFQ69G5FAV", 9, "stringValue"));
+  EXPECT_EQ(first.second, 1u);
+  EXPECT_EQ(id_of(with("01ARZ3NDEKTSV4RRFFQ69G5FAV", 9, "stringValue")), first);
+  // Whoever uses a name twice loses nothing.
+  EXPECT_NE(id_of(with("01ARZ3NDEKTSV4RRFFQ69G5FAV", 10, "stringValue")).first, first.first);
+  EXPECT_EQ(id_of(with("", 9, "stringValue")).second, 0u);
+  EXPECT_EQ(id_of(with("12", 9, "intValue")).second, 0u);
+}
+
 TEST_F(OtlpLogsTest, EmptyRequestsAreFine) {
   const std::string empty_scope = TestRequest{{TestResource{{}, 0, "", {TestScope{}}}}}.proto();
   for (const std::string& body :

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "base/size.h"
 #include "wire/json_text.h"
 
 namespace firn {
@@ -144,6 +145,8 @@ void OtlpMetricRows::begin_metric(const OtlpMetric& metric, const AnyTree& tree)
   identity.text("type", kTypes[static_cast<size_t>(metric.type)]);
   if (!metric.unit.empty()) identity.text("unit", metric.unit);
   identity.close();
+  metric_hash_ = hash_bytes_128(metric_identity_);
+  cache_hint_ = 0;
 }
 
 bool OtlpMetricRows::accepts_point(const OtlpPoint& point, const AnyTree& tree) {
@@ -178,7 +181,10 @@ void OtlpMetricRows::add(const OtlpPoint& point, const AnyTree& tree) {
   if (samples_.rows() > 0 && is_full) flush();
   EventRow row;
   row.time = static_cast<TimeNs>(point.time_unix_nano);
-  row.series = series_of(point, tree);
+  if (!is_series_known_) work_out_series(point, tree);
+  const std::string hex = series_.to_hex();
+  define_series(hex);
+  row.series = hex;
   const TimeNs start = known_time(point.start_time_unix_nano);
   if (start != 0) row.start_time = start;
   if (point.flags != 0) row.flags = point.flags;
@@ -190,7 +196,19 @@ void OtlpMetricRows::add(const OtlpPoint& point, const AnyTree& tree) {
   count_bytes(kFixedBytes + data_.size());
 }
 
-std::string_view OtlpMetricRows::series_of(const OtlpPoint& point, const AnyTree& tree) {
+bool OtlpMetricRows::knows_series(std::string_view sent) {
+  constexpr size_t kSentMax = 2 * kKiB;  // greater ones are rare, and few would fill the cache
+  is_series_known_ = false;
+  cache_key_ = Id{};
+  if (cache_ == nullptr || sent.empty() || sent.size() > kSentMax) return false;
+  buffer_.assign(reinterpret_cast<const char*>(metric_hash_.bytes.data()), sizeof(Id));
+  buffer_.append(sent);
+  cache_key_ = hash_bytes_128(buffer_);
+  is_series_known_ = cache_->find(metric_hash_, cache_key_, &cache_hint_, &series_, &labels_);
+  return is_series_known_;
+}
+
+void OtlpMetricRows::work_out_series(const OtlpPoint& point, const AnyTree& tree) {
   labels_.clear();
   if (tree.has_children(point.attributes)) {
     // {"attributes":{...}} without its outer object.
@@ -207,11 +225,14 @@ std::string_view OtlpMetricRows::series_of(const OtlpPoint& point, const AnyTree
     canonical_.append(R"({"labels":)").append(labels_).push_back(',');
     canonical_.append(metric_identity_, 1);
   }
-  const auto [found, is_new] = series_.try_emplace(canonical_);
-  if (!is_new) return found->second;
-  found->second = hash_bytes_128(canonical_).to_hex();
+  series_ = hash_bytes_128(canonical_);
+  if (!cache_key_.is_zero()) cache_->add(metric_hash_, cache_key_, series_, labels_);
+}
+
+void OtlpMetricRows::define_series(std::string_view hex) {
+  if (!defined_.insert(series_)) return;
   EventRow definition;
-  definition.series = found->second;
+  definition.series = hex;
   definition.name = name_;
   definition.type = kTypes[static_cast<size_t>(metric_.type)];
   definition.labels = labels_;
@@ -222,10 +243,9 @@ std::string_view OtlpMetricRows::series_of(const OtlpPoint& point, const AnyTree
   definition.metadata = metric_metadata_;
   definition.context = context();
   definitions_.add(definition);
-  const uint64_t bytes = canonical_.size() + labels_.size() + description_.size();
+  const uint64_t bytes = metric_identity_.size() + 2 * labels_.size() + description_.size();
   batch_bytes_ += bytes;
   count_bytes(bytes);
-  return found->second;
 }
 
 void OtlpMetricRows::write_data(const OtlpPoint& point, const AnyTree& tree) {
@@ -273,7 +293,7 @@ void OtlpMetricRows::write_data(const OtlpPoint& point, const AnyTree& tree) {
 
 void OtlpMetricRows::flush() {
   done_.push_back({samples_.finish(), definitions_.finish()});
-  series_.clear();
+  defined_.clear();
   batch_bytes_ = 0;
 }
 

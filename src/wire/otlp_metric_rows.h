@@ -5,12 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "base/id.h"
+#include "base/id_set.h"
 #include "wire/otlp_rows.h"
+#include "wire/otlp_series_cache.h"
 #include "wire/otlp_span_rows.h"
 
 namespace firn {
@@ -85,11 +85,16 @@ class OtlpMetricRows final : public OtlpRows {
  public:
   explicit OtlpMetricRows(const DecodeDefaults& defaults)
       : OtlpRows(defaults, "data point"),
+        cache_(defaults.series_cache),
         samples_(Dataset::kSamples),
         definitions_(Dataset::kSeries) {}
 
   // The points added from now on are of this metric of the scope. `tree` holds its metadata.
   void begin_metric(const OtlpMetric& metric, const AnyTree& tree);
+  // Whether the next point of add() needs no attributes, because a point of the metric had the same
+  // before. `sent` is what they were sent as, all their fields one behind the other; empty when
+  // that cannot be told.
+  bool knows_series(std::string_view sent);
   void add(const OtlpPoint& point, const AnyTree& tree);
   Result<OtlpRecords> finish_samples();
 
@@ -97,20 +102,28 @@ class OtlpMetricRows final : public OtlpRows {
   void scope_began(const OtlpResource& resource, const AnyTree& resource_tree,
                    const OtlpScope& scope, const AnyTree& scope_tree) override;
   bool accepts_point(const OtlpPoint& point, const AnyTree& tree);
-  // The hexadecimal identity of the point's series, defining it when this batch has not yet.
-  std::string_view series_of(const OtlpPoint& point, const AnyTree& tree);
+  // Finds out series_ and labels_, unless knows_series() did.
+  void work_out_series(const OtlpPoint& point, const AnyTree& tree);
+  // Adds the point's series to the definitions, unless this batch has it. `hex` is its identity.
+  void define_series(std::string_view hex);
   void write_data(const OtlpPoint& point, const AnyTree& tree);
   void flush();
 
+  OtlpSeriesCache* const cache_;
   BatchBuilder samples_, definitions_;
   std::vector<DecodedSamples> done_;
-  std::unordered_map<std::string, std::string>
-      series_;  // canonical form to identity, of this batch
+  IdSet defined_;  // the series of this batch
   uint64_t batch_bytes_ = 0;
   // Canonical forms of what points share, behind their labels.
   std::string resource_, scope_, metric_identity_;
   std::string name_, unit_, description_, metric_metadata_;
   OtlpMetric metric_;
+  Id metric_hash_{};
+  OtlpSeriesCache::Hint cache_hint_ = 0;
+  // Of the point that is being added.
+  Id cache_key_{};  // zero: it does not get into the cache
+  bool is_series_known_ = false;
+  Id series_{};
   std::string labels_, canonical_, data_, buffer_;
 };
 

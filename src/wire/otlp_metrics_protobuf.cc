@@ -96,7 +96,10 @@ class MetricsReader final : public OtlpProtobufReader {
   void point(OtlpMetricType type, ByteView data) {
     point_.clear();
     tree_.clear();
-    for (Message message = reader_of(data); message.next();) {
+    sent_ = SentAttributes();
+    Message message = reader_of(data);
+    for (const char* field = data.data(); message.next(); field = message.data().data()) {
+      sent_.next_field = field;
       bool is_read = false;
       switch (type) {
         case OtlpMetricType::kHistogram:
@@ -113,7 +116,34 @@ class MetricsReader final : public OtlpProtobufReader {
       }
       if (!is_read) message.skip();
     }
-    rows_->add(point_, tree_);
+    if (!rows_->knows_series(sent_.is_together ? sent_.fields : ByteView())) read_attributes();
+    // Then the request is refused, and nothing of it may be remembered.
+    if (!too_deep()) rows_->add(point_, tree_);
+  }
+
+  // The attributes of a point, which are read only when nobody knows what they become.
+  struct SentAttributes {
+    const char* next_field = nullptr;
+    ByteView fields;  // from the first to the last
+    uint32_t tag_and_type = 0;
+    bool is_together = true;  // no other field between them
+  };
+  void see_attribute(Message* message) {
+    sent_.tag_and_type = message->tag_and_type();
+    const ByteView attribute = view(message);
+    const char* const end = attribute.data() + attribute.size();
+    const char* begin = sent_.fields.empty() ? sent_.next_field : sent_.fields.data();
+    if (begin + sent_.fields.size() != sent_.next_field) sent_.is_together = false;
+    sent_.fields = ByteView(begin, static_cast<size_t>(end - begin));
+  }
+  void read_attributes() {
+    for (Message message = reader_of(sent_.fields); message.next();) {
+      if (message.tag_and_type() == sent_.tag_and_type) {
+        attribute(view(&message), &point_.attributes);
+      } else {
+        message.skip();
+      }
+    }
   }
 
   bool read_common(Message* message) {
@@ -141,7 +171,7 @@ class MetricsReader final : public OtlpProtobufReader {
         exemplar(view(message));
         return true;
       case bytes(7):
-        attribute(view(message), &point_.attributes);
+        see_attribute(message);
         return true;
       case varint(8):
         point_.flags = message->get_uint32();
@@ -171,7 +201,7 @@ class MetricsReader final : public OtlpProtobufReader {
         exemplar(view(message));
         return true;
       case bytes(9):
-        attribute(view(message), &point_.attributes);
+        see_attribute(message);
         return true;
       case varint(10):
         point_.flags = message->get_uint32();
@@ -190,7 +220,7 @@ class MetricsReader final : public OtlpProtobufReader {
   bool read_exponential(Message* message) {
     switch (message->tag_and_type()) {
       case bytes(1):
-        attribute(view(message), &point_.attributes);
+        see_attribute(message);
         return true;
       case fixed64(4):
         point_.count = message->get_fixed64();
@@ -242,7 +272,7 @@ class MetricsReader final : public OtlpProtobufReader {
         quantile(view(message));
         return true;
       case bytes(7):
-        attribute(view(message), &point_.attributes);
+        see_attribute(message);
         return true;
       case varint(8):
         point_.flags = message->get_uint32();
@@ -357,6 +387,7 @@ class MetricsReader final : public OtlpProtobufReader {
   const size_t parts_max_;
   AnyTree metric_tree_;
   OtlpPoint point_;
+  SentAttributes sent_;
 };
 
 }  // namespace

@@ -3,9 +3,11 @@
 #include <bit>
 #include <cmath>
 
+#include "base/size.h"
 #include "model/test_rows.h"
 #include "wire/json_reader.h"
 #include "wire/otlp.h"
+#include "wire/otlp_series_cache.h"
 #include "wire/otlp_test_request.h"
 
 namespace firn {
@@ -18,8 +20,9 @@ constexpr uint64_t kTime = 1'767'225'600'000'000'007;
 uint64_t bits(double value) { return std::bit_cast<uint64_t>(value); }
 
 Result<OtlpRecords> decode(std::string_view body, OtlpEncoding encoding,
-                           const Limits& limits = kLimits) {
+                           const Limits& limits = kLimits, OtlpSeriesCache* cache = nullptr) {
   DecodeDefaults defaults;
+  defaults.series_cache = cache;
   defaults.now = kTestTime;
   defaults.limits = limits;
   defaults.make_id = [] { return Id(); };
@@ -278,6 +281,64 @@ TEST(OtlpMetrics, MalformedRequestsAreRefusedByName) {
   }
   EXPECT_TRUE(decode("", kProtobuf)->samples.empty());
   EXPECT_TRUE(decode("{}", kJson)->samples.empty());
+}
+
+void expect_same(const OtlpRecords& records, const OtlpRecords& other) {
+  ASSERT_EQ(records.samples.size(), 1u);
+  ASSERT_EQ(other.samples.size(), 1u);
+  EXPECT_EQ(records.samples[0].samples->encoded(), other.samples[0].samples->encoded());
+  EXPECT_EQ(records.samples[0].definitions->encoded(), other.samples[0].definitions->encoded());
+}
+
+TEST(OtlpMetrics, RememberedAttributesBecomeTheSameRows) {
+  TestProto apart = TestProto().message(7, attribute("a", "1")).fixed64(3, kTime);
+  apart.message(7, attribute("b", "2")).fixed64(4, bits(2));
+  TestProto with_exemplar = double_point(3).message(7, attribute("a", "1"));
+  with_exemplar.message(5, TestProto().message(7, attribute("inner", "x")).fixed64(3, bits(1)));
+  const std::vector<TestProto> points = {
+      double_point(1).message(7, attribute("b", "2")).message(7, attribute("a", "1")),
+      apart,
+      with_exemplar,
+      double_point(4),
+      double_point(5).message(7, attribute("", "")),
+      double_point(6).message(7, attribute("a", "1"))};
+  std::vector<TestProto> metrics;
+  for (const std::string_view name : {"one", "other"}) {
+    for (const TestProto& point : points) metrics.push_back(gauge(point, name));
+  }
+  const std::string body = request(metrics);
+  const auto expected = decode(body, kProtobuf);
+  ASSERT_TRUE(expected.ok());
+  OtlpSeriesCache cache(kMiB);
+  for (int turn = 0; turn < 3; ++turn) {
+    const auto decoded = decode(body, kProtobuf, kLimits, &cache);
+    ASSERT_TRUE(decoded.ok());
+    expect_same(*decoded, *expected);
+  }
+  EXPECT_GT(cache.bytes(), OtlpSeriesCache(kMiB).bytes());
+}
+
+TEST(OtlpMetrics, AttributesThatWereRefusedAreNotRemembered) {
+  Limits limits = kLimits;
+  limits.json_depth = 6;
+  TestProto deep = TestProto().text(1, "end");
+  for (int i = 0; i < 4; ++i) deep = TestProto().message(5, TestProto().message(1, deep));
+  const std::string body =
+      request({gauge(double_point(1).message(7, TestProto().text(1, "k").message(2, deep)))});
+  OtlpSeriesCache cache(kMiB);
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_EQ(decode(body, kProtobuf, limits, &cache).status().code(), StatusCode::kTooLarge);
+  }
+  Limits few = kLimits;
+  few.attributes_per_event = 1;
+  const std::string many = request(
+      {gauge(double_point(1).message(7, attribute("a", "1")).message(7, attribute("b", "1")))});
+  for (int turn = 0; turn < 2; ++turn) {
+    const auto decoded = decode(many, kProtobuf, few, &cache);
+    ASSERT_TRUE(decoded.ok());
+    EXPECT_EQ(decoded->rejected, 1u);
+  }
+  EXPECT_EQ(cache.bytes(), OtlpSeriesCache(kMiB).bytes());
 }
 
 }  // namespace

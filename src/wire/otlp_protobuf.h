@@ -55,6 +55,8 @@ class OtlpProtobufReader {
   }
   void key_value(ByteView data, uint32_t map, uint32_t depth, AnyTree* tree);
   void any_value(ByteView data, uint32_t node, uint32_t depth, AnyTree* tree);
+  // Whether a value was nested too deep to be read; the request is refused at its end.
+  bool too_deep() const { return too_deep_; }
 
   AnyTree tree_;  // of the record
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/hash.h"
 #include "wire/event_reader.h"
 #include "wire/json_text.h"
 
@@ -13,19 +14,6 @@ namespace {
 
 constexpr uint64_t kLevelsAroundValue = 4;  // data, a span's events, the event, attributes
 constexpr uint64_t kExpansionMax = 4;       // rows over request_bytes; ordinary ones stay below 2
-
-// The text of a string attribute; empty when there is none of that name. The last one counts.
-std::string_view text_attribute(const AnyTree& tree, uint32_t map, std::string_view key) {
-  std::string_view found;
-  if (map == 0) return found;
-  for (uint32_t child = tree.node(map).first; child != 0; child = tree.node(child).next) {
-    const AnyNode& node = tree.node(child);
-    if (node.key == key) {
-      found = node.kind == AnyNode::Kind::kString ? node.text : std::string_view();
-    }
-  }
-  return found;
-}
 
 void append_resource(const OtlpResource& resource, const AnyTree& tree, std::string* out) {
   JsonObjectWriter object(out);
@@ -109,6 +97,45 @@ void OtlpRows::begin_scope(const OtlpResource& resource, const AnyTree& resource
   object.close();
   batch_bytes_ += context_.size();
   total_bytes_ += context_.size();
+}
+
+std::string_view OtlpRows::text_attribute(const AnyTree& tree, uint32_t map, std::string_view key) {
+  std::string_view found;
+  if (map == 0) return found;
+  for (uint32_t child = tree.node(map).first; child != 0; child = tree.node(child).next) {
+    const AnyNode& node = tree.node(child);
+    if (node.key == key) {
+      found = node.kind == AnyNode::Kind::kString ? node.text : std::string_view();
+    }
+  }
+  return found;
+}
+
+// Spans have neither severity nor observed time: theirs does not depend on them.
+Id OtlpRows::identity_of(const EventRow& row) {
+  identity_.clear();
+  const auto append = [this](const auto& bytes) {
+    identity_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  append(row.trace_id.bytes);
+  append(row.span_id);
+  append(row.parent_id.bytes);
+  append_le(&identity_, row.time);
+  append_le(&identity_, row.duration);
+  for (const std::string_view text : {row.type, row.source, row.data, row.metadata, row.context}) {
+    append_le(&identity_, static_cast<uint64_t>(text.size()));
+    identity_.append(text);
+  }
+  if (row.kind != EventKind::kSpan) {
+    append_le(&identity_, row.observed_time);
+    identity_.push_back(static_cast<char>(row.severity));
+  }
+  Id id;
+  store_le(id.bytes.data(), hash_bytes(identity_, 1));
+  store_le(id.bytes.data() + 8, hash_bytes(identity_, 2));
+  id.bytes[6] = static_cast<uint8_t>(0x80 | (id.bytes[6] & 0x0f));
+  id.bytes[8] = static_cast<uint8_t>(0x80 | (id.bytes[8] & 0x3f));
+  return id;
 }
 
 // A small resource with many scopes becomes far more than what was sent, because each scope's

@@ -56,6 +56,12 @@ class OtlpRows {
   // tree can become a row; rejects it otherwise.
   bool accepts(const AnyTree& tree, uint32_t attributes, size_t text_bytes);
   void reject(std::string reason);
+  // A UUID of version 8 (RFC 9562) over everything the row says but the time of its arrival: a
+  // record that is sent again gets the same id, another one gets another. REQUIRES: source and
+  // context are set.
+  Id identity_of(const EventRow& row);
+  // The text of a string attribute; empty when there is none of that name. The last one counts.
+  static std::string_view text_attribute(const AnyTree& tree, uint32_t map, std::string_view key);
   // For signals whose rows are no events: they count what they add, and keep it themselves.
   void count_bytes(uint64_t bytes) { total_bytes_ += bytes; }
   // A scope was begun; nothing of it is kept for those that need not know.
@@ -80,6 +86,7 @@ class OtlpRows {
   std::vector<uint32_t> rows_with_id_;
   OtlpRecords result_;
   std::string context_, source_;
+  std::string identity_;  // what identity_of() hashes
   bool context_is_too_large_ = false;
   size_t batch_bytes_ = 0;
   uint64_t total_bytes_ = 0;  // of all rows, and of contexts as often as they were written

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/hash.h"
 #include "wire/json_text.h"
 
 namespace firn {
@@ -16,9 +15,6 @@ bool is_zero(const SpanId& id) { return id == SpanId{}; }
 
 ByteView bytes_of(const SpanId& id) {
   return {reinterpret_cast<const char*>(id.data()), id.size()};
-}
-ByteView bytes_of(const Id& id) {
-  return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
 }
 
 // The number's name, or the number when it has none; nothing for 0.
@@ -67,28 +63,6 @@ void append_parts(std::string_view key, const std::vector<Part>& parts, const An
     append(parts[i], tree, out);
   }
   out->push_back(']');
-}
-
-// A UUID of version 8 (RFC 9562) over everything the row says: a span that is sent again gets the
-// same id, another one that wrongly has the same span id gets another, so that it is kept, too.
-Id identity_of(const EventRow& row, std::string* buffer) {
-  buffer->clear();
-  for (const ByteView part :
-       {bytes_of(row.trace_id), bytes_of(row.span_id), bytes_of(row.parent_id)}) {
-    buffer->append(part);
-  }
-  append_le(buffer, row.time);
-  append_le(buffer, row.duration);
-  for (const std::string_view text : {row.type, row.source, row.data, row.metadata, row.context}) {
-    append_le(buffer, static_cast<uint64_t>(text.size()));
-    buffer->append(text);
-  }
-  Id id;
-  store_le(id.bytes.data(), hash_bytes(*buffer, 1));
-  store_le(id.bytes.data() + 8, hash_bytes(*buffer, 2));
-  id.bytes[6] = static_cast<uint8_t>(0x80 | (id.bytes[6] & 0x0f));
-  id.bytes[8] = static_cast<uint8_t>(0x80 | (id.bytes[8] & 0x3f));
-  return id;
 }
 
 }  // namespace
@@ -142,7 +116,7 @@ void OtlpSpanRows::add(const OtlpSpan& span, const AnyTree& tree) {
   row.metadata = metadata_;
   row.source = source();
   row.context = context();
-  row.id = identity_of(row, &identity_);
+  row.id = identity_of(row);
   add_row(row);
 }
 

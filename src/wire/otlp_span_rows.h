@@ -61,7 +61,7 @@ class OtlpSpanRows : public OtlpRows {
   void write_data(const OtlpSpan& span, const AnyTree& tree);
   void write_metadata(const OtlpSpan& span, const AnyTree& tree, const EventRow& row);
 
-  std::string data_, metadata_, type_, identity_;
+  std::string data_, metadata_, type_;
 };
 
 }  // namespace firn

@@ -10,9 +10,9 @@ export class Firn {
   }
 
   // Starts it on ports that the system chooses, and waits until it serves.
-  async start() {
+  async start(...options) {
     this.process = spawn(this.binary, ['serve', '--data-dir', this.directory, '--listen', '127.0.0.1:0',
-      '--otlp-http', '127.0.0.1:0', '--otlp-grpc', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+      '--otlp-http', '127.0.0.1:0', '--otlp-grpc', '127.0.0.1:0', ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
     let text = ''
     this.process.stdout.on('data', (data) => { text += data })
     const found = () => text.match(/http:\/\/(\S+)\nlistening on http:\/\/(\S+)\nlistening for OTLP over gRPC on (\S+)\n/)
@@ -69,3 +69,21 @@ export class Firn {
     return (await answer.json()).rows
   }
 }
+
+// --- Comparing -----------------------------------------------------------------------------------
+
+// RFC 3339 text as nanoseconds.
+export const parseTime = (text) => {
+  const [, seconds, fraction = ''] = text.match(/^(.*?)(?:\.(\d+))?Z$/)
+  return BigInt(Date.parse(seconds + 'Z')) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
+}
+
+// Without members that are undefined or empty objects.
+export const withoutEmpty = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) =>
+  value !== undefined && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)))
+
+// Equal texts for equal values, whatever the order of their keys.
+export const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0)
+export const canonical = (value) => JSON.stringify(value, (_, inner) =>
+  typeof inner === 'bigint' ? `${inner}` :
+    inner && typeof inner === 'object' && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => order(a, b))) : inner)

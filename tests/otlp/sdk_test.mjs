@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { Firn } from './firn.mjs'
+import { canonical, Firn, order, parseTime, withoutEmpty } from './firn.mjs'
 
 const [modules, binary, work] = process.argv.slice(2)
 const load = createRequire(join(modules, 'package.json'))
@@ -29,15 +29,8 @@ const ATTRIBUTES = {
 const BODY = { message: 'it broke', code: 7, nested: { deep: [1, 'two', { three: 3.5 }] }, none: null }
 
 const nanos = ([seconds, rest]) => BigInt(seconds) * 1_000_000_000n + BigInt(rest)
-const parseTime = (text) => {
-  const [, seconds, fraction = ''] = text.match(/^(.*?)(?:\.(\d+))?Z$/)
-  return BigInt(Date.parse(seconds + 'Z')) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
-}
 
 // --- What Firn should return ---------------------------------------------------------------------
-
-const withoutEmpty = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) =>
-  value !== undefined && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)))
 
 function expectedSpan(span) {
   const { traceId, spanId, traceFlags, traceState } = span.spanContext()
@@ -212,11 +205,6 @@ async function send(firn, transport, compression) {
 // --- Comparing -----------------------------------------------------------------------------------
 
 // Records of one request keep their order; requests may overtake each other.
-const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0)
-const canonical = (value) => JSON.stringify(value, (_, inner) =>
-  typeof inner === 'bigint' ? `${inner}` :
-    inner && typeof inner === 'object' && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => order(a, b))) : inner)
-
 async function compare(firn, where) {
   for (const [kind, list, expected] of [['span', sent.spans, expectedSpan], ['log', sent.logs, expectedLog]]) {
     const want = list.map((record) => canonical(expected(record))).sort(order)

@@ -85,6 +85,14 @@ firn_rig(tier_move_rig_postgres_10000 tier_move_rig.py SLOW TIMEOUT 7200 --tiers
 firn_rig(slow_disk_rig_3 slow_disk_rig.py --seconds 3)
 firn_rig(slow_disk_rig_30 slow_disk_rig.py SLOW --seconds 30)
 
+# What a sanitizer keeps of freed memory is no growth.
+set(measured)
+if(FIRN_PROFILE MATCHES "^(asan|tsan)$")
+  set(measured --unmeasured)
+endif()
+firn_rig(hostile_otlp_rig_300 hostile_otlp_rig.py --requests 300 --seed 1 ${measured})
+firn_rig(hostile_otlp_rig_10000 hostile_otlp_rig.py SLOW --requests 10000 ${measured})
+
 # firn_rgw(<name> [SLOW] <program> <arguments>...): the program beside a real S3 server.
 function(firn_rgw name)
   cmake_parse_arguments(PARSE_ARGV 1 RGW "SLOW" "" "")

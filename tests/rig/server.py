@@ -64,14 +64,15 @@ class Client:
 
 
 class Server:
-    """`wrapper` is put before the command (strace -D ..., a shell that enters a cgroup)."""
+    """`wrapper` is put before the command (strace -D ..., a shell that enters a cgroup); `grpc_port`: OTLP is
+    served there."""
 
-    def __init__(self, binary, data_dir, log_path, settings=(), wrapper=(), environment=None):
+    def __init__(self, binary, data_dir, log_path, settings=(), wrapper=(), environment=None, grpc_port=None):
         self.port = free_port()
         self.log = open(log_path, "ab")
         settings = [*settings] if "--query-time" in settings else [*PATIENCE, *settings]
         command = [*wrapper, binary, "serve", "--data-dir", data_dir, "--listen", f"127.0.0.1:{self.port}",
-                   "--otlp-http", "off", "--otlp-grpc", "off", *settings]
+                   "--otlp-http", "off", "--otlp-grpc", f"127.0.0.1:{grpc_port}" if grpc_port else "off", *settings]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         env={**os.environ, **(environment or {})}, preexec_fn=end_with_rig)
 

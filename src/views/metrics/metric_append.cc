@@ -10,9 +10,6 @@ namespace firn {
 
 namespace {
 
-// A series in a chunk interval.
-using Definition = std::pair<TimeNs, Id>;
-
 // One append on its way: definitions, samples, and definitions again when what was known of them
 // was dropped meanwhile.
 class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
@@ -26,17 +23,13 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
         epoch_(store->known_series().epoch()) {}
 
   void start() {
-    std::vector<Definition> missing;
-    for (const Definition& wanted : wanted_) {
-      const bool known = store_->known_series().contains(name_space_, wanted.first, wanted.second);
-      if (!known) missing.push_back(wanted);
-    }
-    define(std::move(missing), [self = shared_from_this()] { self->append(); });
+    define(store_->known_series().unknown(name_space_, wanted_),
+           [self = shared_from_this()] { self->append(); });
   }
 
  private:
   // What the samples need, each once.
-  std::vector<Definition> wanted_definitions() const {
+  std::vector<SeriesDefinition> wanted_definitions() const {
     const RecordBatch& batch = *given_.samples;
     const DurationNs width = store_->options().chunk_interval_ns;
     const StringColumn series = batch.strings(ColumnId::kSeries);
@@ -45,21 +38,23 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
     for (uint32_t entry = 0; entry < series.entries(); ++entry) {
       ids[entry] = Id::parse(series.entry(entry)).value_or(Id());
     }
-    std::vector<Definition> wanted;
+    std::vector<SeriesDefinition> wanted;
     const TimeNs first = interval_start(batch.time_min(), width);
     if (first == interval_start(batch.time_max(), width)) {
+      // Entries of a dictionary differ.
+      wanted.reserve(ids.size());
       for (const Id& id : ids) wanted.emplace_back(first, id);
-    } else {
-      for (uint32_t row = 0; row < batch.rows(); ++row) {
-        wanted.emplace_back(interval_start(times[row], width), ids[series.entry_of(row)]);
-      }
+      return wanted;
+    }
+    for (uint32_t row = 0; row < batch.rows(); ++row) {
+      wanted.emplace_back(interval_start(times[row], width), ids[series.entry_of(row)]);
     }
     std::sort(wanted.begin(), wanted.end());
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     return wanted;
   }
 
-  std::unique_ptr<RecordBatch> make_batch(const std::vector<Definition>& definitions) const {
+  std::unique_ptr<RecordBatch> make_batch(const std::vector<SeriesDefinition>& definitions) const {
     const RecordBatch& given = *given_.definitions;
     const StringColumn series = given.strings(ColumnId::kSeries);
     std::map<Id, uint32_t> rows;
@@ -78,7 +73,7 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
   }
 
   // Makes the definitions durable, then goes on; or fails the whole append.
-  void define(std::vector<Definition> definitions, std::function<void()> then) {
+  void define(std::vector<SeriesDefinition> definitions, std::function<void()> then) {
     if (definitions.empty()) return then();
     AppendRequest request;
     request.batch = make_batch(definitions);
@@ -111,7 +106,7 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
   const NamespaceId name_space_;
   NewSamples given_;
   const AppendCallback done_;
-  const std::vector<Definition> wanted_;
+  const std::vector<SeriesDefinition> wanted_;
   uint64_t epoch_;
 };
 
