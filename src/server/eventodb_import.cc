@@ -194,6 +194,7 @@ class Import : public std::enable_shared_from_this<Import> {
                 make_stream_append(messages, std::move(expected), open.store->id_source(),
                                    services_->limits));
     request.must_be_new = !is_old;
+    FIRN_TRY(open.store->check_request(request));
     return request;
   }
 

@@ -280,11 +280,8 @@ void Store::append(NamespaceId namespace_id, AppendRequest request, AppendCallba
   if (!core->condition.accepts_writes()) return done(core->condition.refusal());
   const NamespacePtr ns = core->find_namespace(namespace_id);
   if (ns == nullptr) return done(not_found("there is no such namespace"));
-  Status within_limits = check_limits(*request.batch);
-  if (within_limits.ok()) {
-    within_limits = check_intervals(*request.batch, core->options.chunk_interval_ns);
-  }
-  if (!within_limits.ok()) return done(within_limits);
+  const Status good = check_request(request);
+  if (!good.ok()) return done(good);
   if (core->condition.reserve_used()) {
     return done(Status(StatusCode::kNoSpace,
                        "less than the reserve of " + format_size(core->options.disk_reserve_bytes) +
@@ -300,6 +297,11 @@ void Store::append(NamespaceId namespace_id, AppendRequest request, AppendCallba
     return done(unavailable(std::move(why)));
   }
   parts_->sequencer->submit(ns, std::move(request), std::move(done));
+}
+
+Status Store::check_request(const AppendRequest& request) const {
+  FIRN_TRY(check_limits(*request.batch));
+  return check_intervals(*request.batch, options().chunk_interval_ns);
 }
 
 Result<AppendResult> Store::append_and_wait(NamespaceId namespace_id, AppendRequest request) {

@@ -71,6 +71,8 @@ class Store {
   // Appends a batch, all or nothing. Returns at once; `done` is called exactly once, from a worker
   // (it must be quick and not block), or before the return when the request is refused right away.
   void append(NamespaceId namespace_id, AppendRequest request, AppendCallback done);
+  // What append() refuses whatever is stored and whatever there is room for.
+  Status check_request(const AppendRequest& request) const;
   // The same for a thread that may wait. Not in a simulation: nothing would run meanwhile.
   Result<AppendResult> append_and_wait(NamespaceId namespace_id, AppendRequest request);
   // Makes the ids of one request's rows: time-ordered, ascending, and known to the duplicate search
