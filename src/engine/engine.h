@@ -169,7 +169,8 @@ class Engine {
  public:
   // kUnsupported when the DuckDB library is not the version Firn was built for.
   static Status check_library();
-  // What check_library() says, too. Takes tens of milliseconds. `env` must outlive the engine. Statements with a time limit use one worker of `env`, started with the first.
+  // What check_library() says, too. Takes tens of milliseconds. `env` must outlive the engine.
+  // Statements with a time limit use one worker of `env`, started with the first.
   static Result<std::unique_ptr<Engine>> open(Env* env, const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;

@@ -25,9 +25,9 @@ struct BatchedCall {
   std::string answer;  // as it stands in the batch's; empty until there is one
 };
 
-// Runs the calls in order and answers when the last one has. Writes that follow each other are under
-// way together, and the store keeps their order; every other call waits for all before it, and
-// all behind wait for it. Thread rule: any thread. Holds no store: answers come on the store's
+// Runs the calls in order and answers when the last one has. Writes that follow each other are
+// under way together, and the store keeps their order; every other call waits for all before it,
+// and all behind wait for it. Thread rule: any thread. Holds no store: answers come on the store's
 // threads, too.
 class BatchRun : public std::enable_shared_from_this<BatchRun> {
  public:
@@ -98,9 +98,9 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
     bytes_ += text.size();
     if (bytes_ > kRpcAnswerBytesMax) {
       bytes_ -= text.size();
-      response = eventodb_error(
-          too_large("the answers have more than " + std::to_string(kRpcAnswerBytesMax) +
-                    " bytes together; put fewer calls into a batch"));
+      response = eventodb_error(too_large("the answers have more than " +
+                                          std::to_string(kRpcAnswerBytesMax) +
+                                          " bytes together; put fewer calls into a batch"));
       text = response.body.substr(0, response.body.size() - 1);
     }
     std::string& answer = calls_[index].answer;
@@ -169,8 +169,8 @@ Result<std::vector<BatchedCall>> read_calls(const RpcCall& call) {
 
 Status run_batch(const RpcCallPtr& call) {
   FIRN_ASSIGN(std::vector<BatchedCall> calls, read_calls(*call));
-  const auto run = std::make_shared<BatchRun>(call->services, call->request, call->respond,
-                                              std::move(calls));
+  const auto run =
+      std::make_shared<BatchRun>(call->services, call->request, call->respond, std::move(calls));
   run->run();
   return Status();
 }

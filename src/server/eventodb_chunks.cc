@@ -21,10 +21,10 @@ HttpResponse command_answer(const ChunkCommandResult& result) {
 }
 
 Status list_chunks(const RpcCallPtr& call) {
-  return run_on_snapshot(
-      call, [](const Snapshot& snapshot, const QueryGuard&) -> Result<HttpResponse> {
-        return json_response(chunk_list_json(snapshot) + "\n");
-      });
+  return run_on_snapshot(call,
+                         [](const Snapshot& snapshot, const QueryGuard&) -> Result<HttpResponse> {
+                           return json_response(chunk_list_json(snapshot) + "\n");
+                         });
 }
 
 Status command_chunks(const RpcCallPtr& call, ChunkAction action) {
@@ -34,17 +34,15 @@ Status command_chunks(const RpcCallPtr& call, ChunkAction action) {
   std::string_view options;
   if (!call->arguments.empty() && call->arguments[0] != "null") options = call->arguments[0];
   Store* const store = call->caller.open->store.get();
-  Result<ChunkCommand> command =
-      read_chunk_command(options, action, call->caller.info->id, *store);
+  Result<ChunkCommand> command = read_chunk_command(options, action, call->caller.info->id, *store);
   if (!command.ok()) {
     call->respond(answer_failure(command.status()));
     return Status();
   }
   // Not the call itself: it holds the store, and this runs on the store's thread.
-  store->command(std::move(*command),
-                 [respond = call->respond](const ChunkCommandResult& result) {
-                   respond(command_answer(result));
-                 });
+  store->command(std::move(*command), [respond = call->respond](const ChunkCommandResult& result) {
+    respond(command_answer(result));
+  });
   return Status();
 }
 

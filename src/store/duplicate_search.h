@@ -51,8 +51,7 @@ class DuplicateSearch {
   // Looks among these positions for those of `wanted` that were not found yet.
   void scan(const SnapshotChunk& chunk, PositionRange positions, WantedList wanted);
   // Reads the rows with their ids, and judges them. `wanted` ascends by id.
-  Status read(const SnapshotChunk& chunk, PositionRange positions,
-              std::span<Wanted* const> wanted);
+  Status read(const SnapshotChunk& chunk, PositionRange positions, std::span<Wanted* const> wanted);
 
   const Snapshot& snapshot_;
   const IdTagger& tagger_;
