@@ -11,14 +11,13 @@
 #include <string_view>
 
 #include "bench/peers.h"
-#include "server/server.h"
+#include "bench/server_under_test.h"
 
 namespace {
 
 using firn::DurationNs;
 using firn::TimeNs;
 using firn::bench::fail;
-using firn::bench::must;
 using firn::bench::Rate;
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -145,16 +144,9 @@ void print_row(const std::string& what, const Rate& rate, const Rate& firn_rate)
 }
 
 void run(const Settings& settings) {
-  firn::ServerConfig config;
-  config.store = firn::default_store_options(settings.directory + "/firn");
-  config.listen = "127.0.0.1:0";
-  config.eventodb.test_mode = true;  // no token
-  config.otlp_http.text = config.otlp_grpc.text = "off";
-  auto server = firn::Server::start(firn::posix_env(), config);
-  must(server.status());
-  must((*server)->wait_ready());
-  const Rate own = run_clients((*server)->port(), settings);
-  server->reset();
+  auto server = firn::bench::start_server(settings.directory + "/firn");
+  const Rate own = run_clients(server->port(), settings);
+  server.reset();
   firn::bench::RocksLog rocks(settings.directory + "/rocksdb");
   const Rate b = rocks.blocking(settings.connections, 1, 1, settings.run_ns);
   firn::bench::SqliteLog lite(settings.directory + "/sqlite");

@@ -9,20 +9,18 @@
 
 #include <boost/asio.hpp>
 #include <charconv>
-#include <mutex>
 #include <random>
 #include <string_view>
 #include <thread>
 
 #include "bench/peers.h"
-#include "server/server.h"
+#include "bench/server_under_test.h"
 
 namespace {
 
 using firn::DurationNs;
 using firn::TimeNs;
 using firn::bench::fail;
-using firn::bench::must;
 using firn::bench::Rate;
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -284,15 +282,8 @@ void print_row(const std::string& what, const Rate& rate) {
 }
 
 void run(const Settings& settings) {
-  firn::ServerConfig config;
-  config.store = firn::default_store_options(settings.directory + "/firn");
-  config.listen = "127.0.0.1:0";
-  config.eventodb.test_mode = true;  // no token
-  config.otlp_http.text = config.otlp_grpc.text = "off";
-  auto server = firn::Server::start(firn::posix_env(), config);
-  must(server.status());
-  must((*server)->wait_ready());
-  const uint16_t port = (*server)->port();
+  const auto server = firn::bench::start_server(settings.directory + "/firn");
+  const uint16_t port = server->port();
   write_messages(port);
   fmt::print("{} streams in {} categories, {} messages of {} bytes, {} connections\n",
              kCategories * kStreams, kCategories, kCategories * kStreams * kMessages,

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/version.h"
 #include "env/env.h"
+#include "env/remove_tree.h"
 #include "server/server.h"
 
 // The process in EventoDB's place: its flags and environment, no subcommand (docs/eventodb.md).
@@ -133,17 +134,6 @@ Result<ServerConfig> make_config(const Settings& settings) {
   return config;
 }
 
-void remove_tree(Env* env, const std::string& path) {
-  const auto entries = env->list_directory(path);
-  if (entries.ok()) {
-    for (const DirectoryEntry& entry : *entries) {
-      const std::string child = join_path(path, entry.name);
-      if (!env->remove(child).ok()) remove_tree(env, child);
-    }
-  }
-  (void)env->remove_directory(path);
-}
-
 // In memory where the machine has such a place.
 Result<std::string> make_temporary_directory(Env* env) {
   std::string parent = "/tmp";
@@ -180,7 +170,7 @@ int serve(Env* env, ServerConfig config) {
   } else {
     (void)report(server.status());
   }
-  if (!temporary.empty()) remove_tree(env, temporary);
+  if (!temporary.empty()) (void)remove_tree(env, temporary);
   return exit_code;
 }
 

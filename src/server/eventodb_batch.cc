@@ -8,7 +8,6 @@
 #include "server/api_face.h"
 #include "server/eventodb_rpc.h"
 #include "wire/json_reader.h"
-#include "wire/json_text.h"
 
 // The method batch, which EventoDB does not have (docs/eventodb.md): calls in one request.
 
@@ -18,9 +17,9 @@ namespace {
 
 constexpr size_t kBatchCallsMax = 1000;
 
-// A call of a batch. The texts are views of the request's body.
+// A call of a batch. Its arguments are views of the request's body.
 struct BatchedCall {
-  std::string_view json;
+  EventodbCall call;
   bool is_write = false;
   std::string answer;  // as it stands in the batch's; empty until there is one
 };
@@ -76,7 +75,7 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
     HttpResponse refusal;
     EventodbCaller caller;
     if (!authenticate(services_, *request_, &caller, &refusal)) return respond(std::move(refusal));
-    answer_rpc_call(services_, request_, std::move(caller), calls_[index].json, respond);
+    answer_rpc_call(services_, request_, std::move(caller), std::move(calls_[index].call), respond);
   }
 
   void finish(size_t index, HttpResponse response) EXCLUDES(mutex_) {
@@ -136,7 +135,7 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
   const HttpRequestPtr request_;
   const Responder respond_;
   Mutex mutex_;
-  std::vector<BatchedCall> calls_;  // the texts of requests never change
+  std::vector<BatchedCall> calls_;  // each `call` belongs to whoever starts it
   size_t next_ GUARDED_BY(mutex_) = 0;
   size_t running_ GUARDED_BY(mutex_) = 0;
   bool starting_ GUARDED_BY(mutex_) = false;
@@ -155,11 +154,11 @@ Result<std::vector<BatchedCall>> read_calls(const RpcCall& call) {
   while (reader.next_element()) {
     std::string_view json;
     if (!reader.read_raw(&json)) break;
-    EventodbCall parsed;
-    FIRN_TRY(parse_eventodb_call(json, call.services->limits.json_depth, &parsed));
-    if (parsed.method == call.method) return invalid_argument("a batch holds no other batch");
-    const bool is_write = parsed.method == "stream.write" || parsed.method == "stream.append";
-    calls.push_back({json, is_write, {}});
+    BatchedCall& batched = calls.emplace_back();
+    FIRN_TRY(parse_eventodb_call(json, call.services->limits.json_depth, &batched.call));
+    const std::string& method = batched.call.method;
+    if (method == call.method) return invalid_argument("a batch holds no other batch");
+    batched.is_write = method == "stream.write" || method == "stream.append";
   }
   FIRN_TRY(reader.finish());
   if (calls.size() <= kBatchCallsMax) return calls;

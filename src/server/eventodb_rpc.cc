@@ -26,26 +26,28 @@ void answer_rpc(Services* services, const HttpRequestPtr& request, const Respond
   EventodbCaller caller;
   if (!authenticate(services, *request, &caller, &refusal)) return respond(std::move(refusal));
   int http_status = 400;
-  const Status status = unpack_body(services, request.get(), &http_status);
+  EventodbCall call;
+  Status status = unpack_body(services, request.get(), &http_status);
   if (status.ok()) {
-    return answer_rpc_call(services, request, std::move(caller), request->body, respond);
+    status = parse_eventodb_call(request->body, services->limits.json_depth, &call);
   }
-  respond(eventodb_error(http_status, "INVALID_REQUEST", status.message()));
+  if (!status.ok()) {
+    return respond(eventodb_error(http_status, "INVALID_REQUEST", status.message()));
+  }
+  answer_rpc_call(services, request, std::move(caller), std::move(call), respond);
 }
 
 }  // namespace
 
 void answer_rpc_call(Services* services, const HttpRequestPtr& request, EventodbCaller caller,
-                     std::string_view json, const Responder& respond) {
-  auto call = std::make_shared<RpcCall>(RpcCall{{}, services, request, respond, std::move(caller)});
-  Status status = parse_eventodb_call(json, services->limits.json_depth, call.get());
-  if (!status.ok()) return respond(eventodb_error(400, "INVALID_REQUEST", status.message()));
-  const RpcMethod method = find_method(call->method);
+                     EventodbCall call, const Responder& respond) {
+  const RpcMethod method = find_method(call.method);
   if (!method) {
     return respond(
-        eventodb_error(404, "METHOD_NOT_FOUND", "there is no method '" + call->method + "'"));
+        eventodb_error(404, "METHOD_NOT_FOUND", "there is no method '" + call.method + "'"));
   }
-  status = method(call);
+  const Status status = method(std::make_shared<RpcCall>(
+      RpcCall{std::move(call), services, request, respond, std::move(caller)}));
   if (!status.ok()) respond(eventodb_error(status));
 }
 

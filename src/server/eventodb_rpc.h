@@ -34,10 +34,9 @@ RpcMethod find_durable_method(std::string_view name);  // subscription.*: evento
 RpcMethod find_chunk_method(std::string_view name);    // chunks.*: eventodb_chunks.cc
 RpcMethod find_batch_method(std::string_view name);    // batch: eventodb_batch.cc
 
-// Parses and runs one call; `respond` gets its answer, whatever it is. `json` is the request's body
-// or a part of it.
+// Runs one call that the request's body holds; `respond` gets its answer, whatever it is.
 void answer_rpc_call(Services* services, const HttpRequestPtr& request, EventodbCaller caller,
-                     std::string_view json, const Responder& respond);
+                     EventodbCall call, const Responder& respond);
 // An answer that grew beyond this is refused, because it cannot be cut without saying so.
 inline constexpr size_t kRpcAnswerBytesMax = 64 * kMiB;
 

@@ -81,12 +81,14 @@ Result<Sequencer::Duplicates> Sequencer::find_duplicates(NamespaceState* ns,
     const StoredEvent original = find_original(ns, batch, row, pending.stored[i]);
     FIRN_TRY(original.status);
     if (original.place.position == 0) continue;
-    const std::string where = ": id " + ids[row].to_uuid() + " is stored at position " +
-                              std::to_string(original.place.position);
+    const auto where = [&] {
+      return ": id " + ids[row].to_uuid() + " is stored at position " +
+             std::to_string(original.place.position);
+    };
     if (!original.is_same) {
-      return refuse(row, where + " with other content", ". Send another id for another event");
+      return refuse(row, where() + " with other content", ". Send another id for another event");
     }
-    if (request.must_be_new) return refuse(row, where);
+    if (request.must_be_new) return refuse(row, where());
     found.original[row] = original.place;
     ++found.count;
   }
