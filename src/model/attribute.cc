@@ -53,6 +53,19 @@ class JsonObject {
            simdjson::SUCCESS;
   }
 
+  // The keys of the object itself, in their order. REQUIRES: load() was true.
+  std::vector<std::string> keys() {
+    std::vector<std::string> keys;
+    ondemand::object object;
+    if (document_.get_object().get(object) != simdjson::SUCCESS) return keys;
+    for (auto field : object) {
+      std::string_view key;
+      if (field.unescaped_key().get(key) != simdjson::SUCCESS) return keys;
+      keys.emplace_back(key);
+    }
+    return keys;
+  }
+
   // The value below `path` as text. REQUIRES: load() was true.
   std::optional<std::string> at(const Path& path) {
     // After a syntax error simdjson has given the document up and must not be asked again.
@@ -115,10 +128,15 @@ Path split(std::string_view key) {
   return path;
 }
 
+JsonObject& thread_json() {
+  static thread_local JsonObject json;
+  return json;
+}
+
 // Looks below each of the places in turn, literally and then along the dots.
 std::optional<std::string> look_up(std::string_view document, std::string_view key,
                                    std::initializer_list<Path> places) {
-  static thread_local JsonObject json;
+  JsonObject& json = thread_json();
   if (!json.load(document)) return std::nullopt;
   const Path segments = split(key);
   for (Path path : places) {
@@ -156,6 +174,11 @@ std::optional<std::string> attribute_of(std::string_view data, std::string_view 
   if (auto found = look_up_metadata(metadata, key)) return found;
   if (auto found = look_up_data(data, key)) return found;
   return look_up_context(context, key);
+}
+
+std::vector<std::string> attribute_keys(std::string_view document) {
+  JsonObject& json = thread_json();
+  return json.load(document) ? json.keys() : std::vector<std::string>();
 }
 
 AttributeMatcher::Needle::Needle(std::string_view needle_text) : text(needle_text) {

@@ -10,6 +10,9 @@
 
 namespace firn {
 
+// The keys of a JSON object, unescaped, in their order; none for other text.
+std::vector<std::string> attribute_keys(std::string_view document);
+
 // Whether a row's attribute has one of the wanted values, for many rows of one batch: what
 // attribute_of() would say, without parsing documents that cannot hold the answer. Thread rule: one
 // thread. The batch and the predicate must outlive it.

@@ -69,9 +69,10 @@ class SnapshotSource : public BatchSource {
 };
 
 // What statements see of rows that can be written again: the last one.
+// 2^62 is the flag of deleted samples.
 constexpr const char* kLastSamples =
-    "SELECT * FROM written QUALIFY row_number() OVER (PARTITION BY series, time "
-    "ORDER BY position DESC) = 1";
+    "SELECT * FROM (SELECT * FROM written QUALIFY row_number() OVER (PARTITION BY series, time "
+    "ORDER BY position DESC) = 1) WHERE flags IS NULL OR flags & 4611686018427387904 = 0";
 constexpr const char* kLastSeries =
     "SELECT * EXCLUDE (time) FROM written QUALIFY row_number() OVER (PARTITION BY series "
     "ORDER BY time DESC, position DESC) = 1";

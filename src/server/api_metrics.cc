@@ -1,11 +1,15 @@
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <string>
+#include <utility>
 
 #include "server/api_face.h"
-#include "server/event_parameters.h"
+#include "server/metric_parameters.h"
 #include "views/metrics/metric_reads.h"
+#include "views/metrics/metric_windows.h"
 #include "wire/json_text.h"
+
+// Reading metrics: docs/metrics.md, docs/http-api.md.
 
 namespace firn {
 
@@ -13,89 +17,17 @@ namespace {
 
 constexpr uint32_t kSeriesDefault = 100;
 constexpr uint32_t kPointsDefault = 1000;
+constexpr uint32_t kSeriesMax = 100'000;  // that one question may be about
 // Of the memory for answers, what one page may be.
 constexpr uint64_t kPageShare = 8;
 constexpr uint64_t kPageCopies = 4;
-constexpr std::string_view kLabelPrefix = "label.";
-
-Status bad_value(std::string_view name, std::string_view value, std::string_view wanted) {
-  return invalid_argument("query parameter '" + std::string(name) + "' is '" + std::string(value) +
-                          "'; it must be " + std::string(wanted));
-}
-
-Result<TimeNs> read_time(std::string_view name, std::string_view value, TimeNs now) {
-  const auto time = parse_time_or_relative(value, now);
-  if (time) return *time;
-  return bad_value(name, value, "a time: RFC 3339, a Unix time, 'now' or '-1h'");
-}
-
-Result<uint32_t> read_limit(std::string_view value, const Limits& limits) {
-  const auto number = parse_unsigned(value);
-  if (number && *number >= 1 && *number <= limits.page_rows) return static_cast<uint32_t>(*number);
-  return bad_value("limit", value, "from 1 to " + std::to_string(limits.page_rows));
-}
-
-Result<SeriesQuery> parse_series_query(Services* services, const HttpRequest& request) {
-  FIRN_ASSIGN(const QueryParameters parameters, parse_query(request.query));
-  SeriesQuery query;
-  query.limit = kSeriesDefault;
-  const TimeNs now = services->env->now();
-  for (const auto& [name, value] : parameters) {
-    if (name == "from") {
-      FIRN_ASSIGN(query.time.from, read_time(name, value, now));
-    } else if (name == "to") {
-      FIRN_ASSIGN(query.time.to, read_time(name, value, now));
-    } else if (name == "name") {
-      query.name = value;
-    } else if (name.starts_with(kLabelPrefix) && name.size() > kLabelPrefix.size()) {
-      query.labels.emplace_back(name.substr(kLabelPrefix.size()), value);
-    } else if (name == "limit") {
-      FIRN_ASSIGN(query.limit, read_limit(value, services->limits));
-    } else if (name == "cursor") {
-      query.after = value;
-    } else {
-      return invalid_argument("unknown query parameter '" + name +
-                              "'; there are from, to, name, label.<key>, limit and cursor");
-    }
-  }
-  return query;
-}
-
-Result<PointQuery> parse_point_query(Services* services, const HttpRequest& request) {
-  FIRN_ASSIGN(const QueryParameters parameters, parse_query(request.query));
-  PointQuery query;
-  query.limit = kPointsDefault;
-  const TimeNs now = services->env->now();
-  std::optional<TimeNs> cursor;
-  for (const auto& [name, value] : parameters) {
-    if (name == "series") {
-      query.series = value;
-    } else if (name == "from") {
-      FIRN_ASSIGN(query.time.from, read_time(name, value, now));
-    } else if (name == "to") {
-      FIRN_ASSIGN(query.time.to, read_time(name, value, now));
-    } else if (name == "limit") {
-      FIRN_ASSIGN(query.limit, read_limit(value, services->limits));
-    } else if (name == "cursor") {
-      TimeNs time = 0;
-      const char* const end = value.data() + value.size();
-      const auto parsed = std::from_chars(value.data(), end, time);
-      if (parsed.ec != std::errc() || parsed.ptr != end) {
-        return bad_value(name, value, "what the page before gave as 'next'");
-      }
-      cursor = time;
-    } else {
-      return invalid_argument("unknown query parameter '" + name +
-                              "'; there are series, from, to, limit and cursor");
-    }
-  }
-  if (query.series.empty()) {
-    return invalid_argument(
-        "query parameter 'series' is missing; GET .../metrics/series lists them");
-  }
-  if (cursor) query.time.from = std::max(query.time.from, *cursor);
-  return query;
-}
+constexpr uint64_t kRowsMax = 1'000'000;  // windows of all groups in one answer
+// Of a sample that a question holds.
+constexpr uint64_t kBytesPerSample = 64;
+constexpr std::array<std::string_view, 10> kFunctions = {"count", "sum", "min", "max", "avg",
+                                                         "first", "last", "p50", "p95", "p99"};
+constexpr size_t kFirstPercentile = 7;
+constexpr std::array<double, 3> kQuantiles = {0.5, 0.95, 0.99};
 
 void text_unless_empty(std::string_view key, std::string_view text, JsonObjectWriter* object) {
   if (!text.empty()) object->text(key, text);
@@ -119,15 +51,9 @@ void append_series(const Series& series, std::string* out) {
   object.close();
 }
 
-// A number as it was sent: an integer without, a double with a point or exponent. JSON has no NaN
-// and no infinities; they are texts.
-void append_value(const Point& point, JsonObjectWriter* object, std::string* out) {
-  const double value = point.value.value();
-  if (point.value == kAbsentFloat64) return;
-  object->member("value");
-  if (point.is_integer && value >= -0x1p63 && value < 0x1p63) {
-    append_json_integer(static_cast<int64_t>(value), out);
-  } else if (value != value) {
+// JSON has no NaN and no infinities; they are texts.
+void append_number(double value, std::string* out) {
+  if (value != value) {
     *out += "\"NaN\"";
   } else if (value - value != 0) {
     *out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
@@ -136,8 +62,21 @@ void append_value(const Point& point, JsonObjectWriter* object, std::string* out
   }
 }
 
-void append_point(const Point& point, std::string* out) {
+// A number as it was sent: an integer without, a double with a point or exponent.
+void append_value(const Point& point, JsonObjectWriter* object, std::string* out) {
+  const double value = point.value.value();
+  if (point.value == kAbsentFloat64) return;
+  object->member("value");
+  if (point.is_integer && value >= -0x1p63 && value < 0x1p63) {
+    append_json_integer(static_cast<int64_t>(value), out);
+  } else {
+    append_number(value, out);
+  }
+}
+
+void append_point(const Point& point, const std::vector<Series>& series, std::string* out) {
   JsonObjectWriter object(out);
+  object.text("series", series[point.series].series);
   object.text("time", format_time(point.time));
   append_value(point, &object, out);
   if (point.start_time != kAbsentInt64) object.text("start_time", format_time(point.start_time));
@@ -147,24 +86,30 @@ void append_point(const Point& point, std::string* out) {
   object.close();
 }
 
-// {"<name>":[...],"next":...,"tiers":[...]}
-template <typename Item, typename Append>
-HttpResponse list_answer(std::string_view name, const std::vector<Item>& items,
-                         const std::string& next, const QueryCost& cost, const Append& append) {
-  std::string body = "{";
-  append_json_string(name, &body);
-  body += ":[";
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) body.push_back(',');
-    append(items[i], &body);
+// "<name>":[...]
+template <typename Items, typename Append>
+void append_list(std::string_view name, const Items& items, std::string* out,
+                 const Append& append) {
+  append_json_key(name, out);
+  out->push_back('[');
+  bool is_first = true;
+  for (const auto& item : items) {
+    if (!is_first) out->push_back(',');
+    is_first = false;
+    append(item, out);
   }
-  body += "],\"next\":";
+  out->push_back(']');
+}
+
+// ,"next":...,"tiers":[...]} and so the end of an answer.
+HttpResponse end_page(std::string body, const std::string& next, const QueryCost& cost) {
+  body += ",\"next\":";
   if (next.empty()) {
     body += "null";
   } else {
     append_json_string(next, &body);
   }
-  return json_response(body + ",\"tiers\":" + tiers_json(cost) + "}\n");
+  return json_response(std::move(body) + ",\"tiers\":" + tiers_json(cost) + "}\n");
 }
 
 // While a page is made, it takes some times what it will be.
@@ -174,43 +119,276 @@ Result<MemoryBudget::Share> take_page_memory(Services* services, const HttpReque
   return take_memory(services, request, memory, kPageCopies * page);
 }
 
-void get_series(Services* services, const HttpRequestPtr& request, const Responder& respond) {
-  run_query(services, request, respond, [services, request]() -> Result<HttpResponse> {
-    FIRN_ASSIGN(const Target target, find_target(services, *request));
-    FIRN_ASSIGN(const SeriesQuery query, parse_series_query(services, *request));
-    FIRN_ASSIGN(const SnapshotPtr snapshot, target.open->store->snapshot(target.name_space.id));
-    FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
-    FIRN_ASSIGN(const SeriesPage page,
-                find_series(*snapshot, query, make_guard(services, request)));
-    const std::string next = page.has_more ? page.series.back().series : "";
-    return list_answer("series", page.series, next, page.cost, append_series);
-  });
+// What a route works with.
+struct MetricQuestion {
+  const Snapshot& snapshot;
+  const MetricSelection& selection;
+  QueryGuard guard;
+  uint64_t page_bytes = 0;
+};
+
+// Reads `known` and what every question has, and answers with `work` on a query thread.
+template <typename Work>
+void answer_metrics(Services* services, const HttpRequestPtr& request, const Responder& respond,
+                    std::initializer_list<MetricParameter> known, Work work) {
+  auto parsed = parse_metric_selection(request->query, known, services->env->now(),
+                                       services->limits);
+  if (!parsed.ok()) return respond(json_error(parsed.status()));
+  run_query(services, request, respond,
+            [services, request, selection = std::move(*parsed), work]() -> Result<HttpResponse> {
+              FIRN_ASSIGN(const Target target, find_target(services, *request));
+              FIRN_ASSIGN(const SnapshotPtr snapshot,
+                          target.open->store->snapshot(target.name_space.id));
+              FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
+              const MetricQuestion question{*snapshot, selection, make_guard(services, request),
+                                            share.bytes() / kPageCopies};
+              return work(question);
+            });
 }
 
-void get_points(Services* services, const HttpRequestPtr& request, const Responder& respond) {
-  run_query(services, request, respond, [services, request]() -> Result<HttpResponse> {
-    FIRN_ASSIGN(const Target target, find_target(services, *request));
-    FIRN_ASSIGN(PointQuery query, parse_point_query(services, *request));
-    FIRN_ASSIGN(const SnapshotPtr snapshot, target.open->store->snapshot(target.name_space.id));
-    FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
-    query.bytes_max = share.bytes() / kPageCopies;
-    FIRN_ASSIGN(const PointPage page, read_points(*snapshot, query, make_guard(services, request)));
-    const std::string next = page.next ? std::to_string(*page.next) : "";
-    return list_answer("points", page.points, next, page.cost, append_point);
+Result<HttpResponse> series_answer(const MetricQuestion& question) {
+  SeriesQuery query;
+  query.match = question.selection.match;
+  query.time = question.selection.time;
+  query.limit = question.selection.limit.value_or(kSeriesDefault);
+  query.after = question.selection.cursor;
+  FIRN_ASSIGN(const SeriesPage page, find_series(question.snapshot, query, question.guard));
+  std::string body = "{";
+  append_list("series", page.series, &body, append_series);
+  return end_page(std::move(body), page.has_more ? page.series.back().series : "", page.cost);
+}
+
+Result<HttpResponse> labels_answer(const MetricQuestion& question) {
+  LabelQuery query;
+  query.match = question.selection.match;
+  query.time = question.selection.time;
+  query.key = question.selection.key;
+  query.limit = question.selection.limit.value_or(kPointsDefault);
+  FIRN_ASSIGN(const LabelPage page,
+              find_labels(question.snapshot, query, kSeriesMax, question.guard));
+  std::string body = "{";
+  append_list(query.key.empty() ? "labels" : "values", page.texts, &body,
+              [&](const auto& found, std::string* out) {
+                JsonObjectWriter object(out);
+                object.text(query.key.empty() ? "key" : "value", found.first);
+                object.unsigned_integer("series", found.second);
+                object.close();
+              });
+  body += page.has_more ? ",\"has_more\":true" : ",\"has_more\":false";
+  return json_response(std::move(body) + ",\"tiers\":" + tiers_json(page.cost) + "}\n");
+}
+
+// Series and points; each point names its series.
+std::string points_body(const std::vector<Series>& series, const std::vector<Point>& points) {
+  std::string body = "{";
+  append_list("series", series, &body, append_series);
+  body.push_back(',');
+  append_list("points", points, &body, [&](const Point& point, std::string* out) {
+    append_point(point, series, out);
   });
+  return body;
+}
+
+Result<HttpResponse> range_answer(const MetricQuestion& question) {
+  PointQuery query;
+  query.match = question.selection.match;
+  query.time = question.selection.time;
+  query.limit = question.selection.limit.value_or(kPointsDefault);
+  query.bytes_max = question.page_bytes;
+  query.series_max = kSeriesMax;
+  if (!question.selection.cursor.empty()) {
+    query.from = PointCursor::parse(question.selection.cursor);
+    if (!query.from) {
+      return invalid_argument("query parameter 'cursor' is '" + question.selection.cursor +
+                              "'; it must be what the page before gave as 'next'");
+    }
+  }
+  FIRN_ASSIGN(const PointPage page, read_points(question.snapshot, query, question.guard));
+  return end_page(points_body(page.series, page.points), page.next ? page.next->encode() : "",
+                  page.cost);
+}
+
+Result<HttpResponse> latest_answer(const MetricQuestion& question) {
+  LatestQuery query;
+  query.match = question.selection.match;
+  query.time = question.selection.time;
+  query.per_series = question.selection.limit.value_or(1);
+  query.series_max = kSeriesMax;
+  FIRN_ASSIGN(const LatestAnswer answer, read_latest(question.snapshot, query, question.guard));
+  return json_response(points_body(answer.series, answer.points) +
+                       ",\"tiers\":" + tiers_json(answer.cost) + "}\n");
+}
+
+// Which of kFunctions are asked for, in their order there.
+Result<std::vector<size_t>> wanted_functions(const std::vector<std::string>& names) {
+  std::vector<size_t> wanted;
+  for (const std::string& name : names) {
+    const auto found = std::find(kFunctions.begin(), kFunctions.end(), name);
+    if (found == kFunctions.end()) {
+      std::string all;
+      for (const std::string_view one : kFunctions) all.append(all.empty() ? "" : ", ").append(one);
+      return invalid_argument("query parameter 'functions' names '" + name + "'; there are " + all);
+    }
+    wanted.push_back(static_cast<size_t>(found - kFunctions.begin()));
+  }
+  if (names.empty()) {
+    for (size_t i = 0; i < kFunctions.size(); ++i) wanted.push_back(i);
+  }
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  return wanted;
+}
+
+void append_state(const SampleState& state, const std::vector<size_t>& functions,
+                  JsonObjectWriter* object, std::string* out) {
+  for (const size_t function : functions) {
+    if (function == 0) {
+      object->unsigned_integer(kFunctions[0], state.count);
+      continue;
+    }
+    object->member(kFunctions[function]);
+    if (function >= kFirstPercentile) {
+      append_number(*state.sketch.quantile(kQuantiles[function - kFirstPercentile]), out);
+    } else {
+      const std::array<double, kFirstPercentile> values = {
+          0, state.sum, state.min, state.max, state.average(), state.first, state.last};
+      append_number(values[function], out);
+    }
+  }
+}
+
+Result<WindowQuery> window_query(const MetricQuestion& question,
+                                 const std::vector<size_t>& functions) {
+  WindowQuery query;
+  query.match = question.selection.match;
+  query.time = question.selection.time;
+  query.group_by = question.selection.group_by;
+  query.with_sketch = functions.back() >= kFirstPercentile;
+  query.series_max = kSeriesMax;
+  query.samples_max = std::max<uint64_t>(question.page_bytes / kBytesPerSample, 1);
+  query.rows_max = kRowsMax;
+  return query;
+}
+
+void append_group(const WindowGroup& group, const std::vector<std::string>& keys,
+                  JsonObjectWriter* object, std::string* out) {
+  object->member("group");
+  JsonObjectWriter values(out);
+  for (size_t i = 0; i < keys.size(); ++i) values.text(keys[i], group.values[i]);
+  values.close();
+}
+
+// ,"percentile_error":... when there are percentiles, and the end of an answer.
+HttpResponse end_states(std::string body, const WindowQuery& query, const QueryCost& cost) {
+  if (query.with_sketch) {
+    body += ",\"percentile_error\":";
+    append_json_double(QuantileSketch::kRelativeError, &body);
+  }
+  return json_response(std::move(body) + ",\"tiers\":" + tiers_json(cost) + "}\n");
+}
+
+Result<HttpResponse> aggregate_answer(const MetricQuestion& question) {
+  FIRN_ASSIGN(const auto functions, wanted_functions(question.selection.functions));
+  FIRN_ASSIGN(const WindowQuery query, window_query(question, functions));
+  FIRN_ASSIGN(const WindowAnswer answer, query_windows(question.snapshot, query, question.guard));
+  std::string body = "{\"series\":";
+  append_json_unsigned(answer.series, &body);
+  body.push_back(',');
+  append_list("groups", answer.groups, &body, [&](const WindowGroup& group, std::string* out) {
+    JsonObjectWriter object(out);
+    append_group(group, query.group_by, &object, out);
+    append_state(group.windows.begin()->second, functions, &object, out);
+    object.close();
+  });
+  return end_states(std::move(body), query, answer.cost);
+}
+
+Result<DurationNs> window_width(const MetricSelection& selection) {
+  if (selection.window_ns && selection.max_points) {
+    return invalid_argument("query parameters 'window_s' and 'max_points' exclude each other");
+  }
+  if (selection.window_ns) return *selection.window_ns;
+  if (!selection.max_points) {
+    return invalid_argument("query parameter 'window_s' or 'max_points' is missing");
+  }
+  const auto width = window_for_points(selection.time, *selection.max_points);
+  if (width) return *width;
+  return invalid_argument("query parameter 'max_points' needs 'from' and 'to'");
+}
+
+Result<HttpResponse> windows_answer(const MetricQuestion& question) {
+  FIRN_ASSIGN(const auto functions, wanted_functions(question.selection.functions));
+  FIRN_ASSIGN(WindowQuery query, window_query(question, functions));
+  FIRN_ASSIGN(query.window_ns, window_width(question.selection));
+  FIRN_ASSIGN(const WindowAnswer answer, query_windows(question.snapshot, query, question.guard));
+  std::string body = "{\"window_s\":";
+  append_json_integer(query.window_ns / kSecondNs, &body);
+  body += ",\"series\":";
+  append_json_unsigned(answer.series, &body);
+  body.push_back(',');
+  append_list("groups", answer.groups, &body, [&](const WindowGroup& group, std::string* out) {
+    JsonObjectWriter object(out);
+    append_group(group, query.group_by, &object, out);
+    out->push_back(',');
+    append_list("windows", group.windows, out, [&](const auto& window, std::string* to) {
+      JsonObjectWriter one(to);
+      one.text("start", format_time(window.first));
+      append_state(window.second, functions, &one, to);
+      one.close();
+    });
+    object.close();
+  });
+  return end_states(std::move(body), query, answer.cost);
+}
+
+// From what is known of chunks: nothing is read.
+Result<HttpResponse> stats_answer(const MetricQuestion& question) {
+  struct Sum {
+    uint64_t chunks = 0, rows = 0, bytes = 0;
+    TimeNs first = INT64_MAX, last = INT64_MIN;
+  };
+  std::map<std::pair<Dataset, std::string>, Sum> sums;
+  for (const SnapshotChunk& chunk : question.snapshot.all_chunks()) {
+    if (chunk.key.dataset == Dataset::kEvents || chunk.stats.rows == 0) continue;
+    Sum& sum = sums[{chunk.key.dataset, chunk.tier}];
+    ++sum.chunks;
+    sum.rows += chunk.stats.rows;
+    sum.bytes += chunk.stats.bytes;
+    sum.first = std::min(sum.first, chunk.stats.time_min);
+    sum.last = std::max(sum.last, chunk.stats.time_max);
+  }
+  std::string body = "{";
+  append_list("tiers", sums, &body, [](const auto& found, std::string* out) {
+    JsonObjectWriter object(out);
+    object.text("dataset", dataset_name(found.first.first));
+    object.text("tier", found.first.second);
+    object.unsigned_integer("chunks", found.second.chunks);
+    object.unsigned_integer("rows", found.second.rows);
+    object.unsigned_integer("bytes", found.second.bytes);
+    object.text("time_min", format_time(found.second.first));
+    object.text("time_max", format_time(found.second.last));
+    object.close();
+  });
+  return json_response(std::move(body) + "}\n");
 }
 
 }  // namespace
 
 void add_metric_routes(Services* services, Face* face) {
-  face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}/metrics/series",
-                   [services](const HttpRequestPtr& request, const Responder& respond) {
-                     get_series(services, request, respond);
-                   }});
-  face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}/metrics/points",
-                   [services](const HttpRequestPtr& request, const Responder& respond) {
-                     get_points(services, request, respond);
-                   }});
+  using P = MetricParameter;
+  const auto add = [&](std::string_view path, auto work, auto... known) {
+    face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}/metrics/" + std::string(path),
+                     [services, work, known...](const HttpRequestPtr& request, const Responder& respond) {
+                       answer_metrics(services, request, respond, {known...}, work);
+                     }});
+  };
+  add("series", series_answer, P::kLimit, P::kCursor);
+  add("labels", labels_answer, P::kLimit, P::kKey);
+  add("range", range_answer, P::kLimit, P::kCursor);
+  add("latest", latest_answer, P::kLimit);
+  add("aggregate", aggregate_answer, P::kGroupBy, P::kFunctions);
+  add("windows", windows_answer, P::kGroupBy, P::kFunctions, P::kWindow, P::kMaxPoints);
+  add("stats", stats_answer);
 }
 
 }  // namespace firn

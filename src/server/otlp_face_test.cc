@@ -152,7 +152,7 @@ TEST_F(OtlpFaceTest, StoresMetricsAndReadsThemBack) {
               HasSubstr(R"("name":"load","type":"gauge","unit":"1","labels":{"k":"v"},)"
                         R"("context":{"resource":{"attributes":{"service.name":"shop"}}}}])"));
   const std::string id = series.substr(series.find("\"series\":\"") + 10, 32);
-  EXPECT_THAT(get(in_default("metrics/points?series=" + id)).body,
+  EXPECT_THAT(get(in_default("metrics/range?series=" + id)).body,
               HasSubstr(R"({"points":[{"time":"2026-01-01T00:00:01Z","value":7}],"next":null)"));
   const HttpResponse counts = post(
       in_default("sql"),
@@ -163,10 +163,10 @@ TEST_F(OtlpFaceTest, StoresMetricsAndReadsThemBack) {
 }
 
 TEST_F(OtlpFaceTest, WrongQueriesOfMetricsAreNamed) {
-  EXPECT_EQ(get(in_default("metrics/points")).status, 400);
-  EXPECT_THAT(get(in_default("metrics/points?series=x&limit=0")).body, HasSubstr("limit"));
+  EXPECT_EQ(get(in_default("metrics/range")).status, 400);
+  EXPECT_THAT(get(in_default("metrics/range?series=x&limit=0")).body, HasSubstr("limit"));
   EXPECT_THAT(get(in_default("metrics/series?label=x")).body, HasSubstr("label.<key>"));
-  EXPECT_EQ(get(in_default("metrics/points?series=nothing")).body,
+  EXPECT_EQ(get(in_default("metrics/range?series=nothing")).body,
             "{\"points\":[],\"next\":null,\"tiers\":[]}\n");
 }
 

@@ -59,7 +59,7 @@ export class Firn {
   // All events of a kind, by position.
   events(kind) { return this.list('events', `kind=${kind}&limit=1000`, 'events') }
   series() { return this.list('metrics/series', 'limit=7', 'series') }
-  points(series) { return this.list('metrics/points', `series=${series}&limit=5`, 'points') }
+  points(series) { return this.list('metrics/range', `series=${series}&limit=5`, 'points') }
 
   // The rows of a statement.
   async sql(statement) {

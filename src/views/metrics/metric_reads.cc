@@ -1,42 +1,23 @@
 #include "views/metrics/metric_reads.h"
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <map>
+#include <utility>
+
+#include "model/attribute.h"
 
 namespace firn {
 
 namespace {
 
-// Calls visit(batch, row) for all rows of the chunk that satisfy the spec.
-Status for_each_row(const Snapshot& snapshot, const SnapshotChunk& chunk, const ScanSpec& spec,
-                    const QueryGuard& guard, QueryCost* cost,
-                    const std::function<void(const RecordBatch&, uint32_t)>& visit) {
-  TierCost& tier = cost->tiers[chunk.tier];
-  ++tier.chunks;
-  FIRN_ASSIGN(const auto reader, snapshot.scan(chunk, spec, &tier.cost));
-  BatchSlice slice;
-  while (true) {
-    if (guard) FIRN_TRY(guard());
-    FIRN_ASSIGN(const bool more, reader->next(&slice));
-    if (!more) return Status();
-    for (uint32_t i = 0; i < slice.rows(); ++i) visit(*slice.batch, slice.row(i));
-  }
-}
-
-Predicate equals(ColumnId column, const std::string& text) {
-  Predicate predicate;
-  predicate.column = column;
-  predicate.texts.push_back(text);
-  return predicate;
-}
-
 bool overlaps(const ChunkKey& interval, const TimeRange& time) {
   return time.overlaps(interval.start, interval.end == INT64_MAX ? INT64_MAX : interval.end - 1);
 }
 
-bool has_labels(std::string_view labels, const SeriesQuery& query) {
-  return std::all_of(query.labels.begin(), query.labels.end(), [&](const auto& wanted) {
+bool has_labels(std::string_view labels, const SeriesMatch& match) {
+  return std::all_of(match.labels.begin(), match.labels.end(), [&](const auto& wanted) {
     return attribute_of(labels, {}, {}, wanted.first) == wanted.second;
   });
 }
@@ -73,7 +54,7 @@ class FirstSeries {
       if (known->second.first < position) known->second = {position, series_of(batch, row)};
       return;
     }
-    if (!has_labels(batch.strings(ColumnId::kLabels)[row], query_)) return;
+    if (!has_labels(batch.strings(ColumnId::kLabels)[row], query_.match)) return;
     found_.emplace(std::string(id), std::pair(position, series_of(batch, row)));
     if (found_.size() > query_.limit + 1) found_.erase(std::prev(found_.end()));
   }
@@ -93,37 +74,170 @@ class FirstSeries {
   std::map<std::string, std::pair<Position, Series>, std::less<>> found_;
 };
 
-using PointsByTime = std::map<TimeNs, Point>;
-
-void keep_last(const RecordBatch& batch, uint32_t row, PointsByTime* points) {
-  const Position position = batch.position(row);
-  Point& point = (*points)[batch.int64s(ColumnId::kTime)[row]];
-  if (point.position > position) return;
+Point point_of(const RecordBatch& batch, uint32_t row, size_t series) {
   const EventRow found = event_row(batch, row);
+  Point point;
+  point.series = series;
   point.time = found.time;
-  point.position = position;
+  point.position = batch.position(row);
   point.value = found.value;
   point.is_integer = found.integer != 0;
   point.start_time = found.start_time;
   point.flags = found.flags;
   point.data = found.data;
   point.metadata = found.metadata;
+  return point;
 }
 
-// False when the page is full. `bytes`: what its documents take.
-bool add_points(PointsByTime* points, const PointQuery& query, uint64_t* bytes, PointPage* page) {
-  for (auto& [time, point] : *points) {
-    *bytes += point.data.size() + point.metadata.size();
-    const bool by_size = *bytes > query.bytes_max && !page->points.empty();
-    if (page->points.size() == query.limit || by_size) {
-      page->next = time;
-      return false;
-    }
-    page->points.push_back(std::move(point));
-  }
-  points->clear();
-  return true;
+bool is_deleted(const Point& point) {
+  return point.flags != kAbsentInt64 && (point.flags & kFlagDeleted) != 0;
 }
+
+std::vector<std::string> identities(const std::vector<Series>& series) {
+  std::vector<std::string> ids;
+  for (const Series& one : series) ids.push_back(one.series);
+  return ids;
+}
+
+// The place of an identity among those that are ascending; nothing when it is not there.
+std::optional<size_t> place_of(std::string_view id, const std::vector<Series>& series) {
+  const auto found =
+      std::lower_bound(series.begin(), series.end(), id,
+                       [](const Series& one, std::string_view wanted) { return one.series < wanted; });
+  if (found == series.end() || found->series != id) return std::nullopt;
+  return static_cast<size_t>(found - series.begin());
+}
+
+// The first points from the cursor on, at most one more than the limit; deleted ones count, so that
+// what lies behind them is known to do so.
+class FirstPoints {
+ public:
+  FirstPoints(const PointQuery& query, const std::vector<Series>& series)
+      : query_(query), series_(series) {}
+
+  bool is_full() const { return found_.size() > query_.limit; }
+
+  void visit(const RecordBatch& batch, uint32_t row) {
+    const std::optional<size_t> series = place_of(batch.strings(ColumnId::kSeries)[row], series_);
+    if (!series) return;
+    const Key key(batch.int64s(ColumnId::kTime)[row], *series);
+    if (query_.from && is_before_cursor(key)) return;
+    if (is_full() && key > found_.rbegin()->first) return;
+    const auto known = found_.find(key);
+    if (known == found_.end()) {
+      found_.emplace(key, point_of(batch, row, *series));
+      if (found_.size() > query_.limit + 1) found_.erase(std::prev(found_.end()));
+    } else if (known->second.position < batch.position(row)) {
+      known->second = point_of(batch, row, *series);
+    }
+  }
+
+  void take(PointPage* page) {
+    uint64_t bytes = 0;
+    for (auto& [key, point] : found_) {
+      bytes += point.data.size() + point.metadata.size();
+      const bool by_size = bytes > query_.bytes_max && !page->points.empty();
+      if (seen_++ == query_.limit || by_size) {
+        page->next = PointCursor{key.first, series_[key.second].series};
+        return;
+      }
+      if (!is_deleted(point)) page->points.push_back(std::move(point));
+    }
+  }
+
+ private:
+  using Key = std::pair<TimeNs, size_t>;
+
+  bool is_before_cursor(const Key& key) const {
+    if (key.first != query_.from->time) return key.first < query_.from->time;
+    return series_[key.second].series < query_.from->series;
+  }
+
+  const PointQuery& query_;
+  const std::vector<Series>& series_;
+  std::map<Key, Point> found_;
+  uint32_t seen_ = 0;
+};
+
+// Reads the newest points of series, interval by interval.
+class Latest {
+ public:
+  Latest(const Snapshot& snapshot, const LatestQuery& query, const QueryGuard& guard,
+         LatestAnswer* answer)
+      : snapshot_(snapshot), query_(query), guard_(guard), answer_(answer) {
+    for (size_t place = 0; place < answer->series.size(); ++place) missing_[place] = query.per_series;
+  }
+
+  bool is_complete() const { return missing_.empty(); }
+
+  // Intervals come from new to old.
+  Status read(TimeNs interval) {
+    Filter filter;
+    filter.time = query_.time;
+    std::vector<SnapshotChunk> chunks = snapshot_.chunks(Dataset::kSamples, filter);
+    std::erase_if(chunks, [&](const SnapshotChunk& chunk) { return chunk.key.start != interval; });
+    FIRN_TRY(find_newest(chunks.front().key));
+    if (newest_.empty()) return Status();
+    FIRN_TRY(read_newest(chunks));
+    newest_.clear();
+    return Status();
+  }
+
+  void take() {
+    std::sort(points_.begin(), points_.end(), [](const Point& a, const Point& b) {
+      return std::pair(a.series, a.time) < std::pair(b.series, b.time);
+    });
+    answer_->points = std::move(points_);
+  }
+
+ private:
+  // Finds which points of the interval are wanted, by reading no more than times and values.
+  Status find_newest(const ChunkKey& interval) {
+    SampleScan scan;
+    scan.time.from = std::max(query_.time.from, interval.start);
+    scan.time.to = std::min(query_.time.to, interval.end);
+    std::vector<size_t> places;
+    for (const auto& [place, count] : missing_) {
+      places.push_back(place);
+      scan.series.push_back(answer_->series[place].series);
+    }
+    const auto visit = [&](size_t index, std::span<const SampleValue> values) {
+      uint32_t& count = missing_.at(places[index]);
+      const size_t taken = std::min<size_t>(count, values.size());
+      for (const SampleValue& value : values.last(taken)) newest_[value.position] = places[index];
+      if (taken == count) {
+        missing_.erase(places[index]);
+      } else {
+        count -= static_cast<uint32_t>(taken);
+      }
+      return Status();
+    };
+    return scan_samples(snapshot_, scan, guard_, &answer_->cost, visit);
+  }
+
+  Status read_newest(const std::vector<SnapshotChunk>& chunks) {
+    ScanSpec spec;
+    spec.filter.time = query_.time;
+    spec.filter.positions = {newest_.begin()->first, newest_.rbegin()->first + 1};
+    for (const SnapshotChunk& chunk : chunks) {
+      FIRN_TRY(for_each_row(snapshot_, chunk, spec, guard_, &answer_->cost,
+                            [&](const RecordBatch& batch, uint32_t row) {
+                              const auto found = newest_.find(batch.position(row));
+                              if (found == newest_.end()) return;
+                              points_.push_back(point_of(batch, row, found->second));
+                            }));
+    }
+    return Status();
+  }
+
+  const Snapshot& snapshot_;
+  const LatestQuery& query_;
+  const QueryGuard& guard_;
+  LatestAnswer* const answer_;
+  std::map<size_t, uint32_t> missing_;  // by place of the series, how many points
+  std::map<Position, size_t> newest_;   // of the interval: position to place of the series
+  std::vector<Point> points_;
+};
 
 }  // namespace
 
@@ -131,7 +245,13 @@ Result<SeriesPage> find_series(const Snapshot& snapshot, const SeriesQuery& quer
                                const QueryGuard& guard) {
   SeriesPage page;
   ScanSpec spec;
-  if (!query.name.empty()) spec.filter.predicates.push_back(equals(ColumnId::kName, query.name));
+  const SeriesMatch& match = query.match;
+  if (!match.name.empty()) {
+    spec.filter.predicates.push_back(equals_any(ColumnId::kName, {match.name}));
+  }
+  if (!match.series.empty()) {
+    spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, match.series));
+  }
   FirstSeries first(query);
   for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kSeries, Filter{})) {
     if (!overlaps(chunk.key, query.time)) {
@@ -146,25 +266,96 @@ Result<SeriesPage> find_series(const Snapshot& snapshot, const SeriesQuery& quer
   return page;
 }
 
+Result<std::vector<Series>> select_series(const Snapshot& snapshot, const SeriesMatch& match,
+                                          const TimeRange& time, uint32_t series_max,
+                                          const QueryGuard& guard, QueryCost* cost) {
+  SeriesQuery query;
+  query.match = match;
+  query.time = time;
+  query.limit = series_max;
+  FIRN_ASSIGN(SeriesPage page, find_series(snapshot, query, guard));
+  *cost = std::move(page.cost);
+  if (page.has_more) {
+    return too_large("more than " + std::to_string(series_max) +
+                     " series match; ask for a name, for labels or for a shorter range");
+  }
+  return std::move(page.series);
+}
+
+Result<LabelPage> find_labels(const Snapshot& snapshot, const LabelQuery& query,
+                              uint32_t series_max, const QueryGuard& guard) {
+  LabelPage page;
+  FIRN_ASSIGN(const std::vector<Series> series,
+              select_series(snapshot, query.match, query.time, series_max, guard, &page.cost));
+  for (const Series& one : series) {
+    if (!query.key.empty()) {
+      const auto value = query.key == "name" ? std::optional<std::string>(one.name)
+                                             : attribute_of(one.labels, {}, {}, query.key);
+      if (value) ++page.texts[*value];
+      continue;
+    }
+    for (const std::string& key : attribute_keys(one.labels)) ++page.texts[key];
+  }
+  while (page.texts.size() > query.limit) {
+    page.has_more = true;
+    page.texts.erase(std::prev(page.texts.end()));
+  }
+  return page;
+}
+
+std::string PointCursor::encode() const { return std::to_string(time) + "." + series; }
+
+std::optional<PointCursor> PointCursor::parse(std::string_view text) {
+  PointCursor cursor;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cursor.time);
+  const char* const text_end = text.data() + text.size();
+  if (error != std::errc() || end == text_end || *end != '.') return std::nullopt;
+  cursor.series.assign(end + 1, text_end);
+  return cursor;
+}
+
 Result<PointPage> read_points(const Snapshot& snapshot, const PointQuery& query,
                               const QueryGuard& guard) {
   PointPage page;
+  FIRN_ASSIGN(page.series, select_series(snapshot, query.match, query.time, query.series_max,
+                                         guard, &page.cost));
+  if (page.series.empty()) return page;
   ScanSpec spec;
   spec.filter.time = query.time;
-  spec.filter.predicates.push_back(equals(ColumnId::kSeries, query.series));
-  PointsByTime points;
-  uint64_t bytes = 0;
-  std::optional<TimeNs> interval;  // whose rows are in `points`
-  // Chunks come by interval, so that all rows of a time are together before they are judged.
+  if (query.from) spec.filter.time.from = std::max(query.time.from, query.from->time);
+  spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, identities(page.series)));
+  FirstPoints first(query, page.series);
+  std::optional<TimeNs> interval;
   for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kSamples, spec.filter)) {
-    if (interval != chunk.key.start && !add_points(&points, query, &bytes, &page)) return page;
+    // What comes later is behind everything that was found.
+    if (interval && interval != chunk.key.start && first.is_full()) break;
     interval = chunk.key.start;
-    FIRN_TRY(for_each_row(
-        snapshot, chunk, spec, guard, &page.cost,
-        [&](const RecordBatch& batch, uint32_t row) { keep_last(batch, row, &points); }));
+    FIRN_TRY(
+        for_each_row(snapshot, chunk, spec, guard, &page.cost,
+                     [&](const RecordBatch& batch, uint32_t row) { first.visit(batch, row); }));
   }
-  add_points(&points, query, &bytes, &page);
+  first.take(&page);
   return page;
+}
+
+Result<LatestAnswer> read_latest(const Snapshot& snapshot, const LatestQuery& query,
+                                 const QueryGuard& guard) {
+  LatestAnswer answer;
+  FIRN_ASSIGN(answer.series, select_series(snapshot, query.match, query.time, query.series_max,
+                                           guard, &answer.cost));
+  Filter filter;
+  filter.time = query.time;
+  std::vector<TimeNs> intervals;
+  for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kSamples, filter)) {
+    if (intervals.empty() || intervals.back() != chunk.key.start) intervals.push_back(chunk.key.start);
+  }
+  Latest latest(snapshot, query, guard, &answer);
+  while (!intervals.empty() && !latest.is_complete()) {
+    FIRN_TRY(latest.read(intervals.back()));
+    intervals.pop_back();
+  }
+  latest.take();
+  return answer;
 }
 
 }  // namespace firn

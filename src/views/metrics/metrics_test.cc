@@ -1,77 +1,47 @@
 #include <gtest/gtest.h>
 
-#include "store/test_store.h"
-#include "views/metrics/metric_append.h"
-#include "views/metrics/metric_reads.h"
+#include "views/metrics/test_metrics.h"
 
 namespace firn {
 namespace {
 
-const std::string kCpu = "0000000000000000000000000000000a";
-const std::string kDisk = "0000000000000000000000000000000b";
-
-class MetricsTest : public StoreTest {
+class MetricsTest : public MetricsStoreTest {
  protected:
-  struct Sample {
-    std::string series;
-    TimeNs time;
-    double value;
-  };
-
-  NewSamples batches(const std::vector<Sample>& samples) const {
-    BatchBuilder rows(Dataset::kSamples), definitions(Dataset::kSeries);
-    for (const Sample& sample : samples) {
-      EventRow row;
-      row.series = sample.series;
-      row.time = sample.time;
-      row.value = Float64::of(sample.value);
-      rows.add(row);
-    }
-    for (const std::string& series : {kCpu, kDisk}) {
-      EventRow row;
-      row.series = series;
-      row.name = series == kCpu ? "cpu" : "disk";
-      row.type = "gauge";
-      row.labels = series == kCpu ? R"({"host":"a"})" : R"({"host":"b"})";
-      definitions.add(row);
-    }
-    return {rows.finish(), definitions.finish()};
-  }
-
-  Status write(const std::vector<Sample>& samples) {
-    Mutex mutex;
-    CondVar changed;
-    std::optional<Status> outcome;
-    append_samples(store_.get(), space_, batches(samples), [&](const Result<AppendResult>& result) {
-      MutexLock lock(&mutex);
-      outcome = result.status();
-      changed.notify_all();
-    });
-    MutexLock lock(&mutex);
-    while (!outcome) changed.wait(&mutex);
-    return *outcome;
-  }
-
   // "time in seconds behind kDay:value".
   std::vector<std::string> points(const std::string& series, TimeRange time = {},
                                   uint32_t limit = 1000) {
-    const auto page = read_points(**store_->snapshot(space_),
-                                  {.series = series, .time = time, .limit = limit}, QueryGuard());
+    return points(PointQuery{.match = {.series = {series}}, .time = time, .limit = limit});
+  }
+  std::vector<std::string> points(const PointQuery& query) {
+    const auto page = read_points(*snapshot(), query, QueryGuard());
     EXPECT_TRUE(page.ok()) << page.status().to_string();
     std::vector<std::string> texts;
-    for (const Point& point : page->points) {
-      texts.push_back(std::to_string((point.time - kDay) / kSecondNs) + ":" +
-                      std::to_string(static_cast<int>(point.value.value())));
+    for (const Point& point : page->points) texts.push_back(text_of(point));
+    if (page->next) {
+      texts.push_back("next " + std::to_string((page->next->time - kDay) / kSecondNs));
     }
-    if (page->next) texts.push_back("next " + std::to_string((*page->next - kDay) / kSecondNs));
     return texts;
   }
+  static std::string text_of(const Point& point) {
+    return std::to_string((point.time - kDay) / kSecondNs) + ":" +
+           std::to_string(static_cast<int>(point.value.value()));
+  }
   std::vector<std::string> names(const SeriesQuery& query = {}) {
-    const auto page = find_series(**store_->snapshot(space_), query, QueryGuard());
+    const auto page = find_series(*snapshot(), query, QueryGuard());
     EXPECT_TRUE(page.ok()) << page.status().to_string();
     std::vector<std::string> texts;
     for (const Series& series : page->series) texts.push_back(series.name);
     if (page->has_more) texts.emplace_back("more");
+    return texts;
+  }
+  // "series' last digit@time:value"
+  std::vector<std::string> latest(const LatestQuery& query) {
+    const auto answer = read_latest(*snapshot(), query, QueryGuard());
+    EXPECT_TRUE(answer.ok()) << answer.status().to_string();
+    std::vector<std::string> texts;
+    for (const Point& point : answer->points) {
+      texts.push_back(answer->series[point.series].series.substr(31) + "@" + text_of(point));
+    }
     return texts;
   }
   uint64_t rows(Dataset dataset) {
@@ -82,7 +52,6 @@ class MetricsTest : public StoreTest {
     }
     return count;
   }
-  static TimeNs at(int64_t seconds) { return kDay + seconds * kSecondNs; }
 };
 
 using Texts = std::vector<std::string>;
@@ -116,6 +85,50 @@ TEST_F(MetricsTest, PagesOfPointsGoOnAcrossChunks) {
   EXPECT_EQ(points(kCpu, {at(86'401), at(172'801)}), (Texts{"86401:1", "86402:2", "172800:0"}));
 }
 
+TEST_F(MetricsTest, ARangeOfSeveralSeriesIsInTheOrderOfTimeAndThenSeries) {
+  ASSERT_TRUE(write({{kDisk, at(1), 5}, {kCpu, at(1), 1}, {kCpu, at(2), 2}, {kDisk, at(3), 6}}).ok());
+  EXPECT_EQ(points(PointQuery{}), (Texts{"1:1", "1:5", "2:2", "3:6"}));
+  // A page may end between two series of the same time.
+  PointQuery query{.limit = 1};
+  EXPECT_EQ(points(query), (Texts{"1:1", "next 1"}));
+  query.from = read_points(*snapshot(), query, QueryGuard())->next;
+  EXPECT_EQ(points(query), (Texts{"1:5", "next 2"}));
+}
+
+TEST_F(MetricsTest, ADeletedSampleIsShownByNoReading) {
+  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(2), 2}, {kCpu, at(3), 3}}).ok());
+  EXPECT_TRUE(flush().ok());
+  ASSERT_TRUE(write({{kCpu, at(2), 0, kFlagDeleted}, {kCpu, at(3), 0, kFlagDeleted}}).ok());
+  EXPECT_EQ(points(kCpu), (Texts{"1:1"}));
+  EXPECT_EQ(latest({}), (Texts{"a@1:1"}));
+  ASSERT_TRUE(write({{kCpu, at(2), 20}}).ok());
+  EXPECT_EQ(points(kCpu), (Texts{"1:1", "2:20"}));
+}
+
+TEST_F(MetricsTest, TheLatestPointsOfEachSeriesAreFoundInWhateverIntervalTheyLie) {
+  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(2), 2}, {kDisk, at(5), 5}}).ok());
+  EXPECT_TRUE(flush().ok());
+  EXPECT_TRUE(move().ok());
+  ASSERT_TRUE(write({{kCpu, at(86'400), 3}}).ok());
+  EXPECT_EQ(latest({}), (Texts{"a@86400:3", "b@5:5"}));
+  EXPECT_EQ(latest({.per_series = 2}), (Texts{"a@2:2", "a@86400:3", "b@5:5"}));
+  EXPECT_EQ(latest({.match = {.name = "cpu"}, .time = {at(0), at(2)}}), (Texts{"a@1:1"}));
+  // A marker says that there is no value, and is none.
+  ASSERT_TRUE(write({{kCpu, at(86'401), 0, kFlagNoRecordedValue}}).ok());
+  EXPECT_EQ(latest({.match = {.name = "cpu"}}), (Texts{"a@86400:3"}));
+}
+
+TEST_F(MetricsTest, LabelsAndTheirValuesAreCounted) {
+  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kDisk, at(1), 1}, {std::string(30, '0') + "1a", at(1), 1}}).ok());
+  using Counts = std::map<std::string, uint64_t>;
+  EXPECT_EQ(find_labels(*snapshot(), {}, 10, QueryGuard())->texts, (Counts{{"host", 3}}));
+  LabelQuery query{.key = "host"};
+  EXPECT_EQ(find_labels(*snapshot(), query, 10, QueryGuard())->texts, (Counts{{"1a", 1}, {"a", 1}, {"b", 1}}));
+  query.limit = 1;
+  EXPECT_TRUE(find_labels(*snapshot(), query, 10, QueryGuard())->has_more);
+  EXPECT_EQ(find_labels(*snapshot(), query, 2, QueryGuard()).status().code(), StatusCode::kTooLarge);
+}
+
 TEST_F(MetricsTest, SeriesAreDefinedOncePerIntervalAndFoundByNameAndLabel) {
   ASSERT_TRUE(write({{kCpu, at(1), 1}, {kDisk, at(1), 1}}).ok());
   ASSERT_TRUE(write({{kCpu, at(2), 1}, {kDisk, at(2), 1}}).ok());
@@ -123,14 +136,14 @@ TEST_F(MetricsTest, SeriesAreDefinedOncePerIntervalAndFoundByNameAndLabel) {
   ASSERT_TRUE(write({{kCpu, at(86'400), 1}}).ok());
   EXPECT_EQ(rows(Dataset::kSeries), 3u);
   EXPECT_EQ(names(), (Texts{"cpu", "disk"}));
-  EXPECT_EQ(names({.time = {at(86'400), INT64_MAX}, .name = "", .labels = {}, .after = ""}),
+  EXPECT_EQ(names({.time = {at(86'400), INT64_MAX}}),
             (Texts{"cpu"}));
-  EXPECT_EQ(names({.time = {}, .name = "disk", .labels = {}, .after = ""}), (Texts{"disk"}));
-  EXPECT_EQ(names({.time = {}, .name = "", .labels = {{"host", "a"}}, .after = ""}),
+  EXPECT_EQ(names({.match = {.name = "disk"}}), (Texts{"disk"}));
+  EXPECT_EQ(names({.match = {.labels = {{"host", "a"}}}}),
             (Texts{"cpu"}));
-  EXPECT_EQ(names({.time = {}, .name = "", .labels = {}, .after = "", .limit = 1}),
+  EXPECT_EQ(names({.limit = 1}),
             (Texts{"cpu", "more"}));
-  EXPECT_EQ(names({.time = {}, .name = "", .labels = {}, .after = kCpu}), (Texts{"disk"}));
+  EXPECT_EQ(names({.after = kCpu}), (Texts{"disk"}));
 }
 
 TEST_F(MetricsTest, EventsAndSamplesCountTheirPositionsApart) {

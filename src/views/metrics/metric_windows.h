@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "views/metrics/metric_reads.h"
+#include "views/metrics/sample_state.h"
+
+namespace firn {
+
+struct WindowQuery {
+  SeriesMatch match{};
+  TimeRange time{};
+  DurationNs window_ns = 0;           // 0: one window that begins with the range
+  std::vector<std::string> group_by{};  // labels, "series" or "name"; none: one group of all
+  bool with_sketch = true;            // percentiles are wanted
+  uint64_t samples_max = uint64_t{8} << 20;  // held at a time, as in a SampleScan
+  uint32_t series_max = 100'000;      // kTooLarge when more match
+  uint64_t rows_max = 1'000'000;      // windows of all groups together; kTooLarge when there are more
+};
+
+struct WindowGroup {
+  std::vector<std::string> values;  // of group_by, in its order; empty for a label that is absent
+  std::map<TimeNs, SampleState> windows;  // by their start; only those with values
+};
+
+struct WindowAnswer {
+  std::vector<WindowGroup> groups;  // ascending by values; only those with values
+  uint64_t series = 0;              // that matched
+  QueryCost cost;
+};
+
+// States of windows of the values of all matching series (docs/metrics.md). REQUIRES: a window_ns
+// that is not negative.
+Result<WindowAnswer> query_windows(const Snapshot& snapshot, const WindowQuery& query,
+                                   const QueryGuard& guard);
+
+// The width for a range that is to have at most so many windows (docs/metrics.md, "Width"); nothing
+// for a range without ends. REQUIRES: points > 0.
+std::optional<DurationNs> window_for_points(const TimeRange& time, uint64_t points);
+
+}  // namespace firn
