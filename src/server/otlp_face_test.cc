@@ -153,7 +153,8 @@ TEST_F(OtlpFaceTest, StoresMetricsAndReadsThemBack) {
                         R"("context":{"resource":{"attributes":{"service.name":"shop"}}}}])"));
   const std::string id = series.substr(series.find("\"series\":\"") + 10, 32);
   EXPECT_THAT(get(in_default("metrics/range?series=" + id)).body,
-              HasSubstr(R"({"points":[{"time":"2026-01-01T00:00:01Z","value":7}],"next":null)"));
+              HasSubstr(R"("points":[{"series":")" + id +
+                        R"(","time":"2026-01-01T00:00:01Z","value":7}],"next":null)"));
   const HttpResponse counts = post(
       in_default("sql"),
       R"j({"query":"SELECT (SELECT count(*) FROM samples), (SELECT count(*) FROM samples_written), )j"
@@ -163,11 +164,31 @@ TEST_F(OtlpFaceTest, StoresMetricsAndReadsThemBack) {
 }
 
 TEST_F(OtlpFaceTest, WrongQueriesOfMetricsAreNamed) {
-  EXPECT_EQ(get(in_default("metrics/range")).status, 400);
+  EXPECT_EQ(get(in_default("metrics/windows")).status, 400);
   EXPECT_THAT(get(in_default("metrics/range?series=x&limit=0")).body, HasSubstr("limit"));
   EXPECT_THAT(get(in_default("metrics/series?label=x")).body, HasSubstr("label.<key>"));
   EXPECT_EQ(get(in_default("metrics/range?series=nothing")).body,
-            "{\"points\":[],\"next\":null,\"tiers\":[]}\n");
+            "{\"series\":[],\"points\":[],\"next\":null,\"tiers\":[]}\n");
+  for (const std::string_view bad :
+       {"range?window_s=5", "range?cursor=x", "aggregate?functions=mode", "windows?max_points=5",
+        "windows?window_s=0", "windows?window_s=5&max_points=5&from=-1h&to=now", "latest?from=x"}) {
+    EXPECT_EQ(get(in_default("metrics/" + std::string(bad))).status, 400) << bad;
+  }
+}
+
+TEST_F(OtlpFaceTest, WindowsAggregatesAndLatestAreAnswered) {
+  EXPECT_EQ(post("/v1/metrics", kTwoPoints, json).body, "{}");
+  EXPECT_THAT(get(in_default("metrics/aggregate?name=load&functions=count,avg,p50")).body,
+              HasSubstr(R"({"series":2,"groups":[{"group":{},"count":2,"avg":4.25,"p50":)"));
+  EXPECT_THAT(get(in_default("metrics/windows?label.k=v&window_s=60&functions=max&group_by=k")).body,
+              HasSubstr(R"("groups":[{"group":{"k":"v"},"windows":[{"start":"2026-01-01T00:00:00Z","max":7.0}]}])"));
+  EXPECT_THAT(get(in_default("metrics/latest?label.k=v")).body, HasSubstr("\"value\":7}]"));
+  EXPECT_THAT(get(in_default("metrics/labels")).body,
+              HasSubstr(R"("labels":[{"key":"k","series":1}])"));
+  EXPECT_THAT(get(in_default("metrics/labels?key=k")).body,
+              HasSubstr(R"("values":[{"value":"v","series":1}])"));
+  EXPECT_THAT(get(in_default("metrics/stats")).body,
+              HasSubstr(R"({"dataset":"samples","tier":"hot","chunks":1,"rows":2,)"));
 }
 
 TEST_F(OtlpFaceTest, OtherSignalsAre404WithAStatus) {
