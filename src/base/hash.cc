@@ -12,9 +12,9 @@ uint64_t hash_bytes(ByteView bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
-Id hash_bytes_128(ByteView bytes) {
+Id hash_bytes_128(ByteView bytes, uint64_t seed) {
   XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed));
   Id id;
   static_assert(sizeof(canonical.digest) == sizeof(id.bytes));
   std::memcpy(id.bytes.data(), canonical.digest, sizeof(canonical.digest));

@@ -12,6 +12,6 @@ namespace firn {
 // hard to hit by accident.
 uint64_t hash_bytes(ByteView bytes, uint64_t seed = 0);
 // XXH3 (128 bits), its canonical form: the greatest byte first.
-Id hash_bytes_128(ByteView bytes);
+Id hash_bytes_128(ByteView bytes, uint64_t seed = 0);
 
 }  // namespace firn

@@ -25,7 +25,8 @@ struct Limits {
   uint64_t type_bytes = 512;           // also source and subject
   uint64_t namespace_name_bytes = 63;  // [a-z0-9][a-z0-9_-]*
   uint64_t namespaces = 10'000;
-  uint64_t attributes_per_event = 128;
+  uint64_t attributes_per_event = 128;      // also labels of a series
+  DurationNs sample_ahead_ns = 1 * kDayNs;  // of the clock; of samples that come not by OTLP
   uint64_t sql_bytes = 64 * kKiB;
   uint64_t query_rows = 1'000'000;               // rows in one SQL answer
   uint64_t page_rows = 10'000;                   // rows in one page of events

@@ -21,7 +21,7 @@
 #include "server/http_server.h"
 #include "server/server.h"
 #include "wire/otlp_load.h"
-#include "wire/otlp_series_cache.h"
+#include "wire/series_cache.h"
 
 namespace firn {
 
@@ -223,7 +223,7 @@ class Discarder {
 
   const OtlpSignal signal_;
   std::atomic<uint64_t> made_{0};
-  OtlpSeriesCache series_cache_{64 * kMiB};
+  SeriesCache series_cache_{64 * kMiB};
   ServerMetrics metrics_;
   Router router_;
   std::unique_ptr<HttpServer> http_;

@@ -22,15 +22,15 @@ enum class JsonBodyKind : uint8_t {
   kNdjson,  // one object per line
 };
 
-// What events get that do not say it themselves.
-class OtlpSeriesCache;
+class SeriesCache;
 
+// What events and samples get that do not say it themselves.
 struct DecodeDefaults {
   TimeNs now = 0;
   std::function<Id()> make_id;  // a new UUIDv7; called once per event without an id
   Limits limits = kLimits;
-  // Of OTLP metrics; null: everything is worked out again. One cache belongs to one set of limits.
-  OtlpSeriesCache* series_cache = nullptr;
+  // Of metrics; null: everything is worked out again. One cache belongs to one set of limits.
+  SeriesCache* series_cache = nullptr;
 };
 
 struct DecodedEvents {

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "wire/json_events.h"
+#include "wire/sample_rows.h"
 
 namespace firn {
 
@@ -16,13 +17,6 @@ namespace firn {
 
 enum class OtlpSignal : uint8_t { kLogs, kTraces, kMetrics };
 enum class OtlpEncoding : uint8_t { kProtobuf, kJson };
-
-// Points, and what their series are.
-struct DecodedSamples {
-  std::unique_ptr<RecordBatch> samples;
-  // A row for each series of the samples, without a time.
-  std::unique_ptr<RecordBatch> definitions;
-};
 
 struct OtlpRecords {
   // Usually one; none when the request holds no record; several when it exceeds batch_events or

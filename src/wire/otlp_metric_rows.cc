@@ -5,11 +5,11 @@
 #include "base/hash.h"
 #include "base/size.h"
 #include "wire/json_text.h"
+#include "wire/series_form.h"
 
 namespace firn {
 namespace {
 
-constexpr uint32_t kNoRecordedValue = 1;  // of flags
 constexpr std::array<std::string_view, 6> kTypes = {
     "", "gauge", "sum", "histogram", "exponential_histogram", "summary"};
 
@@ -73,11 +73,7 @@ void append_exemplar(const OtlpExemplar& exemplar, const AnyTree& tree, std::str
   object.close();
 }
 
-// The NaN that stands for "absent" is sent by nobody who means it.
-Float64 value_of(double number) {
-  const Float64 value = Float64::of(number);
-  return value == kAbsentFloat64 ? Float64{0x7ff8000000000000} : value;
-}
+Float64 value_of(double number) { return sample_value(std::bit_cast<uint64_t>(number)); }
 
 bool is_exact(int64_t integer) {
   const auto number = static_cast<double>(integer);
@@ -133,19 +129,16 @@ void OtlpMetricRows::begin_metric(const OtlpMetric& metric, const AnyTree& tree)
   metadata.close();
   if (metadata.empty()) metric_metadata_.clear();
 
-  // The members behind "labels", in the order of their keys.
-  metric_identity_.clear();
-  JsonObjectWriter identity(&metric_identity_);
-  if (metric.is_monotonic) identity.boolean("monotonic", true);
-  identity.text("name", metric.name);
-  if (resource_ != "{}") identity.raw("resource", resource_);
-  if (scope_ != "{}") identity.raw("scope", scope_);
-  const std::string_view temporality = temporality_name(metric);
-  if (!temporality.empty()) identity.text("temporality", temporality);
-  identity.text("type", kTypes[static_cast<size_t>(metric.type)]);
-  if (!metric.unit.empty()) identity.text("unit", metric.unit);
-  identity.close();
-  metric_hash_ = hash_bytes_128(metric_identity_);
+  metric_form_.clear();
+  append_series_form({.is_monotonic = metric.is_monotonic,
+                      .name = metric.name,
+                      .resource = resource_,
+                      .scope = scope_,
+                      .temporality = temporality_name(metric),
+                      .type = kTypes[static_cast<size_t>(metric.type)],
+                      .unit = metric.unit},
+                     &metric_form_);
+  metric_hash_ = hash_bytes_128(metric_form_);
   cache_hint_ = 0;
 }
 
@@ -182,7 +175,7 @@ void OtlpMetricRows::add(const OtlpPoint& point, const AnyTree& tree) {
   EventRow row;
   row.time = static_cast<TimeNs>(point.time_unix_nano);
   if (!is_series_known_) work_out_series(point, tree);
-  const std::string hex = series_.to_hex();
+  const std::string hex = series_.series.to_hex();
   define_series(hex);
   row.series = hex;
   const TimeNs start = known_time(point.start_time_unix_nano);
@@ -204,38 +197,31 @@ bool OtlpMetricRows::knows_series(std::string_view sent) {
   buffer_.assign(reinterpret_cast<const char*>(metric_hash_.bytes.data()), sizeof(Id));
   buffer_.append(sent);
   cache_key_ = hash_bytes_128(buffer_);
-  is_series_known_ = cache_->find(metric_hash_, cache_key_, &cache_hint_, &series_, &labels_);
+  is_series_known_ = cache_->find(metric_hash_, cache_key_, &cache_hint_, &series_);
   return is_series_known_;
 }
 
 void OtlpMetricRows::work_out_series(const OtlpPoint& point, const AnyTree& tree) {
-  labels_.clear();
+  series_.labels.clear();
   if (tree.has_children(point.attributes)) {
     // {"attributes":{...}} without its outer object.
     buffer_.clear();
     JsonObjectWriter object(&buffer_);
     append_attributes_member(tree, point.attributes, KeyOrder::kSorted, &object, &buffer_);
     constexpr std::string_view kBefore = R"({"attributes":)";
-    labels_.assign(buffer_, kBefore.size());
+    series_.labels.assign(buffer_, kBefore.size());
   }
-  canonical_.clear();
-  if (labels_.empty()) {
-    canonical_ = metric_identity_;
-  } else {
-    canonical_.append(R"({"labels":)").append(labels_).push_back(',');
-    canonical_.append(metric_identity_, 1);
-  }
-  series_ = hash_bytes_128(canonical_);
-  if (!cache_key_.is_zero()) cache_->add(metric_hash_, cache_key_, series_, labels_);
+  series_.series = series_identity(metric_form_, series_.labels, &buffer_);
+  if (!cache_key_.is_zero()) cache_->add(metric_hash_, cache_key_, series_);
 }
 
 void OtlpMetricRows::define_series(std::string_view hex) {
-  if (!defined_.insert(series_)) return;
+  if (!defined_.insert(series_.series)) return;
   EventRow definition;
   definition.series = hex;
   definition.name = name_;
   definition.type = kTypes[static_cast<size_t>(metric_.type)];
-  definition.labels = labels_;
+  definition.labels = series_.labels;
   definition.unit = unit_;
   definition.temporality = temporality_name(metric_);
   definition.monotonic = metric_.is_monotonic ? 1 : 0;
@@ -243,7 +229,7 @@ void OtlpMetricRows::define_series(std::string_view hex) {
   definition.metadata = metric_metadata_;
   definition.context = context();
   definitions_.add(definition);
-  const uint64_t bytes = metric_identity_.size() + 2 * labels_.size() + description_.size();
+  const uint64_t bytes = metric_form_.size() + 2 * series_.labels.size() + description_.size();
   batch_bytes_ += bytes;
   count_bytes(bytes);
 }

@@ -10,8 +10,8 @@
 
 #include "base/id_set.h"
 #include "wire/otlp_rows.h"
-#include "wire/otlp_series_cache.h"
 #include "wire/otlp_span_rows.h"
+#include "wire/series_cache.h"
 
 namespace firn {
 
@@ -102,29 +102,29 @@ class OtlpMetricRows final : public OtlpRows {
   void scope_began(const OtlpResource& resource, const AnyTree& resource_tree,
                    const OtlpScope& scope, const AnyTree& scope_tree) override;
   bool accepts_point(const OtlpPoint& point, const AnyTree& tree);
-  // Finds out series_ and labels_, unless knows_series() did.
+  // Finds out series_, unless knows_series() did.
   void work_out_series(const OtlpPoint& point, const AnyTree& tree);
   // Adds the point's series to the definitions, unless this batch has it. `hex` is its identity.
   void define_series(std::string_view hex);
   void write_data(const OtlpPoint& point, const AnyTree& tree);
   void flush();
 
-  OtlpSeriesCache* const cache_;
+  SeriesCache* const cache_;
   BatchBuilder samples_, definitions_;
   std::vector<DecodedSamples> done_;
   IdSet defined_;  // the series of this batch
   uint64_t batch_bytes_ = 0;
-  // Canonical forms of what points share, behind their labels.
-  std::string resource_, scope_, metric_identity_;
+  // Canonical forms of what points share.
+  std::string resource_, scope_, metric_form_;
   std::string name_, unit_, description_, metric_metadata_;
   OtlpMetric metric_;
   Id metric_hash_{};
-  OtlpSeriesCache::Hint cache_hint_ = 0;
+  SeriesCache::Hint cache_hint_ = 0;
   // Of the point that is being added.
   Id cache_key_{};  // zero: it does not get into the cache
   bool is_series_known_ = false;
-  Id series_{};
-  std::string labels_, canonical_, data_, buffer_;
+  CachedSeries series_;  // without its name
+  std::string data_, buffer_;
 };
 
 }  // namespace firn

@@ -7,8 +7,8 @@
 #include "model/test_rows.h"
 #include "wire/json_reader.h"
 #include "wire/otlp.h"
-#include "wire/otlp_series_cache.h"
 #include "wire/otlp_test_request.h"
+#include "wire/series_cache.h"
 
 namespace firn {
 namespace {
@@ -20,7 +20,7 @@ constexpr uint64_t kTime = 1'767'225'600'000'000'007;
 uint64_t bits(double value) { return std::bit_cast<uint64_t>(value); }
 
 Result<OtlpRecords> decode(std::string_view body, OtlpEncoding encoding,
-                           const Limits& limits = kLimits, OtlpSeriesCache* cache = nullptr) {
+                           const Limits& limits = kLimits, SeriesCache* cache = nullptr) {
   DecodeDefaults defaults;
   defaults.series_cache = cache;
   defaults.now = kTestTime;
@@ -309,13 +309,13 @@ TEST(OtlpMetrics, RememberedAttributesBecomeTheSameRows) {
   const std::string body = request(metrics);
   const auto expected = decode(body, kProtobuf);
   ASSERT_TRUE(expected.ok());
-  OtlpSeriesCache cache(kMiB);
+  SeriesCache cache(kMiB);
   for (int turn = 0; turn < 3; ++turn) {
     const auto decoded = decode(body, kProtobuf, kLimits, &cache);
     ASSERT_TRUE(decoded.ok());
     expect_same(*decoded, *expected);
   }
-  EXPECT_GT(cache.bytes(), OtlpSeriesCache(kMiB).bytes());
+  EXPECT_GT(cache.bytes(), SeriesCache(kMiB).bytes());
 }
 
 TEST(OtlpMetrics, AttributesThatWereRefusedAreNotRemembered) {
@@ -325,7 +325,7 @@ TEST(OtlpMetrics, AttributesThatWereRefusedAreNotRemembered) {
   for (int i = 0; i < 4; ++i) deep = TestProto().message(5, TestProto().message(1, deep));
   const std::string body =
       request({gauge(double_point(1).message(7, TestProto().text(1, "k").message(2, deep)))});
-  OtlpSeriesCache cache(kMiB);
+  SeriesCache cache(kMiB);
   for (int turn = 0; turn < 2; ++turn) {
     EXPECT_EQ(decode(body, kProtobuf, limits, &cache).status().code(), StatusCode::kTooLarge);
   }
@@ -338,7 +338,7 @@ TEST(OtlpMetrics, AttributesThatWereRefusedAreNotRemembered) {
     ASSERT_TRUE(decoded.ok());
     EXPECT_EQ(decoded->rejected, 1u);
   }
-  EXPECT_EQ(cache.bytes(), OtlpSeriesCache(kMiB).bytes());
+  EXPECT_EQ(cache.bytes(), SeriesCache(kMiB).bytes());
 }
 
 }  // namespace

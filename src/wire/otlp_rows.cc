@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "wire/event_reader.h"
 #include "wire/json_text.h"
+#include "wire/series_form.h"
 
 namespace firn {
 namespace {
@@ -183,20 +184,8 @@ void OtlpRows::add_row(EventRow row) {
   total_bytes_ += bytes - context_.size();
 }
 
-// A text column holds UTF-8; the sender's bytes may be anything.
 std::string_view OtlpRows::column_text(std::string_view text, std::string* out) const {
-  const size_t bytes_max = defaults_.limits.type_bytes;
-  if (utf8_valid_prefix(text) == text.size()) return utf8_cut(text, bytes_max);
-  out->clear();
-  for (size_t at = 0; at < text.size();) {
-    const size_t valid = utf8_valid_prefix(text.substr(at));
-    out->append(text, at, valid);
-    at += valid;
-    if (at == text.size()) break;
-    out->append("\xEF\xBF\xBD");
-    ++at;
-  }
-  return utf8_cut(*out, bytes_max);
+  return firn::column_text(text, defaults_.limits.type_bytes, out);
 }
 
 TimeNs OtlpRows::known_time(uint64_t unix_nano) {

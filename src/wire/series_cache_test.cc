@@ -1,4 +1,4 @@
-#include "wire/otlp_series_cache.h"
+#include "wire/series_cache.h"
 
 #include <gtest/gtest.h>
 
@@ -14,40 +14,39 @@ Id id_of(int number) { return hash_bytes_128(std::to_string(number)); }
 
 const Id kMetric = id_of(1), kOther = id_of(2);
 
-struct Found {
+struct Found : CachedSeries {
   bool is_known = false;
-  Id series;
-  std::string labels = "before";
 };
-Found find(const OtlpSeriesCache& cache, const Id& metric, int number,
-           OtlpSeriesCache::Hint hint = 0) {
+Found find(const SeriesCache& cache, const Id& metric, int number, SeriesCache::Hint hint = 0) {
   Found found;
-  found.is_known = cache.find(metric, id_of(number), &hint, &found.series, &found.labels);
+  found.is_known = cache.find(metric, id_of(number), &hint, &found);
   return found;
 }
 
-TEST(OtlpSeriesCache, FindsWhatWasAddedWhereverTheSearchBegins) {
-  OtlpSeriesCache cache(kMiB);
+TEST(SeriesCache, FindsWhatWasAddedWhereverTheSearchBegins) {
+  SeriesCache cache(kMiB);
   for (int i = 0; i < 2000; ++i) {
-    cache.add(i % 2 == 0 ? kMetric : kOther, id_of(i), id_of(-i), "{" + std::to_string(i) + "}");
+    cache.add(i % 2 == 0 ? kMetric : kOther, id_of(i),
+              {id_of(-i), "{" + std::to_string(i) + "}", std::to_string(i)});
   }
   for (int i = 0; i < 2000; ++i) {
-    for (const OtlpSeriesCache::Hint hint : {0, i / 2, i / 2 + 1, 5000}) {
+    for (const SeriesCache::Hint hint : {0, i / 2, i / 2 + 1, 5000}) {
       const Found found = find(cache, i % 2 == 0 ? kMetric : kOther, i, hint);
       ASSERT_TRUE(found.is_known);
       EXPECT_EQ(found.series, id_of(-i));
       EXPECT_EQ(found.labels, "{" + std::to_string(i) + "}");
+      EXPECT_EQ(found.name, std::to_string(i));
     }
   }
   EXPECT_FALSE(find(cache, kMetric, 2000).is_known);
-  EXPECT_FALSE(find(OtlpSeriesCache(kMiB), kMetric, 1).is_known);
+  EXPECT_FALSE(find(SeriesCache(kMiB), kMetric, 1).is_known);
 }
 
-TEST(OtlpSeriesCache, StaysWithinItsBytes) {
+TEST(SeriesCache, StaysWithinItsBytes) {
   constexpr uint64_t kBytes = 256 * kKiB;
-  OtlpSeriesCache cache(kBytes);
+  SeriesCache cache(kBytes);
   for (int i = 0; i < 20'000; ++i) {
-    cache.add(id_of(i % 100), id_of(i), id_of(-i), std::string(100, 'x'));
+    cache.add(id_of(i % 100), id_of(i), {id_of(-i), std::string(100, 'x'), ""});
     // Its vectors grow by doubling.
     if (i % 100 == 0) {
       ASSERT_LE(cache.bytes(), 3 * kBytes);
