@@ -62,8 +62,9 @@ Status set_raw_texts(std::string_view raw, EventRow* row) {
   for (size_t id = 0; id < texts->size(); ++id) {
     if (!(*texts)[id]) continue;
     const std::string_view raw_value = *(*texts)[id];
-    if (static_cast<ColumnId>(id) == ColumnId::kValue && raw_value.size() == sizeof(uint64_t)) {
-      row->value.bits = load_le<uint64_t>(raw_value.data());
+    Float64* const number = float_member(static_cast<ColumnId>(id), row);
+    if (number != nullptr && raw_value.size() == sizeof(uint64_t)) {
+      number->bits = load_le<uint64_t>(raw_value.data());
       continue;
     }
     std::string_view* member = text_member(static_cast<ColumnId>(id), row);
@@ -94,8 +95,17 @@ Status set_member(const ColumnSchema& column, const Cell& cell, EventRow* row) {
     case ColumnId::kMonotonic:
       row->monotonic = static_cast<uint8_t>(cell.as<int16_t>());
       return {};
-    case ColumnId::kValue:
-      row->value = Float64::of(cell.as<double>());
+    case ColumnId::kCount:
+      row->count = cell.as<int64_t>();
+      return {};
+    case ColumnId::kThrough:
+      row->through = cell.as<int64_t>();
+      return {};
+    case ColumnId::kFirstTime:
+      row->first_time = cell.as<int64_t>();
+      return {};
+    case ColumnId::kLastTime:
+      row->last_time = cell.as<int64_t>();
       return {};
     case ColumnId::kStreamPosition:
       row->stream_position = cell.as<int64_t>();
@@ -122,6 +132,10 @@ Status set_member(const ColumnSchema& column, const Cell& cell, EventRow* row) {
       if (!hex_decode(cell.text(), row->span_id.data(), 8)) return bad_value(column, cell.text());
       return {};
     default: {
+      if (Float64* const number = float_member(column.id, row); number != nullptr) {
+        *number = Float64::of(cell.as<double>());
+        return {};
+      }
       std::string_view* member = text_member(column.id, row);
       if (member != nullptr) *member = cell.text();
       return {};

@@ -37,6 +37,10 @@ struct BatchBuilder::State {
   FixedColumnBuilder<uint8_t> integer, monotonic;
   DictionaryColumnBuilder series, name, unit, temporality, description;
   PlainColumnBuilder labels;
+  struct {
+    FixedColumnBuilder<int64_t> count, through, first_time, last_time;
+    FixedColumnBuilder<Float64> min, max, first, last, sum_low;
+  } rollup;
 
   // Calls visit(id, column) in ascending id order; position is not a column here. Columns that the
   // dataset has not stay as they are: the default in every row.
@@ -75,12 +79,26 @@ struct BatchBuilder::State {
     visit(ColumnId::kTemporality, temporality);
     visit(ColumnId::kMonotonic, monotonic);
     visit(ColumnId::kDescription, description);
+    if (is_rollups(dataset)) for_each_rollup_column(visit);
+  }
+  template <typename Visit>
+  void for_each_rollup_column(Visit& visit) {
+    visit(ColumnId::kCount, rollup.count);
+    visit(ColumnId::kThrough, rollup.through);
+    visit(ColumnId::kMin, rollup.min);
+    visit(ColumnId::kMax, rollup.max);
+    visit(ColumnId::kFirst, rollup.first);
+    visit(ColumnId::kFirstTime, rollup.first_time);
+    visit(ColumnId::kLast, rollup.last);
+    visit(ColumnId::kLastTime, rollup.last_time);
+    visit(ColumnId::kSumLow, rollup.sum_low);
   }
 
   void add(const EventRow& row);
   void add_event(const EventRow& event);
   void add_sample(const EventRow& sample);
   void add_series(const EventRow& definition);
+  void add_rollup(const EventRow& row);
   void add_rows(const RecordBatch& batch, const RowList& list);
   void add_positions(const RecordBatch& batch, const RowList& list);
   void add_position(NamespaceId row_namespace, Position position);
@@ -134,6 +152,11 @@ void BatchBuilder::State::add(const EventRow& row) {
     case Dataset::kSeries:
       add_series(row);
       break;
+    case Dataset::kRollups1:
+    case Dataset::kRollups2:
+    case Dataset::kRollups3:
+      add_rollup(row);
+      break;
   }
   ++rows;
 }
@@ -159,6 +182,22 @@ void BatchBuilder::State::add_series(const EventRow& definition) {
   description.add(definition.description, rows);
   metadata.add(definition.metadata, rows);
   context.add(definition.context, rows);
+}
+
+void BatchBuilder::State::add_rollup(const EventRow& row) {
+  duration.add(row.duration, rows);
+  data.add(row.data, rows);
+  series.add(row.series, rows);
+  value.add(row.value, rows);
+  rollup.count.add(row.count, rows);
+  rollup.through.add(row.through, rows);
+  rollup.min.add(row.min, rows);
+  rollup.max.add(row.max, rows);
+  rollup.first.add(row.first, rows);
+  rollup.first_time.add(row.first_time, rows);
+  rollup.last.add(row.last, rows);
+  rollup.last_time.add(row.last_time, rows);
+  rollup.sum_low.add(row.sum_low, rows);
 }
 
 void BatchBuilder::State::add_event(const EventRow& event) {

@@ -60,7 +60,7 @@ TEST(PackColumns, RoundTripsRandomBatches) {
 
 TEST(PackColumns, RoundTripsRandomSamplesAndSeries) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
-    for (const Dataset dataset : {Dataset::kSamples, Dataset::kSeries}) {
+    for (const Dataset dataset : {Dataset::kSamples, Dataset::kSeries, Dataset::kRollups2}) {
       const auto rows = 1 + static_cast<uint32_t>(seed * 13 % 700);
       expect_round_trip(random_batch(seed, rows, 1000, 5, dataset));
       expect_round_trip(random_batch_with_gaps(seed, 100, 1, dataset));

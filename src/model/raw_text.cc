@@ -150,4 +150,23 @@ std::string_view* text_member(ColumnId id, EventRow* row) {
   }
 }
 
+Float64* float_member(ColumnId id, EventRow* row) {
+  switch (id) {
+    case ColumnId::kValue:
+      return &row->value;
+    case ColumnId::kMin:
+      return &row->min;
+    case ColumnId::kMax:
+      return &row->max;
+    case ColumnId::kFirst:
+      return &row->first;
+    case ColumnId::kLast:
+      return &row->last;
+    case ColumnId::kSumLow:
+      return &row->sum_low;
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace firn

@@ -44,5 +44,7 @@ std::optional<RawTexts> decode_raw_texts(std::string_view raw);
 
 // The member of `row` behind a text column, to put such a text back; null for other columns.
 std::string_view* text_member(ColumnId id, EventRow* row);
+// The same for columns of floats.
+Float64* float_member(ColumnId id, EventRow* row);
 
 }  // namespace firn

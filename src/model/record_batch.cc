@@ -207,6 +207,16 @@ EventRow event_row(const RecordBatch& batch, uint32_t row) {
   event.temporality = batch.strings(ColumnId::kTemporality)[row];
   event.monotonic = batch.uint8s(ColumnId::kMonotonic)[row];
   event.description = batch.strings(ColumnId::kDescription)[row];
+  if (!is_rollups(batch.dataset())) return event;
+  event.count = batch.int64s(ColumnId::kCount)[row];
+  event.through = batch.int64s(ColumnId::kThrough)[row];
+  event.min = batch.float64s(ColumnId::kMin)[row];
+  event.max = batch.float64s(ColumnId::kMax)[row];
+  event.first = batch.float64s(ColumnId::kFirst)[row];
+  event.first_time = batch.int64s(ColumnId::kFirstTime)[row];
+  event.last = batch.float64s(ColumnId::kLast)[row];
+  event.last_time = batch.int64s(ColumnId::kLastTime)[row];
+  event.sum_low = batch.float64s(ColumnId::kSumLow)[row];
   return event;
 }
 

@@ -197,6 +197,13 @@ struct EventRow {
   std::string_view name{}, labels{}, unit{}, temporality{};
   uint8_t monotonic = 0;
   std::string_view description{};
+  // Of rollups (docs/formats/rollups.md).
+  int64_t count = kAbsentInt64;
+  int64_t through = kAbsentInt64;
+  Float64 min = kAbsentFloat64, max = kAbsentFloat64;
+  Float64 first = kAbsentFloat64, last = kAbsentFloat64;
+  int64_t first_time = kAbsentInt64, last_time = kAbsentInt64;
+  Float64 sum_low = kAbsentFloat64;
 };
 
 EventRow event_row(const RecordBatch& batch, uint32_t row);

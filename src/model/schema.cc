@@ -36,6 +36,15 @@ constexpr std::array<ColumnSchema, kColumnIdCount> kColumns = {{
     {ColumnId::kTemporality, ColumnType::kString, "temporality", true},
     {ColumnId::kMonotonic, ColumnType::kUint8, "monotonic", false},
     {ColumnId::kDescription, ColumnType::kString, "description", true},
+    {ColumnId::kCount, ColumnType::kInt64, "count", false},
+    {ColumnId::kThrough, ColumnType::kInt64, "through", false},
+    {ColumnId::kMin, ColumnType::kFloat64, "min", false},
+    {ColumnId::kMax, ColumnType::kFloat64, "max", false},
+    {ColumnId::kFirst, ColumnType::kFloat64, "first", false},
+    {ColumnId::kFirstTime, ColumnType::kInt64, "first_time", false},
+    {ColumnId::kLast, ColumnType::kFloat64, "last", false},
+    {ColumnId::kLastTime, ColumnType::kInt64, "last_time", false},
+    {ColumnId::kSumLow, ColumnType::kFloat64, "sum_low", false},
 }};
 
 constexpr bool columns_stand_at_their_id() {
@@ -61,6 +70,11 @@ constexpr auto kSeriesColumns =
     pick({ColumnId::kPosition, ColumnId::kTime, ColumnId::kType, ColumnId::kMetadata,
           ColumnId::kContext, ColumnId::kSeries, ColumnId::kName, ColumnId::kLabels,
           ColumnId::kUnit, ColumnId::kTemporality, ColumnId::kMonotonic, ColumnId::kDescription});
+constexpr auto kRollupColumns =
+    pick({ColumnId::kPosition, ColumnId::kTime, ColumnId::kDuration, ColumnId::kData,
+          ColumnId::kSeries, ColumnId::kValue, ColumnId::kCount, ColumnId::kThrough, ColumnId::kMin,
+          ColumnId::kMax, ColumnId::kFirst, ColumnId::kFirstTime, ColumnId::kLast,
+          ColumnId::kLastTime, ColumnId::kSumLow});
 
 constexpr size_t kEventColumnCount = 19;  // the first ones
 
@@ -77,6 +91,12 @@ std::string_view dataset_name(Dataset dataset) {
       return "samples";
     case Dataset::kSeries:
       return "series";
+    case Dataset::kRollups1:
+      return "rollups_1";
+    case Dataset::kRollups2:
+      return "rollups_2";
+    case Dataset::kRollups3:
+      return "rollups_3";
   }
   return "unknown";
 }
@@ -108,6 +128,10 @@ std::span<const ColumnSchema> dataset_columns(Dataset dataset) {
       return kSampleColumns;
     case Dataset::kSeries:
       return kSeriesColumns;
+    case Dataset::kRollups1:
+    case Dataset::kRollups2:
+    case Dataset::kRollups3:
+      return kRollupColumns;
   }
   return {};
 }

@@ -22,9 +22,15 @@ enum class Dataset : uint8_t {
   kEvents = 1,
   kSamples = 2,  // docs/formats/samples.md
   kSeries = 3,   // what the series of samples are
+  // docs/formats/rollups.md: those of the first declared width, of the second and of the third.
+  kRollups1 = 4,
+  kRollups2 = 5,
+  kRollups3 = 6,
 };
-inline constexpr Dataset kDatasets[] = {Dataset::kEvents, Dataset::kSamples, Dataset::kSeries};
-inline constexpr size_t kDatasetCount = 3;
+inline constexpr Dataset kDatasets[] = {Dataset::kEvents,   Dataset::kSamples,  Dataset::kSeries,
+                                        Dataset::kRollups1, Dataset::kRollups2, Dataset::kRollups3};
+inline constexpr size_t kDatasetCount = 6;
+constexpr bool is_rollups(Dataset dataset) { return dataset >= Dataset::kRollups1; }
 // 0 for the first of kDatasets, and so on: for arrays.
 constexpr size_t dataset_index(Dataset dataset) { return static_cast<size_t>(dataset) - 1; }
 std::string_view dataset_name(Dataset dataset);
@@ -52,7 +58,7 @@ struct Float64 {
 inline constexpr Float64 kAbsentFloat64{0x7ff8f1f1f1f1f1f1};
 
 // Columns of all datasets: a number means the same in each. Numbers are stored in the log and in
-// blocks, which have room for 32: never reuse.
+// blocks, which have room for 64, of which the first 32 may have key filters: never reuse.
 enum class ColumnId : uint8_t {
   kPosition = 0,
   kTime = 1,
@@ -85,8 +91,18 @@ enum class ColumnId : uint8_t {
   kTemporality = 27,
   kMonotonic = 28,
   kDescription = 29,
+  // Of rollups.
+  kCount = 30,
+  kThrough = 31,
+  kMin = 32,
+  kMax = 33,
+  kFirst = 34,
+  kFirstTime = 35,
+  kLast = 36,
+  kLastTime = 37,
+  kSumLow = 38,
 };
-inline constexpr size_t kColumnIdCount = 30;
+inline constexpr size_t kColumnIdCount = 39;
 
 enum class EventKind : uint8_t { kEvent = 0, kMessage = 1, kLog = 2, kSpan = 3, kCausal = 4 };
 std::string_view event_kind_name(EventKind kind);

@@ -109,6 +109,15 @@ class RandomRows {
     row->temporality = text(27, "temporality");
     row->monotonic = static_cast<uint8_t>(small(28, 2));
     row->description = text(29, "description");
+    row->count = this->number(30, 0);
+    row->through = this->number(31, 0);
+    row->min = float64(32);
+    row->max = float64(33);
+    row->first = float64(34);
+    row->first_time = number_or_time(35);
+    row->last = float64(36);
+    row->last_time = number_or_time(37);
+    row->sum_low = float64(38);
   }
   int64_t number_or_time(size_t column) {
     return shape(column) == Shape::kDifferent ? time_ / kSecondNs * kSecondNs

@@ -232,6 +232,18 @@ std::vector<std::string> QueryCost::tier_names() const {
   return names;
 }
 
+void add_cost(const QueryCost& from, QueryCost* to) {
+  to->chunks_pruned += from.chunks_pruned;
+  for (const auto& [tier, cost] : from.tiers) {
+    TierCost& sum = to->tiers[tier];
+    sum.chunks += cost.chunks;
+    sum.cost.rows_read += cost.cost.rows_read;
+    sum.cost.bytes_read += cost.cost.bytes_read;
+    sum.cost.blocks_read += cost.cost.blocks_read;
+    sum.cost.blocks_pruned += cost.cost.blocks_pruned;
+  }
+}
+
 std::optional<EventOrder> parse_event_order(std::string_view text) {
   if (text == "position" || text == "asc") return EventOrder::kPosition;
   if (text == "-position" || text == "desc") return EventOrder::kPositionDescending;

@@ -27,6 +27,7 @@ struct QueryCost {
   uint64_t chunks_pruned = 0;
   std::vector<std::string> tier_names() const;
 };
+void add_cost(const QueryCost& from, QueryCost* to);
 
 // Called between blocks; not ok (kCancelled, kDeadlineExceeded) ends the query with that status.
 using QueryGuard = std::function<Status()>;

@@ -76,6 +76,11 @@ constexpr const char* kLastSamples =
 constexpr const char* kLastSeries =
     "SELECT * EXCLUDE (time) FROM written QUALIFY row_number() OVER (PARTITION BY series "
     "ORDER BY time DESC, position DESC) = 1";
+// "-" marks what is rolled up (docs/formats/rollups.md).
+constexpr const char* kLastRollups =
+    "SELECT series, time, duration, count, value AS sum, min, max, first, first_time, last, "
+    "last_time, data AS sketch, through, position, tier FROM written WHERE series <> '-' "
+    "QUALIFY row_number() OVER (PARTITION BY series, duration, time ORDER BY position DESC) = 1";
 constexpr const char* kSpans =
     "SELECT trace_id, span_id, substr(parent_id, 17) AS parent_span_id, type AS name, source, "
     "time AS start_time, duration, metadata ->> '$.kind' AS span_kind, "
@@ -204,6 +209,9 @@ Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const Sq
   tables.add(Dataset::kEvents, {{"events", ""}, {"spans", kSpans}});
   tables.add(Dataset::kSamples, {{"samples", kLastSamples}, {"samples_written", ""}});
   tables.add(Dataset::kSeries, {{"series", kLastSeries}, {"series_written", ""}});
+  tables.add(Dataset::kRollups1, {{"rollups_1", kLastRollups}});
+  tables.add(Dataset::kRollups2, {{"rollups_2", kLastRollups}});
+  tables.add(Dataset::kRollups3, {{"rollups_3", kLastRollups}});
   request.event_tables = tables.take();
   request.value_tables.push_back(chunks_table(snapshot));
   request.value_tables.push_back(tiers_table(snapshot));

@@ -28,6 +28,7 @@ struct SqlOutcome {
 //   events  all rows of all tiers, with the columns of model/schema.h and `tier`
 //   spans   the events that are spans, by OpenTelemetry's names
 //   samples, series                  of (series, time), or of a series, what was written last
+//   rollups_1, rollups_2, rollups_3  states of windows, of each what was written last
 //   samples_written, series_written  all rows of all tiers
 //   chunks  name, tier, state, start, end, rows, bytes, ... as GET .../chunks
 //   tiers   name, backend, keep, chunks, rows, bytes

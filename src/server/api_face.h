@@ -25,6 +25,7 @@ void add_namespace_routes(Services* services,
 void add_chunk_routes(Services* services, Face* face);  // api_chunks.cc
 void add_subscription_routes(Services* services, Face* face);  // api_subscriptions.cc
 void add_metric_routes(Services* services, Face* face);        // api_metrics.cc
+void add_retention_routes(Services* services, Face* face);     // api_retention.cc
 
 // What handlers share.
 

@@ -278,13 +278,28 @@ void append_group(const WindowGroup& group, const std::vector<std::string>& keys
   values.close();
 }
 
+// ,"parts":[...]: which resolution served what.
+void append_parts(const std::vector<WindowPart>& parts, std::string* body) {
+  body->push_back(',');
+  append_list("parts", parts, body, [](const WindowPart& part, std::string* out) {
+    JsonObjectWriter object(out);
+    object.text("from", format_time(part.time.from));
+    object.text("to", format_time(part.time.to));
+    object.text("resolution",
+                part.resolution_ns == 0 ? "raw" : format_duration(part.resolution_ns));
+    if (part.incomplete) object.boolean("incomplete", true);
+    object.close();
+  });
+}
+
 // ,"percentile_error":... when there are percentiles, and the end of an answer.
-HttpResponse end_states(std::string body, const WindowQuery& query, const QueryCost& cost) {
+HttpResponse end_states(std::string body, const WindowQuery& query, const WindowAnswer& answer) {
   if (query.with_sketch) {
     body += ",\"percentile_error\":";
     append_json_double(QuantileSketch::kRelativeError, &body);
   }
-  return json_response(std::move(body) + ",\"tiers\":" + tiers_json(cost) + "}\n");
+  append_parts(answer.parts, &body);
+  return json_response(std::move(body) + ",\"tiers\":" + tiers_json(answer.cost) + "}\n");
 }
 
 Result<HttpResponse> aggregate_answer(const MetricQuestion& question) {
@@ -300,7 +315,7 @@ Result<HttpResponse> aggregate_answer(const MetricQuestion& question) {
     append_state(group.windows.begin()->second, functions, &object, out);
     object.close();
   });
-  return end_states(std::move(body), query, answer.cost);
+  return end_states(std::move(body), query, answer);
 }
 
 Result<DurationNs> window_width(const MetricSelection& selection) {
@@ -338,7 +353,7 @@ Result<HttpResponse> windows_answer(const MetricQuestion& question) {
     });
     object.close();
   });
-  return end_states(std::move(body), query, answer.cost);
+  return end_states(std::move(body), query, answer);
 }
 
 // From what is known of chunks: nothing is read.

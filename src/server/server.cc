@@ -14,6 +14,7 @@
 #include "server/otlp_face.h"
 #include "server/otlp_grpc.h"
 #include "server/services.h"
+#include "views/metrics/rollup_keeper.h"
 #include "views/subscriptions/subscriptions.h"
 
 namespace firn {
@@ -129,6 +130,7 @@ Result<OpenStorePtr> Server::Parts::open_store() {
                 services.gate->set_progress(done, total);
               }));
   open->subscriptions = std::make_unique<Subscriptions>(env, open->store.get());
+  open->rollups = std::make_unique<RollupKeeper>(env, open->store.get());
   FIRN_TRY(prepare_eventodb(env, open->store.get(), config.eventodb));
   EngineOptions engine_options;
   engine_options.threads = kEngineThreads;
@@ -136,6 +138,7 @@ Result<OpenStorePtr> Server::Parts::open_store() {
   engine_options.temp_directory = join_path(config.store.data_dir, "tmp");
   engine_options.temp_reserve_bytes = config.store.disk_reserve_bytes;
   FIRN_ASSIGN(open->engine, Engine::open(env, engine_options));
+  open->keep_rollups(env);
   return open;
 }
 

@@ -1,13 +1,28 @@
 #include "server/services.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
+#include "views/metrics/rollup_keeper.h"
 #include "views/subscriptions/subscriptions.h"
 
 namespace firn {
 
 OpenStore::OpenStore() = default;
-OpenStore::~OpenStore() = default;
+OpenStore::~OpenStore() { closing.store(true); }
+
+void OpenStore::keep_rollups(Env* env) {
+  if (store->options().read_only) return;
+  rollup_worker.start(env, "firn-rollups", [this] {
+    const Status status = rollups->run_due([this] {
+      return closing.load() ? cancelled("the store is closing") : Status();
+    });
+    if (!status.ok() && !closing.load()) spdlog::warn("{}", status.to_string());
+    rollup_worker.notify_after(RollupKeeper::kRunInterval);
+  });
+  rollup_worker.notify_after(RollupKeeper::kRunInterval);
+}
 
 OpenStorePtr StoreGate::get() const {
   MutexLock lock(&mutex_);

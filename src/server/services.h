@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "env/env.h"
+#include "env/stoppable_worker.h"
 #include "server/memory_budget.h"
 #include "server/metrics.h"
 #include "store/store.h"
@@ -17,15 +18,21 @@
 
 namespace firn {
 
+class RollupKeeper;
 class Subscriptions;
 
 struct OpenStore {
   OpenStore();
   ~OpenStore();
+  // Runs the keeper of rollups from now on.
+  void keep_rollups(Env* env);
   // The engine goes after the store: no query runs when either goes.
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Store> store;
   std::unique_ptr<Subscriptions> subscriptions;  // durable ones; goes before the store
+  std::unique_ptr<RollupKeeper> rollups;         // likewise
+  std::atomic<bool> closing{false};
+  StoppableWorker rollup_worker;  // calls it; goes before it
 };
 using OpenStorePtr = std::shared_ptr<OpenStore>;
 

@@ -18,6 +18,7 @@
 #include "server/otlp_face.h"
 #include "server/router.h"
 #include "server/services.h"
+#include "views/metrics/rollup_keeper.h"
 #include "views/subscriptions/subscriptions.h"
 
 namespace firn {
@@ -90,6 +91,7 @@ class FaceTest : public ::testing::Test {
     auto open = std::make_shared<OpenStore>();
     open->store = std::move(*store);
     open->subscriptions = std::make_unique<Subscriptions>(posix_env(), open->store.get());
+    open->rollups = std::make_unique<RollupKeeper>(posix_env(), open->store.get());
     open->engine = std::move(*engine);
     services_.gate->open(std::move(open));
   }

@@ -78,13 +78,26 @@ Status drop_lists(ManifestChange* change, const ChunkKey& key) {
   return change->run(kDropStreams, key_values(key), {});
 }
 
-Result<uint64_t> parse_number(const std::string& key, const std::string& text) {
-  uint64_t value = 0;
+template <typename Number>
+Result<Number> parse_number(const std::string& key, std::string_view text) {
+  Number value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return corruption("manifest: meta '" + key + "' is '" + text + "', not a number");
+    return corruption("manifest: meta '" + key + "' is '" + std::string(text) + "', not a number");
   }
   return value;
+}
+
+// Keys of meta: what is behind this is "<namespace>/<start of the interval>".
+constexpr std::string_view kDroppedSamples = "dropped_samples/";
+
+bool tells_dropped_samples(const ChunkRecord& record, const FlushExtras& extras) {
+  return extras.rows_are_gone && record.key.dataset == Dataset::kSamples;
+}
+
+std::string dropped_samples_key(const ChunkKey& key) {
+  return std::string(kDroppedSamples) + std::to_string(key.namespace_id) + "/" +
+         std::to_string(key.start);
 }
 
 }  // namespace
@@ -242,7 +255,7 @@ Status Manifest::check_content() {
 Status Manifest::load(DurationNs chunk_interval_ns) {
   const auto number = [&](const char* key) -> Result<uint64_t> {
     FIRN_ASSIGN(const std::string text, meta(key));
-    return parse_number(key, text);
+    return parse_number<uint64_t>(key, text);
   };
   FIRN_ASSIGN(const uint64_t version, number("format_version"));
   if (version != kFormatVersion) {
@@ -327,8 +340,26 @@ Status Manifest::load_chunks() {
       version->chunks.emplace(record->key, std::move(record));
     }
   }
+  FIRN_TRY(load_dropped_samples(version.get()));
   publish(std::move(version));
   return Status();
+}
+
+Status Manifest::load_dropped_samples(ManifestVersion* version) {
+  MutexLock lock(&read_mutex_);
+  FIRN_ASSIGN(SqliteStatement statement,
+              read_db_->prepare("SELECT key, value FROM meta WHERE key GLOB 'dropped_samples/*'"));
+  while (true) {
+    FIRN_ASSIGN(const bool row, statement.step());
+    if (!row) return Status();
+    const std::string key(statement.column_text(0));
+    const std::string_view where = std::string_view(key).substr(kDroppedSamples.size());
+    const size_t slash = std::min(where.find('/'), where.size() - 1);
+    FIRN_ASSIGN(const auto id, parse_number<NamespaceId>(key, where.substr(0, slash)));
+    FIRN_ASSIGN(const auto start, parse_number<TimeNs>(key, where.substr(slash + 1)));
+    FIRN_ASSIGN(const auto through, parse_number<Position>(key, statement.column_text(1)));
+    version->dropped_samples[{id, start}] = through;
+  }
 }
 
 std::shared_ptr<ChunkLease> Manifest::make_lease(const std::string& tier, const ChunkKey& key) {
@@ -388,6 +419,10 @@ Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extr
     FIRN_TRY(change.set_meta("next_generation", std::to_string(record.key.generation + 1)));
   }
   if (record.state == ChunkState::kDropped) FIRN_TRY(drop_lists(&change, record.key));
+  if (tells_dropped_samples(record, extras)) {
+    FIRN_TRY(change.set_meta(dropped_samples_key(record.key),
+                             std::to_string(record.stats.watermark)));
+  }
   return commit(&change);
 }
 
@@ -496,6 +531,10 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
   }
   auto next = std::make_shared<ManifestVersion>(*before);
   const ChunkKey key = record.key;
+  if (tells_dropped_samples(record, extras)) {
+    Position& through = next->dropped_samples[{key.namespace_id, key.start}];
+    through = std::max(through, record.stats.watermark);
+  }
   next->chunks[key] = std::make_shared<const ChunkRecord>(std::move(record));
   publish(std::move(next));
   return Status();

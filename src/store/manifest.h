@@ -73,6 +73,9 @@ using ChunkRecordPtr = std::shared_ptr<const ChunkRecord>;
 struct ManifestVersion {
   uint64_t number = 0;
   std::map<ChunkKey, ChunkRecordPtr> chunks;
+  // Through which position samples of an interval were dropped for good: by namespace and the
+  // interval's start. Rollups that are still there cannot be made anew from what is left.
+  std::map<std::pair<NamespaceId, TimeNs>, Position> dropped_samples;
 
   // The highest watermark of the interval's generations, 0 when there is none. `interval` is a key
   // with any generation.
@@ -90,12 +93,18 @@ struct NamespaceProfile {
   std::string token_sha256;  // 32 bytes; empty: it has no token
 };
 
+constexpr std::array<Position, kDatasetCount> first_positions() {
+  std::array<Position, kDatasetCount> positions{};
+  positions.fill(1);
+  return positions;
+}
+
 struct NamespaceRecord {
   NamespaceId id = 0;
   std::string name;
   TimeNs created_at = 0;
   // By dataset_index(), as of the last trim of the log.
-  std::array<Position, kDatasetCount> next_positions = {1, 1, 1};
+  std::array<Position, kDatasetCount> next_positions = first_positions();
   DurationNs retention_ns = INT64_MAX;  // rows older than this are dropped; INT64_MAX: tiers decide
   NamespaceProfile profile;
 };
@@ -113,6 +122,8 @@ struct FlushExtras {
   std::vector<std::pair<std::string, int64_t>> stream_heads;
   std::shared_ptr<const HashList> ids;        // may be null
   std::shared_ptr<const StreamList> streams;  // null: no flush
+  // The rows of the dropped chunk are in no other: told of samples for as long as the namespace is.
+  bool rows_are_gone = false;
 };
 
 // The last wall time that was trusted, and whether the one after it was not (clock_guard.h).
@@ -218,6 +229,7 @@ class Manifest {
   Status load(DurationNs chunk_interval_ns);
   Result<std::vector<NamespaceRecord>> load_namespaces();
   Status load_chunks();
+  Status load_dropped_samples(ManifestVersion* version);
   Result<std::string> meta(const std::string& key);
   // Reads everything and compares it with its sum.
   Status check_content() REQUIRES(write_mutex_);

@@ -135,6 +135,8 @@ class Mover {
   Status seal_chunk(ChunkRecordPtr* record);
   // Whether definitions of series have to stay for samples of their interval.
   bool is_needed_by_samples(const ChunkKey& key) const;
+  // In a tier or in memory; the interval is that of a key of whatever dataset and generation.
+  bool has_rows(const ChunkKey& interval, Dataset dataset) const;
   Status commit_changed(ChunkRecord changed, ChunkRecordPtr* record);
   Status drop_chunk(const ChunkRecordPtr& record);
   Status drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval);

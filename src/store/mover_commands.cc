@@ -107,7 +107,10 @@ void Mover::execute_in_memory(Execution* work) {
     outcome.rows = chunk.stats.rows;
     outcome.bytes = chunk.stats.bytes;
     if (!drops && has_next) outcome.to_tier = core_->tiers[1]->name();
-    if (!drops && !has_next) {
+    if (drops && !has_next && chunk.stats.position_max > work->command.positions_through) {
+      outcome.status = conflict("chunk " + outcome.chunk + " has rows behind position " +
+                                std::to_string(work->command.positions_through));
+    } else if (!drops && !has_next) {
       outcome.status = unsupported("there is no tier below '" + from + "' to flush to");
     } else if (!work->command.dry_run) {
       // Rows in memory are dropped with the generation they are flushed into, later.
@@ -141,7 +144,11 @@ void Mover::execute_on(const ChunkRecordPtr& record, size_t target, Execution* w
   };
   if (command.action == ChunkAction::kDrop) {
     to = "";
-    run([&] { return drop_chunk(record); });
+    run([&] {
+      if (record->stats.position_max <= command.positions_through) return drop_chunk(record);
+      return conflict("chunk " + record->key.name() + " has rows behind position " +
+                      std::to_string(command.positions_through));
+    });
   } else if (command.action == ChunkAction::kMove) {
     run([&] { return move_chunk(record, target); });
   } else if (command.action == ChunkAction::kExport) {
@@ -161,11 +168,19 @@ void Mover::execute_on(const ChunkRecordPtr& record, size_t target, Execution* w
 
 void Mover::execute_on_stored(Execution* work) {
   const ManifestVersionPtr version = core_->manifest->current();
+  std::vector<ChunkRecordPtr> selected;
   for (const auto& [key, record] : version->chunks) {
     if (key.namespace_id != work->ns->id || record->state == ChunkState::kDropped) continue;
-    const std::optional<size_t> target = target_of(work->command, *record);
-    if (!target.has_value() || !work->selects(key, record->tier)) continue;
-    execute_on(record, *target, work);
+    if (target_of(work->command, *record) && work->selects(key, record->tier)) {
+      selected.push_back(record);
+    }
+  }
+  // Definitions of series can be dropped behind what they define.
+  std::stable_partition(selected.begin(), selected.end(), [](const ChunkRecordPtr& record) {
+    return record->key.dataset != Dataset::kSeries;
+  });
+  for (const ChunkRecordPtr& record : selected) {
+    execute_on(record, *target_of(work->command, *record), work);
   }
 }
 

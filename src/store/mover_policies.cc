@@ -92,16 +92,23 @@ Status Mover::apply_policies() {
 
 bool Mover::is_needed_by_samples(const ChunkKey& key) const {
   if (key.dataset != Dataset::kSeries) return false;
+  constexpr Dataset kUsers[] = {Dataset::kSamples, Dataset::kRollups1, Dataset::kRollups2,
+                                Dataset::kRollups3};
+  return std::any_of(std::begin(kUsers), std::end(kUsers),
+                     [&](Dataset dataset) { return has_rows(key, dataset); });
+}
+
+bool Mover::has_rows(const ChunkKey& interval, Dataset dataset) const {
   const auto is_same_interval = [&](const ChunkKey& other) {
-    return other.namespace_id == key.namespace_id && other.dataset == Dataset::kSamples &&
-           other.start == key.start;
+    return other.namespace_id == interval.namespace_id && other.dataset == dataset &&
+           other.start == interval.start;
   };
   const MemorySnapshot memory = core_->memory->snapshot();  // first: rows go from here to chunks
-  for (const MemoryChunkInfo& chunk : memory.chunks(key.namespace_id)) {
+  for (const MemoryChunkInfo& chunk : memory.chunks(interval.namespace_id)) {
     if (is_same_interval(chunk.key) && chunk.stats.rows > 0) return true;
   }
-  ChunkKey first = key;
-  first.dataset = Dataset::kSamples;
+  ChunkKey first = interval;
+  first.dataset = dataset;
   first.end = INT64_MIN;
   first.generation = 0;
   const ManifestVersionPtr version = core_->manifest->current();
@@ -124,7 +131,9 @@ Status Mover::drop_chunk(const ChunkRecordPtr& record) {
   dropped.state = ChunkState::kDropped;
   dropped.changed_at = core_->env->now();
   log_may_shrink_ = true;
-  return core_->manifest->commit_chunk(std::move(dropped), {});
+  FlushExtras gone;
+  gone.rows_are_gone = true;
+  return core_->manifest->commit_chunk(std::move(dropped), gone);
 }
 
 Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
@@ -149,6 +158,7 @@ Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval)
     tombstone.stats.time_min = interval.start;
     tombstone.stats.time_max = interval.start;
     tombstone.created_at = tombstone.changed_at = core_->env->now();
+    rows.extras.rows_are_gone = true;
     FIRN_TRY(core_->manifest->commit_chunk(std::move(tombstone), rows.extras));
   }
   core_->memory->release(interval, through);

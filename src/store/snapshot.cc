@@ -133,6 +133,11 @@ Result<AggregateStates> Snapshot::aggregate(const SnapshotChunk& chunk, Aggregat
   return aggregate_reader(reader.get(), spec);
 }
 
+Position Snapshot::dropped_samples_through(TimeNs interval_start) const {
+  const auto found = version_->dropped_samples.find({namespace_->id, interval_start});
+  return found == version_->dropped_samples.end() ? 0 : found->second;
+}
+
 std::string_view Snapshot::state_name(const SnapshotChunk& chunk) const {
   if (chunk.in_memory) return chunk_state_name(ChunkState::kOpen);
   if (core_->busy_chunks.contains(chunk.key)) return "moving";

@@ -55,6 +55,8 @@ class Snapshot {
                                             ScanCost* cost) const;
   Result<AggregateStates> aggregate(const SnapshotChunk& chunk, AggregateSpec spec,
                                     ScanCost* cost) const;
+  // Samples of the interval were dropped for good up to this position; 0: none were.
+  Position dropped_samples_through(TimeNs interval_start) const;
   // As docs/lifecycle.md names it, with what the mover does just now.
   std::string_view state_name(const SnapshotChunk& chunk) const;
   // All tiers of the store, fresh to old, with what they hold of all namespaces.

@@ -15,7 +15,7 @@ inline constexpr uint32_t kBlockRowsMax = 4096;
 // Samples are packed by series: many of each series must meet in a block.
 inline constexpr uint32_t kSampleBlockRowsMax = 32'768;
 constexpr uint32_t block_rows_max(Dataset dataset) {
-  return dataset == Dataset::kSamples ? kSampleBlockRowsMax : kBlockRowsMax;
+  return dataset == Dataset::kSamples || is_rollups(dataset) ? kSampleBlockRowsMax : kBlockRowsMax;
 }
 inline constexpr uint64_t kBlockRawBytesMax = 16 * kMiB;
 inline constexpr uint32_t kAttributeFilterKind = 32;  // of the first promoted attribute

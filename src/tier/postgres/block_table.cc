@@ -109,7 +109,7 @@ class BlockPartition {
  private:
   Status load_some_filters(uint32_t kind, std::span<const BlockHeader* const> blocks,
                            std::vector<FilterPtr>* out) {
-    const bool by_column = kind < kColumnIdCount;
+    const bool by_column = kind < kAttributeFilterKind;
     std::vector<int64_t> ids;
     for (const BlockHeader* block : blocks) ids.push_back(block->id);
     FIRN_ASSIGN(
@@ -172,7 +172,7 @@ class PostgresBlockSession : public BlockSession {
         const PostgresRows rows,
         partition_.connection()->query(
             "SELECT coalesce(sum(num_nonnulls(" + numbered('c', kColumnIdCount) +
-            ")), 0)::bigint, coalesce(sum(num_nonnulls(" + numbered('f', kColumnIdCount) +
+            ")), 0)::bigint, coalesce(sum(num_nonnulls(" + numbered('f', kAttributeFilterKind) +
             ")), 0)::bigint, coalesce(sum(bit_count(filter_bits::bit(64) >> 32)), 0)::bigint, "
             "count(*) FILTER (WHERE (attribute_filters IS NULL) <> "
             "(bit_count(filter_bits::bit(64) >> 32) = 0)) FROM " +
@@ -198,9 +198,9 @@ class PostgresBlockSink : public BlockSink {
                     const PostgresChunk& chunk)
       : partition_(connection, pool, chunk) {
     insert_ = "INSERT INTO " + partition_.table() + " (chunk, " + kHeaderColumns + ", " +
-              numbered('c', kColumnIdCount) + ", " + numbered('f', kColumnIdCount) +
+              numbered('c', kColumnIdCount) + ", " + numbered('f', kAttributeFilterKind) +
               ", attribute_filters) VALUES (" + std::to_string(chunk.number);
-    const size_t parameters = std::tuple_size_v<BlockNumbers> + 2 * kColumnIdCount + 1;
+    const size_t parameters = std::tuple_size_v<BlockNumbers> + kColumnIdCount + kAttributeFilterKind + 1;
     for (size_t i = 1; i <= parameters; ++i) insert_ += ", $" + std::to_string(i);
     insert_ += ")";
   }
@@ -234,13 +234,14 @@ class PostgresBlockSink : public BlockSink {
     for (const uint64_t number : block_numbers(header)) {
       parameters.add(static_cast<int64_t>(number));
     }
-    std::array<std::optional<ByteView>, kColumnIdCount> packed, by_column;
+    std::array<std::optional<ByteView>, kColumnIdCount> packed;
+    std::array<std::optional<ByteView>, kAttributeFilterKind> by_column;
     std::string attribute_filters;
     for (const PackedColumn& column : columns) {
       packed[static_cast<size_t>(column.id)] = column.bytes;
     }
     for (const auto& [kind, filter] : filters) {
-      if (kind < kColumnIdCount) {
+      if (kind < kAttributeFilterKind) {
         by_column[kind] = filter;
       } else {
         append_attribute_filter(kind, filter, &attribute_filters);

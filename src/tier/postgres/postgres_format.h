@@ -11,7 +11,7 @@ enum class PostgresLayout : uint8_t {
   kBlocks = 2,  // compressed column blocks
 };
 
-inline constexpr int64_t kPostgresFormatVersion = 2;
+inline constexpr int64_t kPostgresFormatVersion = 3;
 inline constexpr int kPostgresServerVersionMin = 140000;
 inline constexpr int32_t kPostgresLockClass = 0x4669726e;  // "Firn"
 
@@ -97,6 +97,16 @@ DO $$ BEGIN
     EXECUTE format('ALTER TABLE @.blocks ADD c%s bytea, ADD f%s bytea', i, i);
     EXECUTE format('ALTER TABLE @.blocks ALTER c%s SET STORAGE EXTERNAL,'
                    ' ALTER f%s SET STORAGE EXTERNAL', i, i);
+  END LOOP;
+END $$;
+)";
+
+// From version 2 to 3: columns of rollups, and room for some more.
+inline constexpr const char* kPostgresSchema3 = R"(
+DO $$ BEGIN
+  FOR i IN 32..47 LOOP
+    EXECUTE format('ALTER TABLE @.blocks ADD c%s bytea', i);
+    EXECUTE format('ALTER TABLE @.blocks ALTER c%s SET STORAGE EXTERNAL', i);
   END LOOP;
 END $$;
 )";

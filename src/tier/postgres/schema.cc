@@ -77,6 +77,7 @@ Status create_schema(PostgresConnection* connection, const SessionPool& pool) {
   if (known.rows() == 0) FIRN_TRY(connection->exec(pool.sql("CREATE SCHEMA @")));
   FIRN_TRY(connection->exec(pool.sql(kPostgresSchema1)));
   FIRN_TRY(connection->exec(pool.sql(kPostgresSchema2)));
+  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema3)));
   FIRN_TRY(put_setting(connection, pool, "owner", pool.options().owner));
   return put_setting(connection, pool, "format_version", std::to_string(kPostgresFormatVersion));
 }
@@ -84,7 +85,8 @@ Status create_schema(PostgresConnection* connection, const SessionPool& pool) {
 Status upgrade_schema(PostgresConnection* connection, const SessionPool& pool) {
   FIRN_ASSIGN(const int64_t version, check_version(connection, pool));
   if (version == kPostgresFormatVersion) return Status();
-  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema2)));
+  if (version < 2) FIRN_TRY(connection->exec(pool.sql(kPostgresSchema2)));
+  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema3)));
   return put_setting(connection, pool, "format_version", std::to_string(kPostgresFormatVersion));
 }
 

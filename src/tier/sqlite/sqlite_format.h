@@ -13,7 +13,7 @@ enum class SqliteLayout : uint8_t {
 
 inline constexpr uint64_t kSqliteChunkVersion = 2;
 
-inline constexpr int64_t kColumnSlots = 32;      // columns.id = block * kColumnSlots + column
+inline constexpr int64_t kColumnSlots = 64;      // columns.id = block * kColumnSlots + column
 inline constexpr int64_t kFilterKindShift = 40;  // filters.id = (kind << shift) + block
 
 inline constexpr const char* kMetaSchema =

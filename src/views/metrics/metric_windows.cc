@@ -1,8 +1,11 @@
 #include "views/metrics/metric_windows.h"
 
+#include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
+#include "views/metrics/rollup_rows.h"
 #include "views/metrics/sample_scan.h"
 
 namespace firn {
@@ -34,22 +37,24 @@ class Windows {
   }
 
   Status add(size_t series, std::span<const SampleValue> values) {
-    std::map<TimeNs, SampleState>& windows = *groups_of_[series];
     SampleState* state = nullptr;
     TimeNs start = 0;
     for (const SampleValue& sample : values) {
       const TimeNs wanted = window_of(sample.time);
       if (state == nullptr || wanted != start) {
         start = wanted;
-        const auto [found, is_new] = windows.try_emplace(start);
-        state = &found->second;
-        if (is_new && ++rows_ > query_.rows_max) {
-          return too_large("the answer has more than " + std::to_string(query_.rows_max) +
-                           " windows; ask for wider ones, fewer groups or a shorter range");
-        }
+        FIRN_ASSIGN(state, window(series, start));
       }
       add_value(sample.time, sample.value, query_.with_sketch, state);
     }
+    return Status();
+  }
+
+  // The state of a narrower window, by its start.
+  Status add(size_t series, TimeNs start, const SampleState& part) {
+    if (part.count == 0) return Status();
+    FIRN_ASSIGN(SampleState* const state, window(series, window_of(start)));
+    merge_state(part, state);
     return Status();
   }
 
@@ -62,6 +67,15 @@ class Windows {
   }
 
  private:
+  Result<SampleState*> window(size_t series, TimeNs start) {
+    const auto [found, is_new] = groups_of_[series]->try_emplace(start);
+    if (is_new && ++rows_ > query_.rows_max) {
+      return too_large("the answer has more than " + std::to_string(query_.rows_max) +
+                       " windows; ask for wider ones, fewer groups or a shorter range");
+    }
+    return &found->second;
+  }
+
   TimeNs window_of(TimeNs time) const {
     return query_.window_ns == 0 ? query_.time.from : interval_start(time, query_.window_ns);
   }
@@ -72,25 +86,203 @@ class Windows {
   uint64_t rows_ = 0;
 };
 
+// A place and the start of a window that was touched behind a mark.
+using Touched = std::set<std::pair<size_t, TimeNs>>;
+
+// Answers one chunk interval after the other.
+class WindowsOfIntervals {
+ public:
+  WindowsOfIntervals(const Snapshot& snapshot, const WindowQuery& query, const QueryGuard& guard,
+                     const std::vector<Series>& series, WindowAnswer* answer)
+      : snapshot_(snapshot),
+        query_(query),
+        guard_(guard),
+        answer_(answer),
+        windows_(query, series) {
+    for (const Series& one : series) ids_.push_back(one.series);
+  }
+
+  Status run() {
+    for (const auto& [start, end] : intervals()) {
+      interval_ = start;
+      const TimeRange whole{std::max(start, query_.time.from), std::min(end, query_.time.to)};
+      FIRN_TRY(serve(whole, query_.raw_only ? 0 : std::size(kRollupDatasets)));
+    }
+    answer_->groups = windows_.take();
+    return Status();
+  }
+
+ private:
+  // Those with samples or rollups in the range.
+  std::map<TimeNs, TimeNs> intervals() const {
+    std::map<TimeNs, TimeNs> found;
+    const auto add = [&](Dataset dataset) {
+      for (const SnapshotChunk& chunk : snapshot_.chunks(dataset, Filter{})) {
+        const TimeNs last = chunk.key.end == INT64_MAX ? INT64_MAX : chunk.key.end - 1;
+        if (query_.time.overlaps(chunk.key.start, last)) found[chunk.key.start] = chunk.key.end;
+      }
+    };
+    add(Dataset::kSamples);
+    for (const Dataset dataset : kRollupDatasets) add(dataset);
+    return found;
+  }
+
+  // Answers a range within the interval with rollups of the first `levels` datasets and raw samples.
+  Status serve(const TimeRange& range, size_t levels) {
+    if (range.from >= range.to) return Status();
+    if (levels == 0) return serve_raw(range);
+    RollupScan scan;
+    scan.dataset = kRollupDatasets[levels - 1];
+    scan.interval = interval_;
+    scan.time = range;
+    scan.divides = query_.window_ns;
+    scan.series = ids_;
+    scan.with_sketch = query_.with_sketch;
+    FIRN_ASSIGN(auto rollups, read_rollups(snapshot_, scan, guard_, &answer_->cost));
+    if (!rollups) return serve(range, levels - 1);
+    const DurationNs width = rollups->width;
+    const TimeNs first = interval_start(range.from, width);
+    const TimeRange inner{first == range.from ? first : first + width,
+                          interval_start(range.to, width)};
+    if (inner.from >= inner.to) return serve(range, levels - 1);
+    FIRN_TRY(serve({range.from, inner.from}, levels - 1));
+    FIRN_TRY(serve_rollups(inner, *rollups));
+    return serve({inner.to, range.to}, levels - 1);
+  }
+
+  Status serve_raw(const TimeRange& range) {
+    add_part({range, 0, snapshot_.dropped_samples_through(interval_) > 0});
+    return scan({ids_, range, {}}, [&](size_t place, std::span<const SampleValue> values) {
+      return windows_.add(place, values);
+    });
+  }
+
+  Status serve_rollups(const TimeRange& range, const IntervalRollups& rollups) {
+    add_part({range, rollups.width, false});
+    if (snapshot_.dropped_samples_through(interval_) > 0) return serve_merged(range, rollups);
+    FIRN_ASSIGN(const Touched touched, find_touched(range, rollups));
+    for (const auto& [key, rollup] : rollups.windows) {
+      if (!range.contains(key.second) || touched.count(key) > 0) continue;
+      FIRN_TRY(windows_.add(key.first, key.second, rollup.state));
+    }
+    return serve_touched(touched, rollups.width);
+  }
+
+  // Windows that have samples behind the mark.
+  Result<Touched> find_touched(const TimeRange& range, const IntervalRollups& rollups) {
+    Touched touched;
+    ScanSpec spec;
+    spec.filter.time = range;
+    spec.filter.positions.from = rollups.through + 1;
+    spec.projection = Projection::none();
+    spec.projection.add(ColumnId::kTime).add(ColumnId::kSeries);
+    for (const SnapshotChunk& chunk : snapshot_.chunks(Dataset::kSamples, spec.filter)) {
+      if (chunk.key.start != interval_) continue;
+      FIRN_TRY(for_each_row(
+          snapshot_, chunk, spec, guard_, &answer_->cost,
+          [&](const RecordBatch& batch, uint32_t row) {
+            const std::string_view series = batch.strings(ColumnId::kSeries)[row];
+            const auto found = std::lower_bound(ids_.begin(), ids_.end(), series);
+            if (found == ids_.end() || *found != series) return;
+            touched.emplace(found - ids_.begin(),
+                            interval_start(batch.int64s(ColumnId::kTime)[row], rollups.width));
+          }));
+    }
+    return touched;
+  }
+
+  // Adds the touched windows from raw samples.
+  Status serve_touched(const Touched& touched, DurationNs width) {
+    if (touched.empty()) return Status();
+    SampleScan samples;
+    samples.time = {INT64_MAX, INT64_MIN};
+    std::vector<size_t> places;
+    for (const auto& [place, start] : touched) {
+      if (places.empty() || places.back() != place) {
+        places.push_back(place);
+        samples.series.push_back(ids_[place]);
+      }
+      samples.time.from = std::min(samples.time.from, start);
+      samples.time.to = std::max(samples.time.to, start + width);
+    }
+    std::vector<SampleValue> wanted;
+    return scan(samples, [&](size_t index, std::span<const SampleValue> values) {
+      wanted.clear();
+      for (const SampleValue& value : values) {
+        if (touched.count({places[index], interval_start(value.time, width)}) > 0) {
+          wanted.push_back(value);
+        }
+      }
+      return windows_.add(places[index], wanted);
+    });
+  }
+
+  // Raw samples were dropped: those that came later are added to the states.
+  Status serve_merged(const TimeRange& range, const IntervalRollups& rollups) {
+    for (const auto& [key, rollup] : rollups.windows) {
+      if (range.contains(key.second)) FIRN_TRY(windows_.add(key.first, key.second, rollup.state));
+    }
+    std::vector<SampleValue> late;
+    const SampleScan samples{ids_, range, {rollups.through + 1, UINT64_MAX}};
+    return scan(samples, [&](size_t place, std::span<const SampleValue> values) {
+      late.clear();
+      for (const SampleValue& value : values) {
+        const auto known =
+            rollups.windows.find({place, interval_start(value.time, rollups.width)});
+        const bool is_counted =
+            known != rollups.windows.end() && value.position <= known->second.through;
+        if (!is_counted) late.push_back(value);
+      }
+      return windows_.add(place, late);
+    });
+  }
+
+  Status scan(SampleScan samples, const SampleVisitor& visit) {
+    samples.samples_max = query_.samples_max;
+    return scan_samples(snapshot_, samples, guard_, &answer_->cost, visit);
+  }
+
+  void add_part(const WindowPart& part) {
+    std::vector<WindowPart>& parts = answer_->parts;
+    const bool goes_on = !parts.empty() && parts.back().time.to == part.time.from &&
+                         parts.back().resolution_ns == part.resolution_ns &&
+                         parts.back().incomplete == part.incomplete;
+    if (goes_on) {
+      parts.back().time.to = part.time.to;
+    } else {
+      parts.push_back(part);
+    }
+  }
+
+  const Snapshot& snapshot_;
+  const WindowQuery& query_;
+  const QueryGuard& guard_;
+  WindowAnswer* const answer_;
+  Windows windows_;
+  std::vector<std::string> ids_;
+  TimeNs interval_ = 0;  // being answered
+};
+
 }  // namespace
 
 Result<WindowAnswer> query_windows(const Snapshot& snapshot, const WindowQuery& query,
                                    const QueryGuard& guard) {
+  QueryCost cost;
+  FIRN_ASSIGN(std::vector<Series> series,
+              select_series(snapshot, query.match, query.time, query.series_max, guard, &cost));
+  FIRN_ASSIGN(WindowAnswer answer,
+              query_series_windows(snapshot, query, std::move(series), guard));
+  add_cost(cost, &answer.cost);
+  return answer;
+}
+
+Result<WindowAnswer> query_series_windows(const Snapshot& snapshot, const WindowQuery& query,
+                                          std::vector<Series> series, const QueryGuard& guard) {
   WindowAnswer answer;
-  FIRN_ASSIGN(const std::vector<Series> series,
-              select_series(snapshot, query.match, query.time, query.series_max, guard,
-                            &answer.cost));
   answer.series = series.size();
-  SampleScan scan;
-  scan.time = query.time;
-  scan.samples_max = query.samples_max;
-  for (const Series& one : series) scan.series.push_back(one.series);
-  Windows windows(query, series);
-  FIRN_TRY(scan_samples(snapshot, scan, guard, &answer.cost,
-                        [&](size_t place, std::span<const SampleValue> values) {
-                          return windows.add(place, values);
-                        }));
-  answer.groups = windows.take();
+  if (!series.empty()) {
+    FIRN_TRY(WindowsOfIntervals(snapshot, query, guard, series, &answer).run());
+  }
   return answer;
 }
 

@@ -16,6 +16,7 @@ struct WindowQuery {
   DurationNs window_ns = 0;           // 0: one window that begins with the range
   std::vector<std::string> group_by{};  // labels, "series" or "name"; none: one group of all
   bool with_sketch = true;            // percentiles are wanted
+  bool raw_only = false;              // rollups are not read
   uint64_t samples_max = uint64_t{8} << 20;  // held at a time, as in a SampleScan
   uint32_t series_max = 100'000;      // kTooLarge when more match
   uint64_t rows_max = 1'000'000;      // windows of all groups together; kTooLarge when there are more
@@ -26,16 +27,29 @@ struct WindowGroup {
   std::map<TimeNs, SampleState> windows;  // by their start; only those with values
 };
 
+// What a part of the range was answered from.
+struct WindowPart {
+  TimeRange time{};
+  DurationNs resolution_ns = 0;  // the width of a rollup; 0: raw samples
+  bool incomplete = false;       // from raw samples, of which some were dropped
+  bool operator==(const WindowPart&) const = default;
+};
+
 struct WindowAnswer {
   std::vector<WindowGroup> groups;  // ascending by values; only those with values
+  std::vector<WindowPart> parts;    // ascending; intervals without samples are in none
   uint64_t series = 0;              // that matched
   QueryCost cost;
 };
 
-// States of windows of the values of all matching series (docs/metrics.md). REQUIRES: a window_ns
-// that is not negative.
+// States of windows of the values of all matching series (docs/metrics.md), from rollups as far as
+// there are any (docs/formats/rollups.md, "Reading"). REQUIRES: a window_ns that is not negative.
 Result<WindowAnswer> query_windows(const Snapshot& snapshot, const WindowQuery& query,
                                    const QueryGuard& guard);
+
+// The same for series that are given, ascending by identity; of the query's match nothing is asked.
+Result<WindowAnswer> query_series_windows(const Snapshot& snapshot, const WindowQuery& query,
+                                          std::vector<Series> series, const QueryGuard& guard);
 
 // The width for a range that is to have at most so many windows (docs/metrics.md, "Width"); nothing
 // for a range without ends. REQUIRES: points > 0.

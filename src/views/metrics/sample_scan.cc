@@ -128,6 +128,7 @@ class IntervalScan {
               IntervalRows* rows) {
     ScanSpec spec;
     spec.filter.time = scan_.time;
+    spec.filter.positions = scan_.positions;
     if (series.size() <= kPredicateTextsMax) {
       spec.filter.predicates.push_back(
           equals_any(ColumnId::kSeries, {series.begin(), series.end()}));
@@ -184,6 +185,7 @@ Status scan_samples(const Snapshot& snapshot, const SampleScan& scan, const Quer
   if (scan.series.empty()) return Status();
   Filter filter;
   filter.time = scan.time;
+  filter.positions = scan.positions;
   // Chunks come by interval, so that all rows of a time are together before they are judged.
   const std::vector<SnapshotChunk> chunks = snapshot.chunks(Dataset::kSamples, filter);
   IntervalScan intervals(snapshot, scan, guard, cost, visit);

@@ -29,6 +29,7 @@ using SampleVisitor =
 struct SampleScan {
   std::vector<std::string> series{};  // identities, ascending, each once
   TimeRange time{};
+  PositionRange positions{};
   // Of what may be held at a time; series are read in parts when their samples are more.
   uint64_t samples_max = uint64_t{8} << 20;
 };

@@ -1,0 +1,193 @@
+#include "views/metrics/rollup_rows.h"
+
+#include <algorithm>
+#include <tuple>
+#include <unordered_map>
+
+#include "views/metrics/sample_scan.h"
+
+namespace firn {
+
+namespace {
+
+constexpr size_t kPredicateTextsMax = 1024;  // as in sample_scan.cc
+
+// A row as it was read, before it is known which is the last of its window.
+struct Row {
+  DurationNs width;
+  size_t place;
+  TimeNs start;
+  Position position;
+  RollupState rollup;
+  auto key() const { return std::tuple(width, place, start, position); }
+};
+
+Result<SampleState> state_of(const RecordBatch& batch, uint32_t row, bool with_sketch) {
+  const EventRow found = event_row(batch, row);
+  SampleState state;
+  if (found.count < 0) {
+    return corruption("a rollup at position " + std::to_string(batch.position(row)) +
+                      " counts less than nothing");
+  }
+  state.count = static_cast<uint64_t>(found.count);
+  if (state.count == 0) return state;
+  state.sum = found.value.value();
+  state.sum_low = found.sum_low == kAbsentFloat64 ? 0 : found.sum_low.value();
+  state.min = found.min.value();
+  state.max = found.max.value();
+  state.first = found.first.value();
+  state.last = found.last.value();
+  state.first_time = found.first_time;
+  state.last_time = found.last_time;
+  if (!with_sketch) return state;
+  std::optional<QuantileSketch> sketch = QuantileSketch::parse_json(found.data);
+  if (!sketch || sketch->count() != state.count) {
+    return corruption("the sketch of the rollup at position " +
+                      std::to_string(batch.position(row)) + " does not fit its count");
+  }
+  state.sketch = std::move(*sketch);
+  return state;
+}
+
+// The snapshot's chunks of the dataset in the interval.
+std::vector<SnapshotChunk> chunks_of(const Snapshot& snapshot, Dataset dataset, TimeNs interval) {
+  std::vector<SnapshotChunk> chunks = snapshot.chunks(dataset, Filter{});
+  std::erase_if(chunks, [&](const SnapshotChunk& chunk) { return chunk.key.start != interval; });
+  return chunks;
+}
+
+// Gathers marks and rows of an interval.
+class Gathering {
+ public:
+  Gathering(const Snapshot& snapshot, const RollupScan& scan)
+      : published_(snapshot.published(Dataset::kSamples)), scan_(scan) {
+    for (size_t i = 0; i < scan.series.size(); ++i) places_.emplace(scan.series[i], i);
+  }
+
+  void visit(const RecordBatch& batch, uint32_t row) {
+    const auto through = static_cast<Position>(batch.int64s(ColumnId::kThrough)[row]);
+    const DurationNs width = batch.int64s(ColumnId::kDuration)[row];
+    if (through > published_ || width <= 0) return;
+    if (scan_.divides != 0 && scan_.divides % width != 0) return;
+    const std::string_view series = batch.strings(ColumnId::kSeries)[row];
+    if (series == kRollupMark) {
+      Position& mark = marks_[width];
+      mark = std::max(mark, through);
+      return;
+    }
+    const TimeNs start = batch.int64s(ColumnId::kTime)[row];
+    if (!scan_.time.contains(start)) return;
+    const auto found = places_.find(series);
+    if (found == places_.end()) return;
+    Result<SampleState> state = state_of(batch, row, scan_.with_sketch);
+    if (!state.ok()) {
+      status_ = state.status();
+      return;
+    }
+    rows_.push_back({width, found->second, start, batch.position(row), {std::move(*state), through}});
+  }
+
+  Result<std::optional<IntervalRollups>> take() {
+    if (!status_.ok()) return status_;
+    if (marks_.empty()) return std::optional<IntervalRollups>();
+    IntervalRollups rollups;
+    std::tie(rollups.width, rollups.through) = *marks_.rbegin();
+    std::sort(rows_.begin(), rows_.end(),
+              [](const Row& a, const Row& b) { return a.key() < b.key(); });
+    for (Row& row : rows_) {
+      if (row.width != rollups.width) continue;
+      rollups.windows.insert_or_assign(rollups.windows.end(), std::pair(row.place, row.start),
+                                       std::move(row.rollup));
+    }
+    return std::optional<IntervalRollups>(std::move(rollups));
+  }
+
+ private:
+  const Position published_;
+  const RollupScan& scan_;
+  std::unordered_map<std::string_view, size_t> places_;
+  std::map<DurationNs, Position> marks_;
+  std::vector<Row> rows_;
+  Status status_;
+};
+
+}  // namespace
+
+void add_rollup_row(std::string_view series, TimeNs start, DurationNs width,
+                    const RollupState& rollup, BatchBuilder* rows) {
+  const SampleState& state = rollup.state;
+  EventRow row;
+  row.series = series;
+  row.time = start;
+  row.duration = width;
+  row.through = static_cast<int64_t>(rollup.through);
+  row.count = static_cast<int64_t>(state.count);
+  std::string sketch;
+  if (state.count > 0) {
+    row.value = Float64::of(state.sum);
+    if (state.sum_low != 0) row.sum_low = Float64::of(state.sum_low);
+    row.min = Float64::of(state.min);
+    row.max = Float64::of(state.max);
+    row.first = Float64::of(state.first);
+    row.last = Float64::of(state.last);
+    row.first_time = state.first_time;
+    row.last_time = state.last_time;
+    state.sketch.append_json(&sketch);
+    row.data = sketch;
+  }
+  rows->add(row);
+}
+
+void add_rollup_mark(TimeNs interval, DurationNs width, Position through, BatchBuilder* rows) {
+  EventRow row;
+  row.series = kRollupMark;
+  row.time = interval;
+  row.duration = width;
+  row.through = static_cast<int64_t>(through);
+  row.count = 0;
+  rows->add(row);
+}
+
+Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
+                                                    const RollupScan& scan,
+                                                    const QueryGuard& guard, QueryCost* cost) {
+  ScanSpec spec;
+  if (scan.series.size() < kPredicateTextsMax) {
+    std::vector<std::string> texts = scan.series;
+    texts.emplace_back(kRollupMark);
+    spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, std::move(texts)));
+  }
+  spec.projection = Projection::none();
+  for (const ColumnSchema& column : dataset_columns(scan.dataset)) {
+    if (column.id != ColumnId::kData || scan.with_sketch) spec.projection.add(column.id);
+  }
+  Gathering gathering(snapshot, scan);
+  for (const SnapshotChunk& chunk : chunks_of(snapshot, scan.dataset, scan.interval)) {
+    FIRN_TRY(for_each_row(
+        snapshot, chunk, spec, guard, cost,
+        [&](const RecordBatch& batch, uint32_t row) { gathering.visit(batch, row); }));
+  }
+  return gathering.take();
+}
+
+Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset, TimeNs interval,
+                                  DurationNs width, const QueryGuard& guard, QueryCost* cost) {
+  ScanSpec spec;
+  spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, {std::string(kRollupMark)}));
+  spec.projection = Projection::none();
+  spec.projection.add(ColumnId::kDuration).add(ColumnId::kThrough);
+  const Position published = snapshot.published(Dataset::kSamples);
+  Position mark = 0;
+  for (const SnapshotChunk& chunk : chunks_of(snapshot, dataset, interval)) {
+    FIRN_TRY(for_each_row(snapshot, chunk, spec, guard, cost,
+                          [&](const RecordBatch& batch, uint32_t row) {
+                            const auto through =
+                                static_cast<Position>(batch.int64s(ColumnId::kThrough)[row]);
+                            if (batch.int64s(ColumnId::kDuration)[row] != width) return;
+                            if (through <= published) mark = std::max(mark, through);
+                          }));
+  }
+  return mark;
+}
+
+}  // namespace firn
