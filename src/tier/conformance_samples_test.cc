@@ -30,7 +30,7 @@ TEST_P(Conformance, SamplesAndSeriesReadBackEveryColumn) {
   }
   const auto chunks = tier_->list();
   ASSERT_TRUE(chunks.ok());
-  EXPECT_EQ(chunks->size(), 2u);
+  EXPECT_EQ(chunks->size(), 4u);
 }
 
 TEST_P(Conformance, FloatsThatLookEqualKeepTheirBits) {
