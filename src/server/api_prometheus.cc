@@ -8,6 +8,8 @@
 #include "server/ack_fields.h"
 #include "server/api_face.h"
 #include "server/joined_appends.h"
+#include "wire/exposition.h"
+#include "wire/json_text.h"
 #include "wire/remote_write.h"
 
 namespace firn {
@@ -67,16 +69,20 @@ HttpResponse refusal(const Status& status) {
   return response;
 }
 
+DecodeDefaults decode_defaults(Services* services) {
+  DecodeDefaults defaults;
+  defaults.now = services->env->now();
+  defaults.limits = services->limits;
+  defaults.series_cache = services->series_cache.get();
+  return defaults;
+}
+
 Result<RemoteWriteRecords> decode(Services* services, RemoteWriteVersion version,
                                   HttpRequest* request) {
   FIRN_ASSIGN(const std::string body,
               unpack_block(services, request->body, &request->unpacked_memory));
   std::string().swap(request->body);
-  DecodeDefaults defaults;
-  defaults.now = services->env->now();
-  defaults.limits = services->limits;
-  defaults.series_cache = services->series_cache.get();
-  auto records = decode_remote_write(body, version, defaults);
+  auto records = decode_remote_write(body, version, decode_defaults(services));
   request->unpacked_memory = MemoryBudget::Share();
   return records;
 }
@@ -127,6 +133,58 @@ void write(Services* services, const std::string& name_space, const HttpRequestP
   append_parts(store, target->id, std::move(records->parts), *ack, joined);
 }
 
+std::optional<ExpositionFormat> format_of(const HttpRequest& request) {
+  const std::string type = media_type(request.content_type);
+  if (type == "application/openmetrics-text") return ExpositionFormat::kOpenMetrics;
+  // What programs send that do not mean anything by it.
+  for (const char* text :
+       {"", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"}) {
+    if (type == text) return ExpositionFormat::kText;
+  }
+  return std::nullopt;
+}
+
+void import_text(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  const auto refuse = [&](const Status& status) {
+    services->metrics->count_refusal(status_code_name(status.code()));
+    respond(refusal(status));
+  };
+  const std::optional<ExpositionFormat> format = format_of(*request);
+  if (!format.has_value()) {
+    return respond(json_error(415, "unsupported",
+                              "Content-Type '" + request->content_type +
+                                  "' is not supported; send text/plain or "
+                                  "application/openmetrics-text"));
+  }
+  int http_status = 400;
+  if (const Status unpacked = unpack_body(services, request.get(), &http_status); !unpacked.ok()) {
+    return respond(json_error(http_status, status_code_name(unpacked.code()), unpacked.message()));
+  }
+  const Result<Target> target = find_target(services, *request);
+  if (!target.ok()) return refuse(target.status());
+  const Result<AckLevel> ack = parse_ack_field(request->firn_ack);
+  if (!ack.ok()) return refuse(ack.status());
+  const DecodeDefaults defaults = decode_defaults(services);
+  Result<ExpositionRecords> records = decode_exposition(request->body, *format, defaults);
+  if (!records.ok()) return refuse(records.status());
+  const auto finish = [ack = *ack, samples = records->samples, exemplars = records->exemplars,
+                       respond](const JoinedOutcome& outcome) {
+    if (!outcome.status.ok()) return respond(refusal(outcome.status));
+    HttpResponse response;
+    JsonObjectWriter object(&response.body);
+    object.unsigned_integer("samples", samples);
+    object.unsigned_integer("exemplars", exemplars);
+    object.close();
+    response.headers = ack_fields(ack, outcome.last_position);
+    respond(std::move(response));
+  };
+  if (records->parts.empty()) return finish({});
+  const auto joined =
+      std::make_shared<JoinedAppends>(services->metrics, records->parts.size(), finish);
+  append_parts(target->open->store.get(), target->name_space.id, std::move(records->parts), *ack,
+               joined);
+}
+
 }  // namespace
 
 void add_prometheus_routes(Services* services, Face* face) {
@@ -137,6 +195,10 @@ void add_prometheus_routes(Services* services, Face* face) {
   face->push_back({HttpMethod::kPost, "/api/v1/namespaces/{ns}/metrics/prometheus/write",
                    [services](const HttpRequestPtr& request, const Responder& respond) {
                      write(services, request->path_arguments[0], request, respond);
+                   }});
+  face->push_back({HttpMethod::kPost, "/api/v1/namespaces/{ns}/metrics/import/prometheus",
+                   [services](const HttpRequestPtr& request, const Responder& respond) {
+                     import_text(services, request, respond);
                    }});
 }
 

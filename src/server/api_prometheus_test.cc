@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "server/test_faces.h"
+#include "wire/gzip.h"
 #include "wire/snappy_block.h"
 #include "wire/test_remote_write.h"
 
@@ -128,6 +129,33 @@ TEST_F(PrometheusTest, OurOwnFailuresAre503) {
   const HttpResponse response = write(one_sample(), version1);
   EXPECT_EQ(response.status, 503);
   EXPECT_THAT(response.headers, Contains(Key("Retry-After")));
+}
+
+TEST_F(PrometheusTest, ImportsText) {
+  const std::string path = in_default("metrics/import/prometheus");
+  const HttpResponse response =
+      post(path, "# TYPE up gauge\n# HELP up Whether.\nup{job=\"api\"} 1\nup 0 1000\n");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, R"({"samples":2,"exemplars":0})");
+  EXPECT_THAT(series(), HasSubstr(R"("type":"gauge")"));
+  EXPECT_THAT(series(), HasSubstr(R"("description":"Whether.")"));
+  EXPECT_EQ(post(path, gzip("up 2\n"), {.content_encoding = "gzip"}).status, 200);
+  EXPECT_EQ(post(path, "{}", {.content_type = "application/json"}).status, 415);
+  EXPECT_EQ(post("/api/v1/namespaces/nowhere/metrics/import/prometheus", "up 1\n").status, 404);
+}
+
+TEST_F(PrometheusTest, ABadLineIsNamedAndNothingIsWritten) {
+  const HttpResponse response = post(in_default("metrics/import/prometheus"), "good 1\nbad one\n");
+  EXPECT_EQ(response.status, 400);
+  EXPECT_THAT(response.body, HasSubstr("line 2: the value is not a number"));
+  EXPECT_THAT(series(), Not(HasSubstr("good")));
+}
+
+TEST_F(PrometheusTest, OpenMetricsMustBeWhole) {
+  const RequestFields open_metrics{.content_type = "application/openmetrics-text; version=1.0.0"};
+  const std::string path = in_default("metrics/import/prometheus");
+  EXPECT_EQ(post(path, "up 1 12.5\n", open_metrics).status, 400);
+  EXPECT_EQ(post(path, "up 1 12.5\n# EOF\n", open_metrics).status, 200);
 }
 
 TEST_F(PrometheusTest, AnEmptyRequestIsFine) { EXPECT_EQ(write("", version1).status, 204); }

@@ -10,7 +10,7 @@
 
 #include "wire/json_text.h"
 #include "wire/native_histogram.h"
-#include "wire/otlp_value.h"
+#include "wire/prometheus_rows.h"
 #include "wire/protobuf_fields.h"
 #include "wire/series_form.h"
 
@@ -19,8 +19,6 @@ namespace {
 
 using Message = ProtobufMessage;
 
-constexpr uint64_t kStaleNan = 0x7ff0000000000002;
-constexpr std::string_view kNameLabel = "__name__";
 constexpr std::array<std::string_view, 8> kTypes = {
     "", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"};
 
@@ -29,57 +27,12 @@ std::string_view type_name(int64_t type) {
                                                                : "";
 }
 
-SeriesNotes notes_of(int64_t type, std::string_view unit, std::string_view help) {
-  SeriesNotes notes{.type = type_name(type), .unit = unit, .description = help};
-  notes.is_monotonic = notes.type == "counter";
-  if (notes.is_monotonic || notes.type == "histogram" || notes.type == "summary") {
-    notes.temporality = "cumulative";
-  }
-  return notes;
-}
-
 std::optional<TimeNs> time_of(int64_t milliseconds) {
   TimeNs time = 0;
   if (__builtin_mul_overflow(milliseconds, kMillisecondNs, &time) || time == kAbsentInt64) {
     return std::nullopt;
   }
   return time;
-}
-
-struct Exemplar {
-  std::vector<Label> labels;
-  double value = 0;
-  int64_t timestamp_ms = 0;
-};
-
-void append_exemplar(const Exemplar& exemplar, std::string* out) {
-  JsonObjectWriter object(out);
-  if (exemplar.timestamp_ms > 0) {
-    if (const auto time = time_of(exemplar.timestamp_ms)) object.integer("time_unix_nano", *time);
-  }
-  object.member("value");
-  append_any_double(exemplar.value, out);
-  std::string_view trace_id, span_id;
-  const auto is_id = [](std::string_view text, size_t size) {
-    return text.size() == size &&
-           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-  };
-  std::string attributes;
-  JsonObjectWriter inner(&attributes);
-  for (const auto& [name, value] : exemplar.labels) {
-    if (name == "trace_id" && trace_id.empty() && is_id(value, 2 * sizeof(Id))) {
-      trace_id = value;
-    } else if (name == "span_id" && span_id.empty() && is_id(value, sizeof(Id))) {
-      span_id = value;
-    } else {
-      inner.text(name, value);
-    }
-  }
-  inner.close();
-  if (!inner.empty()) object.raw("attributes", attributes);
-  if (!trace_id.empty()) object.text("trace_id", trace_id);
-  if (!span_id.empty()) object.text("span_id", span_id);
-  object.close();
 }
 
 // What both versions share: a time series is labels, then samples, exemplars and histograms, under
@@ -209,11 +162,7 @@ class RemoteWriteReader {
   void add_sample(uint64_t bits, int64_t timestamp_ms, int64_t start_ms, std::string_view data) {
     const auto time = time_of(timestamp_ms);
     const auto start = time_of(start_ms);
-    if (!time || !start) {
-      return keep(rows_.refuse_sample(
-          fmt::format("its time of {} ms is not between the years 1677 and 2262",
-                      time ? start_ms : timestamp_ms)));
-    }
+    if (!time || !start) return refuse_time(time ? start_ms : timestamp_ms);
     PlainSample sample{.time = *time, .value = sample_value(bits), .is_stale = bits == kStaleNan};
     if (start_ms != 0) sample.start_time = *start;
     sample.data = data;
@@ -221,14 +170,15 @@ class RemoteWriteReader {
   }
 
   void exemplar(ByteView data) {
-    Exemplar exemplar;
+    PrometheusExemplar exemplar;
+    int64_t timestamp_ms = 0;
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
         case fixed64_field(2):
           exemplar.value = double_of(&message);
           break;
         case varint_field(3):
-          exemplar.timestamp_ms = message.get_int64();
+          timestamp_ms = message.get_int64();
           break;
         default:
           message.skip();
@@ -239,6 +189,10 @@ class RemoteWriteReader {
       return keep(rows_.refuse_series("its exemplars take more than the limit event_bytes",
                                       StatusCode::kTooLarge));
     }
+    if (timestamp_ms != 0) {
+      exemplar.time = time_of(timestamp_ms);
+      if (!exemplar.time) return refuse_time(timestamp_ms);
+    }
     exemplars_.push_back(std::move(exemplar));
     ++records_.exemplars;
   }
@@ -246,28 +200,25 @@ class RemoteWriteReader {
   // Those of one time become one row.
   void add_exemplars() {
     begin_series(SeriesRole::kExemplars);
-    for (size_t begin = 0; begin < exemplars_.size() && status_.ok();) {
-      const int64_t timestamp_ms = exemplars_[begin].timestamp_ms;
+    for (size_t begin = 0; begin < exemplars_.size() && is_ok();) {
+      const std::optional<TimeNs> time = exemplars_[begin].time;
       size_t end = begin;
-      while (end < exemplars_.size() && exemplars_[end].timestamp_ms == timestamp_ms) ++end;
+      while (end < exemplars_.size() && exemplars_[end].time == time) ++end;
       data_.clear();
-      JsonObjectWriter object(&data_);
-      object.list("exemplars", std::span(exemplars_).subspan(begin, end - begin),
-                  [this](const Exemplar& exemplar) { append_exemplar(exemplar, &data_); });
-      object.close();
-      const auto time = timestamp_ms == 0 ? defaults_.now : time_of(timestamp_ms);
-      if (!time) {
-        return keep(rows_.refuse_sample(fmt::format(
-            "its exemplar's time of {} ms is not between the years 1677 and 2262", timestamp_ms)));
-      }
-      keep(rows_.add({.time = *time, .data = data_}));
+      append_exemplars(std::span(exemplars_).subspan(begin, end - begin), &data_);
+      keep(rows_.add({.time = time.value_or(defaults_.now), .data = data_}));
       begin = end;
     }
   }
 
+  void refuse_time(int64_t timestamp_ms) {
+    keep(rows_.refuse_sample(
+        fmt::format("its time of {} ms is not between the years 1677 and 2262", timestamp_ms)));
+  }
+
   RemoteWriteRecords records_;
   Status status_;
-  std::vector<Exemplar> exemplars_;
+  std::vector<PrometheusExemplar> exemplars_;
   std::string data_;
 };
 
@@ -376,7 +327,7 @@ class Reader1 final : public RemoteWriteReader {
       keep(rows_.begin_series(family, {}, SeriesRole::kMetadata));
     }
     if (!is_ok()) return;
-    rows_.describe(notes_of(type, unit, help));
+    rows_.describe(prometheus_notes(type_name(type), unit, help));
     std::string text;
     JsonObjectWriter object(&text);
     if (!help.empty()) object.text("help", help);
@@ -471,7 +422,8 @@ class Reader2 final : public RemoteWriteReader {
           message.skip();
       }
     }
-    return notes_of(type, unit == 0 ? "" : symbol(unit), help == 0 ? "" : symbol(help));
+    return prometheus_notes(type_name(type), unit == 0 ? "" : symbol(unit),
+                            help == 0 ? "" : symbol(help));
   }
 
   void exemplar_labels(ByteView exemplar, std::vector<Label>* labels) override {
