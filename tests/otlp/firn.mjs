@@ -9,9 +9,10 @@ export class Firn {
     this.directory = directory
   }
 
-  // Starts it on ports that the system chooses, and waits until it serves.
+  // Starts it on ports that the system chooses, or on `--listen` of the options, and waits until it serves.
   async start(...options) {
-    this.process = spawn(this.binary, ['serve', '--data-dir', this.directory, '--listen', '127.0.0.1:0',
+    const listen = options.includes('--listen') ? [] : ['--listen', '127.0.0.1:0']
+    this.process = spawn(this.binary, ['serve', '--data-dir', this.directory, ...listen,
       '--otlp-http', '127.0.0.1:0', '--otlp-grpc', '127.0.0.1:0', ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
     let text = ''
     this.process.stdout.on('data', (data) => { text += data })
