@@ -121,16 +121,11 @@ Status SqliteDb::configure_writing() {
   if (std::string_view(level) != "3") {
     return io_error(fmt::format("sqlite {}: synchronous stays {}, need 3", path_, level));
   }
-  // All of no effect on a file that has pages.
+  // Both of no effect on a file that has pages.
   FIRN_TRY(exec("PRAGMA page_size=4096"));
   int reserved = kSqliteReservedBytes;
   const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
   if (code != SQLITE_OK) return error(code, "reserve bytes");
-  if (!rollback) {
-    FIRN_ASSIGN(const std::string pages, query_text("PRAGMA page_count"));
-    // On a file that has pages it would be a write, for nothing.
-    if (std::string_view(pages) == "0") FIRN_TRY(exec("PRAGMA auto_vacuum=INCREMENTAL"));
-  }
   const std::string wanted = rollback ? "delete" : "wal";
   FIRN_ASSIGN(const std::string mode, query_text("PRAGMA journal_mode=" + wanted));
   if (mode != wanted) {
@@ -203,7 +198,6 @@ Status SqliteDb::finish() {
   if (handle_ == nullptr) return closed();
   FIRN_CHECK(!flags_.read_only && !in_transaction());
   FIRN_CHECK(sqlite3_next_stmt(handle_, nullptr) == nullptr);
-  if (flags_.journal == SqliteJournal::kLog) FIRN_TRY(exec("PRAGMA incremental_vacuum"));
   const int code =
       sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   if (code != SQLITE_OK) return error(code, "checkpoint");
@@ -223,7 +217,6 @@ Status SqliteDb::finish() {
 Status SqliteDb::check_integrity() {
   FIRN_ASSIGN(SqliteStatement statement,
               prepare(fmt::format("PRAGMA integrity_check({})", kMaxFindings)));
-  (void)take_last_sqlite_vfs_error();
   std::string findings;
   while (true) {
     FIRN_ASSIGN(const bool row, statement.step());
@@ -232,9 +225,6 @@ Status SqliteDb::check_integrity() {
     if (finding != "ok") findings.append(findings.empty() ? "" : "; ").append(finding);
   }
   if (findings.empty()) return {};
-  // What SQLite finds may only follow from a page that could not be read.
-  const Status vfs = take_last_sqlite_vfs_error();
-  if (!vfs.ok()) findings = fmt::format("{}; {}", vfs.message(), findings);
   return corruption(fmt::format("sqlite {}: {}", path_, findings));
 }
 

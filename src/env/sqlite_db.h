@@ -128,9 +128,8 @@ class SqliteDb {
 
   // Moves what the write-ahead log holds into the file as far as readers allow, without waiting.
   Status checkpoint();
-  // Makes the file complete in itself: pages that nothing uses given back (of files with a log), log
-  // moved in, rollback journal mode, no file beside it, all of it durable; then closes the
-  // connection. REQUIRES no open statement or transaction.
+  // Makes the file complete in itself: log moved in, rollback journal mode, no file beside it, all
+  // of it durable; then closes the connection. REQUIRES no open statement or transaction.
   // kUnavailable when other connections are open: nothing is closed, and it may be tried again.
   // After another failure the file is a good database still, but perhaps not a plain file yet, and
   // the connection may be closed. On a closed connection everything fails with kInternal.
