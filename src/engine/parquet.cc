@@ -63,7 +63,8 @@ std::string path_list(const std::vector<std::string>& paths) {
 
 std::string copy_options(const ParquetWrite& write) {
   std::string options = fmt::format(
-      "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {}, "
+      "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
+      "ROW_GROUP_SIZE {}, "
       "USE_TMP_FILE false",
       write.row_group_rows);
   if (write.metadata.empty()) return options;

@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr size_t kPageBytes = 8192;
+constexpr size_t kPageBytes = 4096;
 constexpr const char* kPath = "/data/a.db";
 constexpr const char* kFill =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000) "

@@ -122,7 +122,7 @@ Status SqliteDb::configure_writing() {
     return io_error(fmt::format("sqlite {}: synchronous stays {}, need 3", path_, level));
   }
   // Both of no effect on a file that has pages.
-  FIRN_TRY(exec(fmt::format("PRAGMA page_size={}", rollback ? 4096 : 8192)));
+  FIRN_TRY(exec("PRAGMA page_size=4096"));
   int reserved = kSqliteReservedBytes;
   const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
   if (code != SQLITE_OK) return error(code, "reserve bytes");

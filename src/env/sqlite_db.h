@@ -102,7 +102,7 @@ struct SqliteOpenFlags {
 // Thread rule: one thread at a time, except interrupt().
 class SqliteDb {
  public:
-  // New files get pages of 8 KiB, with a rollback journal of 4 KiB, each with a checksum
+  // New files get pages of 4 KiB, each with a checksum
   // (docs/formats/sqlite_pages.md); a file of another program has none and is kCorruption. Sets and
   // verifies the journal mode and synchronous=EXTRA (that is FULL, and removed journals stay
   // removed); a read-only connection leaves the file as it is. kNotFound when there is no file and

@@ -65,7 +65,7 @@ TEST_F(SqliteDbTest, NewFilesGetTheSettings) {
   const auto db = open();
   EXPECT_EQ(text(db.get(), "PRAGMA journal_mode"), "wal");
   EXPECT_EQ(number(db.get(), "PRAGMA synchronous"), 3);
-  EXPECT_EQ(number(db.get(), "PRAGMA page_size"), 8192);
+  EXPECT_EQ(number(db.get(), "PRAGMA page_size"), 4096);
   EXPECT_EQ(number(db.get(), "PRAGMA temp_store"), 2);
   EXPECT_EQ(number(db.get(), "PRAGMA foreign_keys"), 0);
   EXPECT_EQ(number(db.get(), "PRAGMA trusted_schema"), 0);
@@ -479,7 +479,7 @@ TEST_F(SqliteDbTest, DamageIsReportedAsCorruption) {
                   .ok());
   ASSERT_TRUE(db->finish().ok());
   const auto file = env_.open(path_, OpenMode::kReadWrite);
-  ASSERT_TRUE((*file)->write_at(3 * 8192, std::string(8192, '\xee')).ok());
+  ASSERT_TRUE((*file)->write_at(3 * 4096, std::string(4096, '\xee')).ok());
   const auto reader = open({.read_only = true});
   EXPECT_EQ(reader->check_integrity().code(), StatusCode::kCorruption);
   auto scan = reader->prepare("SELECT sum(a) FROM t");

@@ -100,6 +100,7 @@ struct BatchBuilder::State {
   void add_series(const EventRow& definition);
   void add_rollup(const EventRow& row);
   void add_rows(const RecordBatch& batch, const RowList& list);
+  void pick_rows(std::span<const BatchPtr> batches, std::span<const RowRef> list);
   void add_positions(const RecordBatch& batch, const RowList& list);
   void add_position(NamespaceId row_namespace, Position position);
   void list_positions();
@@ -233,6 +234,37 @@ void BatchBuilder::State::add_rows(const RecordBatch& batch, const RowList& list
   rows += list.count;
 }
 
+void BatchBuilder::State::pick_rows(std::span<const BatchPtr> batches,
+                                    std::span<const RowRef> list) {
+  for (const BatchPtr& batch : batches) {
+    FIRN_CHECK(batch->dataset() == dataset && batch->first_position() != 0);
+    FIRN_CHECK(batch->namespace_id() == batches[0]->namespace_id());
+  }
+  FIRN_CHECK(rows == 0 || (namespace_id == batches[0]->namespace_id() && first_position != 0));
+  const auto position_of = [&](const RowRef& from) {
+    return batches[from.batch]->position(from.row);
+  };
+  namespace_id = batches[0]->namespace_id();
+  // Rows picked out of several batches have gaps between them; finish() sees to it if not.
+  if (positions.empty() && rows > 0) list_positions();
+  if (rows == 0) first_position = position_of(list.front());
+  int64_t* to = positions.extend(list.size());
+  for (const RowRef& from : list) {
+    const Position position = position_of(from);
+    FIRN_CHECK(position > last_position);
+    last_position = position;
+    *to++ = static_cast<int64_t>(position);
+  }
+  for_each_column([&]<typename Column>(ColumnId column_id, Column& column) {
+    using Source = decltype(column_of(*batches[0], column_id, column));
+    std::vector<Source> sources;
+    sources.reserve(batches.size());
+    for (const BatchPtr& batch : batches) sources.push_back(column_of(*batch, column_id, column));
+    column.pick_rows(std::span<const Source>(sources), list, rows);
+  });
+  rows += static_cast<uint32_t>(list.size());
+}
+
 void BatchBuilder::State::add_positions(const RecordBatch& batch, const RowList& list) {
   const Position first = batch.position(list[0]);
   const Position last = batch.position(list[list.count - 1]);
@@ -295,7 +327,7 @@ std::unique_ptr<RecordBatch> BatchBuilder::State::finish() {
   if (has_stream) stream_position.make_plain(rows);
 
   BatchLayout layout(dataset, rows);
-  const bool has_gaps = !positions.empty();
+  const bool has_gaps = !positions.empty() && last_position - first_position != rows - 1;
   if (has_gaps) {
     layout.add_column(ColumnId::kPosition, ColumnType::kInt64, ColumnEncoding::kPlain, rows,
                       uint64_t{rows} * sizeof(int64_t));
@@ -349,6 +381,10 @@ void BatchBuilder::add_rows(const BatchSlice& slice, uint32_t begin, uint32_t en
   if (begin == end) return;
   const uint32_t* selected = slice.selection ? slice.selection->data() + begin : nullptr;
   state_->add_rows(*slice.batch, {.rows = selected, .first = begin, .count = end - begin});
+}
+
+void BatchBuilder::add_rows(std::span<const BatchPtr> batches, std::span<const RowRef> rows) {
+  if (!rows.empty()) state_->pick_rows(batches, rows);
 }
 
 uint32_t BatchBuilder::rows() const { return state_->rows; }

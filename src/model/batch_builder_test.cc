@@ -230,6 +230,33 @@ TEST(AddRowsDeathTest, PositionsMustAscend) {
   EXPECT_DEATH(builder.add_rows(slice_of(batch)), "last_position");
 }
 
+TEST(BatchBuilder, PicksRowsOutOfSeveralBatches) {
+  for (const Dataset dataset : kDatasets) {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      const BatchPtr all = random_batch(seed, 300, 10, 1, dataset);
+      std::vector<BatchBuilder> parts;
+      for (int i = 0; i < 3; ++i) parts.emplace_back(dataset);
+      std::mt19937_64 random(seed);
+      std::vector<RowRef> rows;
+      for (uint32_t row = 0; row < all->rows(); ++row) {
+        const auto part = static_cast<uint32_t>(row < 3 ? row : random() % 3);
+        rows.push_back({part, parts[part].rows()});
+        parts[part].add_rows(slice_of(all), row, row + 1);
+      }
+      std::vector<BatchPtr> batches;
+      for (BatchBuilder& part : parts) batches.push_back(part.finish());
+      BatchBuilder builder(dataset);
+      const std::span<const RowRef> picked(rows);
+      builder.add_rows(batches, picked.first(100));
+      builder.add_rows(batches, picked.subspan(100));
+      const BatchPtr joined = builder.finish();
+      expect_same_rows(slice_of(joined), slice_of(all));
+      EXPECT_TRUE(joined->has_contiguous_positions());
+      EXPECT_TRUE(RecordBatch::parse(joined->encoded()).ok());
+    }
+  }
+}
+
 TEST(TakeRows, MakesAnUnstampedBatchOfThem) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const auto source = random_unstamped_batch(seed, 100);

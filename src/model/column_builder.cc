@@ -26,6 +26,13 @@ bool is_constant(const StringColumn& column) {
   return column.is_dictionary() && column.entries() == 1;
 }
 
+// All columns have one and the same value.
+bool are_constant(std::span<const StringColumn> columns) {
+  return std::all_of(columns.begin(), columns.end(), [&](const StringColumn& column) {
+    return is_constant(column) && column.entry(0) == columns[0].entry(0);
+  });
+}
+
 }  // namespace
 
 void PlainColumnBuilder::expand(uint32_t row) {
@@ -106,6 +113,13 @@ void PlainColumnBuilder::clear() {
   is_constant_ = true;
 }
 
+void PlainColumnBuilder::pick_rows(std::span<const StringColumn> sources,
+                                   std::span<const RowRef> rows, uint32_t row) {
+  const auto count = static_cast<uint32_t>(rows.size());
+  if (are_constant(sources)) return add_repeated(sources[0].entry(0), row, count);
+  for (const RowRef& from : rows) add(sources[from.batch][from.row], row++);
+}
+
 uint32_t DictionaryColumnBuilder::intern(std::string_view value) {
   if ((ends_.size() + 1) * 2 > slots_.size()) grow_slots();
   const uint64_t hash = hash_bytes(value);
@@ -151,6 +165,31 @@ void DictionaryColumnBuilder::add_rows(const StringColumn& source, const RowList
       mapped = last_;
       continue;
     }
+    last_ = mapped;
+    if (ends_.size() > 1) indexes_.push_back(mapped);
+  }
+}
+
+void DictionaryColumnBuilder::pick_rows(std::span<const StringColumn> sources,
+                                        std::span<const RowRef> rows, uint32_t row) {
+  const auto count = static_cast<uint32_t>(rows.size());
+  if (are_constant(sources)) return add_repeated(sources[0].entry(0), row, count);
+  std::vector<size_t> begins;  // where the entries of each source begin in remap_
+  size_t entries = 0;
+  for (const StringColumn& source : sources) {
+    begins.push_back(entries);
+    entries += source.entries();
+  }
+  remap_.assign(entries, kUnmapped);
+  for (const RowRef& from : rows) {
+    const uint32_t entry_of_row = sources[from.batch].entry_of(from.row);
+    uint32_t& mapped = remap_[begins[from.batch] + entry_of_row];
+    if (mapped == kUnmapped) {
+      add(sources[from.batch].entry(entry_of_row), row++);
+      mapped = last_;
+      continue;
+    }
+    ++row;
     last_ = mapped;
     if (ends_.size() > 1) indexes_.push_back(mapped);
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,7 @@
 //   add(value, row)                 `row` is the number of rows before
 //   add_repeated(value, row, count)
 //   add_rows(source, rows, row)     the source column's values at those rows
+//   pick_rows(sources, rows, row)   values of several batches' columns
 //   settle(rows)                    all rows are there; find out whether they are all the same
 //   is_default(), encoding(), entries(rows), size_bytes(rows), write(to, rows)
 //   clear()                         keeps the memory
@@ -87,6 +89,16 @@ class FixedColumnBuilder {
     T* to = values_.extend(rows.count);
     for (uint32_t i = 0; i < rows.count; ++i) to[i] = source[rows.rows[i]];
   }
+  void pick_rows(std::span<const FixedColumn<T>> sources, std::span<const RowRef> rows,
+                 uint32_t row) {
+    const bool is_same = std::all_of(sources.begin(), sources.end(), [&](const auto& source) {
+      return source.is_constant() && source[0] == sources[0][0];
+    });
+    if (is_same) return add_repeated(sources[0][0], row, static_cast<uint32_t>(rows.size()));
+    if (is_constant_) expand(row);
+    T* const to = values_.extend(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) to[i] = sources[rows[i].batch][rows[i].row];
+  }
   // One value per row, even when they are all the same.
   void make_plain(uint32_t rows) {
     if (is_constant_) expand(rows);
@@ -143,6 +155,7 @@ class PlainColumnBuilder {
   }
   void add_repeated(std::string_view value, uint32_t row, uint32_t count);
   void add_rows(const StringColumn& source, const RowList& rows, uint32_t row);
+  void pick_rows(std::span<const StringColumn> sources, std::span<const RowRef> rows, uint32_t row);
   void settle(uint32_t rows);
   bool is_default() const { return is_constant_ && bytes_.empty(); }
   ColumnEncoding encoding() const {
@@ -180,6 +193,7 @@ class DictionaryColumnBuilder {
     if (ends_.size() > 1) indexes_.append_repeated(last_, count);
   }
   void add_rows(const StringColumn& source, const RowList& rows, uint32_t row);
+  void pick_rows(std::span<const StringColumn> sources, std::span<const RowRef> rows, uint32_t row);
   void settle(uint32_t) {}
   bool is_default() const { return ends_.empty() || (ends_.size() == 1 && bytes_.empty()); }
   ColumnEncoding encoding() const {

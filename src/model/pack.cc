@@ -15,6 +15,7 @@
 #include "model/packed_format.h"
 #include "model/pod_buffer.h"
 #include "model/series_order.h"
+#include "model/step_codec.h"
 
 namespace firn {
 namespace {
@@ -28,7 +29,7 @@ struct FreeZstd {
 struct Scratch {
   PodBuffer<char> raw;  // the column's payload before compression
   PodBuffer<char> compressed;
-  PodBuffer<uint64_t> deltas, steps;
+  PodBuffer<uint64_t> deltas;
   std::unique_ptr<ZSTD_CCtx, FreeZstd> context{ZSTD_createCCtx()};
 
   // A batch of rare size must not hold its memory for ever.
@@ -36,7 +37,6 @@ struct Scratch {
     raw.shrink(kKeptBytes);
     compressed.shrink(kKeptBytes);
     deltas.shrink(kKeptBytes / sizeof(uint64_t));
-    steps.shrink(kKeptBytes / sizeof(uint64_t));
   }
   static constexpr size_t kKeptBytes = 2 << 20;
 };
@@ -51,7 +51,6 @@ class Packer {
         raw_(scratch->raw),
         compressed_(scratch->compressed),
         deltas_(scratch->deltas),
-        steps_(scratch->steps),
         context_(scratch->context.get()) {}
 
   std::vector<PackedColumn> run() {
@@ -76,9 +75,8 @@ class Packer {
       }
       case ColumnType::kUint8: {
         const auto values = batch_.uint8s(column.id);
-        if (values.is_constant()) return pack_constant(column.id, column.type, &values[0], 1);
-        raw_.append(reinterpret_cast<const char*>(&values[0]), rows_);
-        return finish(column.id, column.type, PackedTransform::kBytes, 0);
+        return values.is_constant() ? pack_constant(column.id, column.type, &values[0], 1)
+                                    : pack_bytes(column.id, &values[0]);
       }
       case ColumnType::kId16: {
         const auto values = batch_.ids(column.id);
@@ -172,54 +170,29 @@ class Packer {
 
   // By series, when that leaves less than the differences from row to row, which are in deltas_.
   bool pack_steps(ColumnId id, const int64_t* values) {
-    uint8_t scale = 0;
-    while (scale + 1u < std::size(kStepUnits) && all_multiples(values, kStepUnits[scale + 1])) {
-      ++scale;
-    }
-    const auto unit = static_cast<int64_t>(kStepUnits[scale]);
-    const auto units_at = [&](uint32_t place) { return values[order().row(place)] / unit; };
-
-    steps_.clear();
-    uint64_t* const to = steps_.extend(rows_);
-    uint32_t begin = 0;
-    int64_t first_before = 0;
-    std::vector<int64_t> between;  // differences within a series
-    for (const uint32_t end : order().ends()) {
-      for (uint32_t place = begin; place < end; ++place) {
-        const int64_t before = place == begin ? first_before : units_at(place - 1);
-        to[place] = difference(units_at(place), before);
-        if (place != begin) between.push_back(static_cast<int64_t>(to[place]));
-      }
-      if (begin != end) first_before = units_at(begin);
-      begin = end;
-    }
-    int64_t step = 0;
-    if (!between.empty()) {
-      const auto middle = between.begin() + static_cast<ptrdiff_t>(between.size() / 2);
-      std::nth_element(between.begin(), middle, between.end());
-      step = *middle;
-    }
-    uint64_t bytes = 0, delta_bytes = 0;
-    begin = 0;
-    for (const uint32_t end : order().ends()) {
-      for (uint32_t place = begin; place < end; ++place) {
-        const uint64_t expected = place == begin ? 0 : static_cast<uint64_t>(step);
-        to[place] = zigzag(to[place] - expected);
-        bytes += nonzero_bytes(to[place]);
-      }
-      begin = end;
-    }
+    PodBuffer<int64_t> by_series;
+    int64_t* const to = by_series.extend(rows_);
+    for (uint32_t place = 0; place < rows_; ++place) to[place] = values[order().row(place)];
+    uint64_t delta_bytes = 0;
     for (uint32_t row = 0; row < rows_; ++row) delta_bytes += nonzero_bytes(deltas_[row]);
-    if (bytes >= delta_bytes) return false;
-    raw_.push_back(static_cast<char>(scale));
-    raw_.append(reinterpret_cast<const char*>(&step), sizeof(step));
-    append_planes(to, 8, rows_, 8);
+    if (encode_steps({to, rows_}, order(), &raw_) >= delta_bytes) {
+      raw_.clear();
+      return false;
+    }
     finish(id, ColumnType::kInt64, PackedTransform::kSteps, order().entries());
     return true;
   }
-  bool all_multiples(const int64_t* values, uint64_t unit) const {
-    const auto divisor = static_cast<int64_t>(unit);
-    return std::all_of(values, values + rows_, [&](int64_t v) { return v % divisor == 0; });
+
+  // What is said of a series is mostly the same in all its rows.
+  void pack_bytes(ColumnId id, const uint8_t* values) {
+    const bool by_series = batch_.has_column(ColumnId::kSeries) && order().entries() != 0;
+    uint8_t* const to = reinterpret_cast<uint8_t*>(raw_.extend(rows_));
+    for (uint32_t place = 0; place < rows_; ++place) {
+      to[place] = values[by_series ? order().row(place) : place];
+    }
+    finish(id, ColumnType::kUint8,
+           by_series ? PackedTransform::kSeriesBytes : PackedTransform::kBytes,
+           by_series ? order().entries() : 0);
   }
 
   // Ids that ascend (UUID version 7) differ little from their neighbours in the first half; where
@@ -275,12 +248,6 @@ class Packer {
   static uint64_t difference(int64_t a, int64_t b) {
     return static_cast<uint64_t>(a) - static_cast<uint64_t>(b);
   }
-  static uint64_t nonzero_bytes(uint64_t value) {
-    // The highest bit of each byte that has any bit set.
-    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
-    const uint64_t marks = (((value & low) + low) | value) & ~low;
-    return static_cast<uint64_t>(__builtin_popcountll(marks));
-  }
   void append_planes(const void* values, size_t stride, size_t count, size_t planes) {
     split_planes(static_cast<const char*>(values), stride, count, planes,
                  raw_.extend(count * planes));
@@ -320,7 +287,6 @@ class Packer {
   PodBuffer<char>& raw_;
   PodBuffer<char>& compressed_;
   PodBuffer<uint64_t>& deltas_;
-  PodBuffer<uint64_t>& steps_;
   ZSTD_CCtx* const context_;
   std::optional<SeriesOrder> order_;  // of a batch with series, once it was asked for
   std::vector<PackedColumn> packed_;

@@ -25,6 +25,7 @@ enum class PackedTransform : uint8_t {
   kSteps = 9,
   kDecimal = 10,
   kFloatShuffle = 11,
+  kSeriesBytes = 12,
 };
 
 // Units of the transform kSteps.
@@ -60,6 +61,14 @@ constexpr uint64_t zigzag(uint64_t difference) {
   return (difference << 1) ^ (0 - (difference >> 63));
 }
 constexpr uint64_t unzigzag(uint64_t value) { return (value >> 1) ^ (0 - (value & 1)); }
+
+// How many of its bytes are not zero.
+inline uint64_t nonzero_bytes(uint64_t value) {
+  // The highest bit of each byte that has any bit set.
+  const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+  const uint64_t marks = (((value & low) + low) | value) & ~low;
+  return static_cast<uint64_t>(__builtin_popcountll(marks));
+}
 
 // Plane p of `planes` gets byte p of each of `count` values; value i begins at from + i * stride.
 inline void split_planes(const char* from, size_t stride, size_t count, size_t planes, char* to) {

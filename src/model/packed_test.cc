@@ -109,6 +109,28 @@ TEST(PackColumns, RegularGaugesTakeLessThanOneAndAHalfBytes) {
   EXPECT_LT(packed_sample_bytes(100, 300, as_float32), 1.5);
 }
 
+TEST(PackColumns, WhatIsSaidOfASeriesTakesLittle) {
+  BatchBuilder builder(Dataset::kSamples);
+  for (uint32_t i = 0; i < 5'000; ++i) {
+    const uint32_t series = i * 7 % 100;
+    EventRow row;
+    row.time = kTestTime + i / 100 * 10 * kSecondNs + i / 100 * i / 100 % 17 * kMillisecondNs;
+    const std::string name = std::to_string(series);
+    row.series = name;
+    row.value = Float64::of(1);
+    row.integer = series % 3 == 0 ? 1 : 0;
+    row.start_time = series % 3 == 0 ? kTestTime : kAbsentInt64;
+    builder.add(row);
+  }
+  const BatchPtr batch = stamped(builder.finish());
+  const std::vector<PackedColumn> packed = pack_columns(*batch);
+  for (const ColumnId id : {ColumnId::kTime, ColumnId::kInteger, ColumnId::kStartTime}) {
+    EXPECT_LT(column_of(packed, id).bytes.size(), 400u) << static_cast<int>(id);
+  }
+  EXPECT_EQ(transform_of(packed, ColumnId::kInteger), PackedTransform::kSeriesBytes);
+  expect_round_trip(batch);
+}
+
 TEST(PackColumns, CountersAndConstantsTakeLittle) {
   const auto counter = [](uint32_t series, uint32_t point) { return 1e6 * series + 3.0 * point; };
   EXPECT_LT(packed_sample_bytes(50, 400, counter), 0.2);

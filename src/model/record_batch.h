@@ -208,6 +208,12 @@ struct EventRow {
 
 EventRow event_row(const RecordBatch& batch, uint32_t row);
 
+// A row of one of several batches.
+struct RowRef {
+  uint32_t batch;
+  uint32_t row;
+};
+
 // Builds a RecordBatch. Thread rule: one thread. Reusable after finish().
 class BatchBuilder {
  public:
@@ -226,6 +232,8 @@ class BatchBuilder {
   void add_rows(const BatchSlice& slice) { add_rows(slice, 0, slice.rows()); }
   // Only the slice's rows with index in [begin, end).
   void add_rows(const BatchSlice& slice, uint32_t begin, uint32_t end);
+  // Rows of several batches, in the given order. `rows` are by number of the batch.
+  void add_rows(std::span<const BatchPtr> batches, std::span<const RowRef> rows);
   uint32_t rows() const;
   // What finish() would take, within a few percent.
   size_t size_bytes() const;

@@ -17,6 +17,7 @@
 #include "model/packed_format.h"
 #include "model/pod_buffer.h"
 #include "model/series_order.h"
+#include "model/step_codec.h"
 
 namespace firn {
 namespace {
@@ -55,6 +56,7 @@ bool suits(PackedTransform transform, ColumnType type) {
     case PackedTransform::kFloatShuffle:
       return type == ColumnType::kFloat64;
     case PackedTransform::kBytes:
+    case PackedTransform::kSeriesBytes:
       return type == ColumnType::kUint8;
     case PackedTransform::kShuffle:
       return type == ColumnType::kId16 || type == ColumnType::kId8;
@@ -80,7 +82,7 @@ uint64_t fixed_raw_bytes(const Part& part) {
     case PackedTransform::kPlain:
       return rows * 4;
     case PackedTransform::kSteps:
-      return kStepsHeaderBytes + rows * 8;
+      return steps_bytes(rows, part.header.entries);
     case PackedTransform::kDecimal:
       return std::max<uint64_t>(part.header.entries, 1);
     default:
@@ -170,10 +172,16 @@ class Unpacker {
     const SeriesOrder& order = has_order ? *order_ : in_rows;
     const char* raw = nullptr;
     FIRN_TRY(decompress(part, &raw));
+    if (part.transform() == PackedTransform::kSeriesBytes) {
+      for (uint32_t place = 0; place < rows_; ++place) to[order.row(place)] = raw[place];
+      return {};
+    }
     by_place_.clear();
     uint64_t* const places = by_place_.extend(rows_);
     if (part.transform() == PackedTransform::kSteps) {
-      if (!decode_steps(raw, order, places)) return damage(*part.schema, "unknown unit");
+      if (!decode_steps({raw, part.header.raw_bytes}, order, {places, rows_})) {
+        return damage(*part.schema, "its steps do not hold");
+      }
     } else if (part.transform() == PackedTransform::kFloatShuffle) {
       join_planes(raw, 8, rows_, 8, reinterpret_cast<char*>(places));
     } else {
@@ -187,26 +195,6 @@ class Unpacker {
     auto* const rows = reinterpret_cast<uint64_t*>(to);
     for (uint32_t place = 0; place < rows_; ++place) rows[order.row(place)] = places[place];
     return {};
-  }
-
-  static bool decode_steps(const char* raw, const SeriesOrder& order, uint64_t* places) {
-    const auto scale = static_cast<uint8_t>(raw[0]);
-    if (scale >= std::size(kStepUnits)) return false;
-    const auto step = load_le<uint64_t>(raw + 1);
-    const uint32_t rows = order.ends().back();
-    join_planes(raw + kStepsHeaderBytes, 8, rows, 8, reinterpret_cast<char*>(places));
-    uint64_t first = 0;
-    uint32_t begin = 0;
-    for (const uint32_t end : order.ends()) {
-      uint64_t value = first;
-      for (uint32_t place = begin; place < end; ++place) {
-        value += unzigzag(places[place]) + (place == begin ? 0 : step);
-        if (place == begin) first = value;
-        places[place] = value * kStepUnits[scale];
-      }
-      begin = end;
-    }
-    return true;
   }
 
   Status read_headers(const std::vector<PackedColumn>& columns) {
@@ -353,6 +341,7 @@ class Unpacker {
       case PackedTransform::kSteps:
       case PackedTransform::kDecimal:
       case PackedTransform::kFloatShuffle:
+      case PackedTransform::kSeriesBytes:
         return fill_by_series(part, to);
     }
     return damage(*part.schema, "unknown transform");

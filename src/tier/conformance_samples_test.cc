@@ -15,7 +15,9 @@ TEST_P(Conformance, SamplesAndSeriesReadBackEveryColumn) {
       position += 200;
     }
     expect_intact(key);
-    auto reader = tier_->scan(key, {}, nullptr);
+    ScanSpec spec;
+    spec.order = ScanOrder::kPositionAscending;
+    auto reader = tier_->scan(key, spec, nullptr);
     ASSERT_TRUE(reader.ok());
     BatchBuilder actual(dataset), expected(dataset);
     BatchSlice slice;
@@ -67,6 +69,34 @@ TEST_P(Conformance, SamplesOfOneSeriesAreFound) {
   }
 }
 
+TEST_P(Conformance, SamplesComeInTheOrderAskedFor) {
+  ChunkKey key = key_;
+  key.dataset = Dataset::kSamples;
+  Position position = 1;
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    const uint32_t rows = seed == 0 ? 70'000 : 3'000;
+    write(key, {slice_of(random_batch(seed, rows, position, 1, Dataset::kSamples))});
+    position += rows;
+  }
+  for (const ScanOrder order : {ScanOrder::kPositionAscending, ScanOrder::kPositionDescending}) {
+    for (const Position from : {1, 69'000}) {
+      ScanSpec spec;
+      spec.order = order;
+      spec.filter.positions.from = from;
+      step();
+      auto ranges = slice_ranges(tier_.get(), key, spec);
+      ASSERT_FALSE(ranges.empty());
+      if (order == ScanOrder::kPositionDescending) std::reverse(ranges.begin(), ranges.end());
+      EXPECT_EQ(ranges.front().first, from);
+      EXPECT_EQ(ranges.back().second, position - 1);
+      for (size_t i = 1; i < ranges.size(); ++i) {
+        EXPECT_GT(ranges[i].first, ranges[i - 1].second);
+      }
+      EXPECT_EQ(read(key, spec), sums_of(expected_[key], spec.filter));
+    }
+  }
+}
+
 TEST_P(Conformance, ValuesAndTimesAreReadWithoutTheirSeries) {
   ChunkKey key = key_;
   key.dataset = Dataset::kSamples;
@@ -75,6 +105,7 @@ TEST_P(Conformance, ValuesAndTimesAreReadWithoutTheirSeries) {
   step();
   ScanSpec spec;
   spec.projection = Projection::none().add(ColumnId::kValue).add(ColumnId::kTime);
+  spec.order = ScanOrder::kPositionAscending;
   auto reader = tier_->scan(key, spec, nullptr);
   ASSERT_TRUE(reader.ok()) << reader.status().to_string();
   BatchSlice slice;

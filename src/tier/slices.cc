@@ -34,9 +34,14 @@ BatchSlice rows_after(const BatchSlice& slice, Position watermark) {
     const uint32_t middle = first + (last - first) / 2;
     (batch.position(slice.row(middle)) > watermark ? last : first) = middle;
   }
+  return slice_part(slice, last, rows);
+}
+
+BatchSlice slice_part(const BatchSlice& slice, uint32_t begin, uint32_t end) {
+  if (begin == 0 && end == slice.rows()) return slice;
   auto selection = std::make_shared<std::vector<uint32_t>>();
-  selection->reserve(rows - last);
-  for (uint32_t i = last; i < rows; ++i) selection->push_back(slice.row(i));
+  selection->reserve(end - begin);
+  for (uint32_t i = begin; i < end; ++i) selection->push_back(slice.row(i));
   return {slice.batch, std::move(selection)};
 }
 

@@ -21,6 +21,9 @@ SliceZone slice_zone(const BatchSlice& slice);
 // when none is.
 BatchSlice rows_after(const BatchSlice& slice, Position watermark);
 
+// The slice's rows with index in [begin, end): the slice itself when that is all.
+BatchSlice slice_part(const BatchSlice& slice, uint32_t begin, uint32_t end);
+
 // kInternal unless the slices are what Tier::write() may be given: rows of the chunk's dataset and
 // namespace, inside its time range, ascending by position and none above `through`.
 Status check_slices(const ChunkKey& key, std::span<const BatchSlice> slices, Position through);

@@ -29,7 +29,7 @@ _TOKEN = re.compile(r'\\"token\\": ?(\d+),')
 # SQLite fills the block in which a transaction ends with a copy of its last frame and syncs at the
 # end of that block. What is left of the copy is written behind that, and needs no sync.
 SQLITE_BLOCK = 4096
-SQLITE_FRAME = 24 + 8192
+SQLITE_FRAME = 24 + 4096
 
 
 class Write:

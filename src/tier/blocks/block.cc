@@ -34,6 +34,7 @@ bool predicate_may_match(const BlockHeader& header, const Predicate& predicate) 
 
 BlockNumbers block_numbers(const BlockHeader& header) {
   return {static_cast<uint64_t>(header.id),
+          static_cast<uint64_t>(header.first_block),
           header.rows,
           header.position_min,
           header.position_max,
@@ -52,7 +53,7 @@ BlockNumbers block_numbers(const BlockHeader& header) {
 uint32_t BlockHeader::crc() const {
   std::string bytes;
   for (const uint64_t value :
-       {static_cast<uint64_t>(id), uint64_t{rows}, position_min, position_max,
+       {static_cast<uint64_t>(id), static_cast<uint64_t>(first_block), uint64_t{rows}, position_min, position_max,
         static_cast<uint64_t>(time_min), static_cast<uint64_t>(time_max), uint64_t{severity_max},
         kinds, columns, filters, raw_bytes, packed_bytes, checksum}) {
     append_le(&bytes, value);
@@ -104,27 +105,58 @@ bool zone_is_inside(const BlockHeader& header, const Filter& filter) {
          filter.positions.contains(header.position_max);
 }
 
+BlockGroup last_group(std::span<const BlockHeader> headers) {
+  BlockGroup group;
+  const int64_t first_block = headers.back().first_block;
+  group.begin = headers.size();
+  while (group.begin > 0 && headers[group.begin - 1].first_block == first_block) {
+    const BlockHeader& header = headers[--group.begin];
+    group.rows += header.rows;
+    group.raw_bytes += header.raw_bytes;
+    group.position_max = std::max(group.position_max, header.position_max);
+  }
+  group.is_whole = headers[group.begin].id == first_block;
+  return group;
+}
+
+namespace {
+
+bool follows(const BlockHeader& header, std::span<const BlockHeader> headers) {
+  if (header.first_block > header.id) return false;
+  if (headers.empty()) return true;
+  if (header.id <= headers.back().id) return false;
+  const bool begins = header.first_block == header.id;
+  if (!begins && header.first_block != headers.back().first_block) return false;
+  // What lies before the block's group.
+  if (!begins) headers = headers.first(last_group(headers).begin);
+  return headers.empty() || header.position_min > last_group(headers).position_max;
+}
+
+}  // namespace
+
 Status append_header(const BlockNumbers& numbers, std::vector<BlockHeader>* headers) {
   BlockHeader header;
-  header.id = static_cast<int64_t>(numbers[0]);
-  header.rows = static_cast<uint32_t>(numbers[1]);
-  header.position_min = numbers[2];
-  header.position_max = numbers[3];
-  header.time_min = static_cast<TimeNs>(numbers[4]);
-  header.time_max = static_cast<TimeNs>(numbers[5]);
-  header.severity_max = static_cast<uint8_t>(numbers[6]);
-  header.kinds = numbers[7];
-  header.columns = numbers[8];
-  header.filters = numbers[9];
-  header.raw_bytes = numbers[10];
-  header.packed_bytes = numbers[11];
-  header.checksum = numbers[12];
-  if ((header.crc() != numbers[13] && !mutant(18)) || header.rows != numbers[1]) {
+  size_t next = 0;
+  header.id = static_cast<int64_t>(numbers[next++]);
+  header.first_block = static_cast<int64_t>(numbers[next++]);
+  const uint64_t rows = numbers[next++];
+  header.rows = static_cast<uint32_t>(rows);
+  header.position_min = numbers[next++];
+  header.position_max = numbers[next++];
+  header.time_min = static_cast<TimeNs>(numbers[next++]);
+  header.time_max = static_cast<TimeNs>(numbers[next++]);
+  header.severity_max = static_cast<uint8_t>(numbers[next++]);
+  header.kinds = numbers[next++];
+  header.columns = numbers[next++];
+  header.filters = numbers[next++];
+  header.raw_bytes = numbers[next++];
+  header.packed_bytes = numbers[next++];
+  header.checksum = numbers[next++];
+  if ((header.crc() != numbers[next] && !mutant(18)) || header.rows != rows) {
     return corruption(header.describe() + ": its row in the table blocks does not fit its crc");
   }
-  if (!headers->empty() && header.position_min <= headers->back().position_max) {
-    return corruption(header.describe() + ": positions do not follow " +
-                      headers->back().describe());
+  if (!follows(header, *headers)) {
+    return corruption(header.describe() + ": it does not follow the blocks before it");
   }
   headers->push_back(header);
   return Status();

@@ -19,6 +19,7 @@ namespace firn {
 // What is stored of a block beside its columns and filters.
 struct BlockHeader {
   int64_t id = 0;
+  int64_t first_block = 0;  // of its group
   uint32_t rows = 0;
   Position position_min = 0, position_max = 0;  // inclusive
   TimeNs time_min = 0, time_max = 0;            // inclusive
@@ -31,15 +32,11 @@ struct BlockHeader {
   uint64_t checksum = 0;
 
   uint32_t crc() const;
-  // Full: a later write leaves the block as it is.
-  bool is_full(Dataset dataset) const {
-    return rows >= block_rows_max(dataset) || raw_bytes >= kBlockRawBytesMax / 2;
-  }
   // "block 17 (positions 1 to 4096)".
   std::string describe() const;
 };
 
-// What can be said of a block by its rows alone: all but id, columns, filters and packed_bytes.
+// What can be said of a block by its rows alone: all but id, first_block, columns, filters and packed_bytes.
 BlockHeader summarize_block(const RecordBatch& batch);
 
 // False when no row of the block can satisfy the filter, as far as zone maps tell.
@@ -48,11 +45,26 @@ bool zone_may_match(const BlockHeader& header, const Filter& filter);
 bool zone_is_inside(const BlockHeader& header, const Filter& filter);
 
 // The header as it is stored: the members in their order, then the crc.
-using BlockNumbers = std::array<uint64_t, 14>;
+using BlockNumbers = std::array<uint64_t, 15>;
 BlockNumbers block_numbers(const BlockHeader& header);
 // Adds the header that is stored like this. kCorruption, naming the block, when the crc does not
-// fit or the block does not follow the last of `headers`.
+// fit, or the block neither belongs to the group of the last of `headers` nor begins one behind it.
 Status append_header(const BlockNumbers& numbers, std::vector<BlockHeader>* headers);
+
+// Blocks that follow each other in a list of headers and are one group (docs/adr/0012).
+struct BlockGroup {
+  size_t begin = 0;  // the first of them
+  uint32_t rows = 0;
+  uint64_t raw_bytes = 0;
+  Position position_max = 0;
+  bool is_whole = false;  // its first block is among them
+  // A later write leaves the group as it is.
+  bool is_full(Dataset dataset) const {
+    return rows >= group_rows_max(dataset) || raw_bytes >= group_raw_bytes_max(dataset) / 2;
+  }
+};
+// Of the last header. REQUIRES: there is one.
+BlockGroup last_group(std::span<const BlockHeader> headers);
 
 // What a chunk says of all its blocks together.
 struct BlockCounts {

@@ -12,12 +12,25 @@
 namespace firn {
 
 inline constexpr uint32_t kBlockRowsMax = 4096;
-// Samples are packed by series: many of each series must meet in a block.
-inline constexpr uint32_t kSampleBlockRowsMax = 32'768;
-constexpr uint32_t block_rows_max(Dataset dataset) {
-  return dataset == Dataset::kSamples || is_rollups(dataset) ? kSampleBlockRowsMax : kBlockRowsMax;
-}
 inline constexpr uint64_t kBlockRawBytesMax = 16 * kMiB;
+// Samples are packed by series: many of each series must meet in a block. So the rows of a group of
+// blocks are divided by series.
+inline constexpr uint32_t kSampleBlockRowsMax = 32'768;
+inline constexpr uint32_t kSampleGroupRowsMax = 16 * kSampleBlockRowsMax;
+inline constexpr uint64_t kSampleGroupRawBytesMax = 4 * kBlockRawBytesMax;
+
+constexpr bool is_divided_by_series(Dataset dataset) {
+  return dataset == Dataset::kSamples || is_rollups(dataset);
+}
+constexpr uint32_t block_rows_max(Dataset dataset) {
+  return is_divided_by_series(dataset) ? kSampleBlockRowsMax : kBlockRowsMax;
+}
+constexpr uint32_t group_rows_max(Dataset dataset) {
+  return is_divided_by_series(dataset) ? kSampleGroupRowsMax : kBlockRowsMax;
+}
+constexpr uint64_t group_raw_bytes_max(Dataset dataset) {
+  return is_divided_by_series(dataset) ? kSampleGroupRawBytesMax : kBlockRawBytesMax;
+}
 inline constexpr uint32_t kAttributeFilterKind = 32;  // of the first promoted attribute
 inline constexpr size_t kPromotedAttributesMax = 32;
 

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "tier/blocks/key_filter.h"
+#include "tier/blocks/position_merge.h"
 #include "tier/lookup.h"
 #include "tier/slices.h"
 
@@ -21,17 +22,26 @@ class BlockReader : public BatchReader {
         filter_(spec.filter),
         filter_columns_(Projection::none().with(spec.filter)),
         projection_(spec.projection.with(spec.filter)),
-        cost_(cost) {
+        cost_(cost),
+        is_ordered_(spec.order != ScanOrder::kAny),
+        merge_(session_->key().dataset, spec.order == ScanOrder::kPositionDescending,
+               block_rows_max(session_->key().dataset)) {
     if (spec.order == ScanOrder::kPositionDescending) std::reverse(blocks_.begin(), blocks_.end());
   }
 
   Result<bool> next(BatchSlice* out) override {
-    while (next_ < blocks_.size()) {
-      const Status status = read_block(blocks_[next_++], out);
-      if (!status.ok()) return status.with_context(session_->place());
-      if (out->batch != nullptr) return true;
+    while (true) {
+      if (is_ordered_ && merge_.next(out)) return true;
+      if (next_ == blocks_.size()) return false;
+      const int64_t first_block = blocks_[next_].first_block;
+      while (next_ < blocks_.size() && blocks_[next_].first_block == first_block) {
+        const Status status = read_block(blocks_[next_++], out);
+        if (!status.ok()) return status.with_context(session_->place());
+        if (out->batch == nullptr) continue;
+        if (!is_ordered_) return true;
+        merge_.add(std::move(*out));
+      }
     }
-    return false;
   }
 
  private:
@@ -62,6 +72,8 @@ class BlockReader : public BatchReader {
   const Filter filter_;
   const Projection filter_columns_, projection_;
   ScanCost* const cost_;
+  const bool is_ordered_;
+  PositionMerge merge_;  // of the blocks of a group, when there is an order
   size_t next_ = 0;
 };
 
@@ -84,7 +96,32 @@ Status prune_by_key(BlockSession* session, const Predicate& predicate,
   return Status();
 }
 
-Status verify_block(BlockSession* session, const BlockHeader& stored, ColumnReader* columns) {
+// The identities in a block of a group that is divided by series.
+struct SeriesRange {
+  int64_t first_block = 0;
+  std::string min, max;
+};
+
+// Blocks of a group follow each other by series.
+Status check_series(const BlockHeader& stored, const RecordBatch& batch, SeriesRange* before) {
+  const StringColumn series = batch.strings(ColumnId::kSeries);
+  SeriesRange range;
+  range.first_block = stored.first_block;
+  range.min = range.max = series[0];
+  for (uint32_t entry = 0; entry < series.entries(); ++entry) {
+    if (series.entry(entry) < range.min) range.min = series.entry(entry);
+    if (series.entry(entry) > range.max) range.max = series.entry(entry);
+  }
+  const bool is_first = before->first_block != stored.first_block;
+  if (!is_first && range.min < before->max) {
+    return corruption(stored.describe() + ": its series do not follow those of the block before");
+  }
+  *before = std::move(range);
+  return Status();
+}
+
+Status verify_block(BlockSession* session, const BlockHeader& stored, ColumnReader* columns,
+                    SeriesRange* series) {
   const ChunkKey& key = session->key();
   FIRN_ASSIGN(const BatchPtr batch,
               columns->load(stored, key.namespace_id, Projection::all(), nullptr));
@@ -103,6 +140,7 @@ Status verify_block(BlockSession* session, const BlockHeader& stored, ColumnRead
       !key.covers(stored.time_min, stored.time_max)) {
     return corruption(stored.describe() + ": its zone map does not fit its rows");
   }
+  if (is_divided_by_series(key.dataset)) FIRN_TRY(check_series(stored, *batch, series));
   uint64_t kinds = 0;
   for (const auto& [kind, expected] : build_block_filters(*batch, session->counts().attributes)) {
     kinds |= uint64_t{1} << kind;
@@ -151,10 +189,11 @@ Status verify_blocks(BlockSession* session) {
   const std::string& place = session->place();
   if (!headers.ok()) return headers.status().with_context(place);
   ColumnReader columns(session, session->key().dataset);
+  SeriesRange series;
   ChunkStats sums;
   uint64_t stored_columns = 0, stored_filters = 0;
   for (const BlockHeader& header : *headers) {
-    const Status status = verify_block(session, header, &columns);
+    const Status status = verify_block(session, header, &columns, &series);
     if (!status.ok()) return status.with_context(place);
     SliceZone zone;
     zone.time_min = header.time_min;

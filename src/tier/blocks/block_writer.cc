@@ -15,21 +15,36 @@ namespace {
 
 constexpr int kZstdLevel = 1;
 // What is packed at a time: enough for two threads to share, little enough to have in memory.
-constexpr size_t kGroupBlocksMax = 4;
-constexpr uint64_t kGroupRawBytes = 4 * kMiB;
-constexpr size_t kTailBlocksMax = 64;  // looked at for absorption; the tail is about a dozen
+constexpr size_t kPackedTogetherMax = 4;
+constexpr uint64_t kPackedTogetherRawBytes = 4 * kMiB;
+// Looked at for absorption. The tail is about a dozen groups, each at most half of the one before.
+constexpr size_t kTailBlocksMax = 256;
 
 }  // namespace
+
+size_t BlockWriter::tail_to_absorb(std::span<const BlockHeader> tail, uint64_t rows) const {
+  uint64_t absorbed_rows = 0, absorbed_bytes = 0;
+  while (!tail.empty()) {
+    const BlockGroup group = last_group(tail);
+    if (!group.is_whole || group.is_full(dataset_) || group.rows > 2 * rows) break;
+    absorbed_rows += group.rows;
+    absorbed_bytes += group.raw_bytes;
+    // What overlaps cannot be cut at a position: it has to fit into one group.
+    const bool fits = absorbed_rows <= group_rows_max(dataset_) &&
+                      absorbed_bytes <= group_raw_bytes_max(dataset_);
+    if (is_divided_by_series(dataset_) && !fits) break;
+    rows += group.rows;
+    tail = tail.first(group.begin);
+  }
+  return tail.size();
+}
 
 Status BlockWriter::absorb_tail(NamespaceId namespace_id, uint64_t rows) {
   // Ids may have gaps where blocks were removed, so the range is found from the end.
   FIRN_ASSIGN(const std::optional<int64_t> from, sink_->first_of_last(kTailBlocksMax));
   if (!from) return Status();
   FIRN_ASSIGN(const std::vector<BlockHeader> tail, sink_->load_headers(*from, counts_->next_block));
-  size_t first = tail.size();
-  while (first > 0 && !tail[first - 1].is_full(dataset_) && tail[first - 1].rows <= 2 * rows) {
-    rows += tail[--first].rows;
-  }
+  size_t first = tail_to_absorb(tail, rows);
   if (first == tail.size()) return Status();
   ++counts_->epoch;
   ColumnReader reader(sink_, dataset_);
@@ -37,7 +52,11 @@ Status BlockWriter::absorb_tail(NamespaceId namespace_id, uint64_t rows) {
     FIRN_ASSIGN(const BatchPtr batch,
                 reader.load(tail[first], namespace_id, Projection::all(), nullptr));
     FIRN_TRY(remove_block(tail[first]));
-    FIRN_TRY(pack_rows({batch, nullptr}));
+    if (is_divided_by_series(dataset_)) {
+      group_.add({batch, nullptr});
+    } else {
+      FIRN_TRY(fill_blocks({batch, nullptr}));
+    }
   }
   return Status();
 }
@@ -53,10 +72,30 @@ Status BlockWriter::remove_block(const BlockHeader& header) {
 
 Status BlockWriter::add(const BatchSlice& slice) {
   widen(&counts_->stats, slice_zone(slice));
-  return pack_rows(slice);
+  return is_divided_by_series(dataset_) ? fill_groups(slice) : fill_blocks(slice);
 }
 
-Status BlockWriter::pack_rows(const BatchSlice& slice) {
+Status BlockWriter::fill_groups(const BatchSlice& slice) {
+  const uint32_t rows = slice.rows();
+  uint32_t begin = 0;
+  while (begin < rows) {
+    const uint32_t end = begin + std::min(rows - begin, group_rows_max(dataset_) - group_.rows());
+    if (end > begin) group_.add(slice_part(slice, begin, end));
+    const bool is_full = group_.rows() >= group_rows_max(dataset_) ||
+                         group_.raw_bytes() >= group_raw_bytes_max(dataset_);
+    if (is_full) FIRN_TRY(end_group());
+    begin = end;
+  }
+  return Status();
+}
+
+Status BlockWriter::end_group() {
+  bool begins_group = true;
+  return group_.divide(rows_max_, kBlockRawBytesMax, &builder_,
+                       [&] { return end_block(std::exchange(begins_group, false)); });
+}
+
+Status BlockWriter::fill_blocks(const BatchSlice& slice) {
   const RecordBatch& batch = *slice.batch;
   const uint32_t rows = slice.rows();
   uint32_t begin = 0;
@@ -72,27 +111,30 @@ Status BlockWriter::pack_rows(const BatchSlice& slice) {
     }
     if (end > begin) builder_.add_rows(slice, begin, end);
     const bool by_size = end < rows && builder_.rows() < rows_max_;
-    if (builder_.rows() == rows_max_ || by_size) FIRN_TRY(end_block());
+    if (builder_.rows() == rows_max_ || by_size) FIRN_TRY(end_block(true));
     begin = end;
   }
   return Status();
 }
 
 Status BlockWriter::finish() {
-  if (builder_.rows() > 0) FIRN_TRY(end_block());
-  FIRN_TRY(next_group());
-  return next_group();
+  if (group_.rows() > 0) FIRN_TRY(end_group());
+  if (builder_.rows() > 0) FIRN_TRY(end_block(true));
+  FIRN_TRY(pack_gathered());
+  return pack_gathered();
 }
 
-Status BlockWriter::end_block() {
+Status BlockWriter::end_block(bool begins_group) {
   gathered_.emplace_back();
   gathered_.back().batch = builder_.finish();
+  gathered_.back().begins_group = begins_group;
   gathered_bytes_ += gathered_.back().batch->size_bytes();
-  const bool is_group = gathered_.size() == kGroupBlocksMax || gathered_bytes_ >= kGroupRawBytes;
-  return is_group ? next_group() : Status();
+  const bool is_enough =
+      gathered_.size() == kPackedTogetherMax || gathered_bytes_ >= kPackedTogetherRawBytes;
+  return is_enough ? pack_gathered() : Status();
 }
 
-Status BlockWriter::next_group() {
+Status BlockWriter::pack_gathered() {
   packing_->finish();
   std::vector<Block> packed = std::exchange(in_work_, std::exchange(gathered_, {}));
   gathered_bytes_ = 0;
@@ -125,6 +167,8 @@ void BlockWriter::pack_block(const std::vector<std::string>& attributes, Block* 
 Status BlockWriter::insert_block(Block block) {
   BlockHeader& header = block.header;
   header.id = counts_->next_block++;
+  if (block.begins_group) first_block_ = header.id;
+  header.first_block = first_block_;
   builder_.reuse(std::move(block.batch));
   FIRN_TRY(sink_->insert(header, std::move(block.columns), std::move(block.filters)));
   ++counts_->blocks;

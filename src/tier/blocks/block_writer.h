@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "env/parallel_tasks.h"
 #include "model/record_batch.h"
 #include "tier/blocks/block.h"
+#include "tier/blocks/series_group.h"
 
 namespace firn {
 
@@ -43,7 +45,7 @@ class BlockWriter {
 
   // Rows that are not in the chunk yet, above all added before.
   Status add(const BatchSlice& slice);
-  // Takes up the last blocks again while they are small against the `rows` that will follow. Before
+  // Takes up the last groups again while they are small against the `rows` that will follow. Before
   // the first add().
   Status absorb_tail(NamespaceId namespace_id, uint64_t rows);
   // Writes what is gathered. REQUIRED before the transaction commits.
@@ -52,15 +54,21 @@ class BlockWriter {
  private:
   struct Block {
     std::unique_ptr<RecordBatch> batch;
-    BlockHeader header;  // without id
+    bool begins_group = true;
+    BlockHeader header;  // without ids
     std::vector<PackedColumn> columns;
     std::vector<std::pair<uint32_t, std::string>> filters;
   };
-  // Gathers rows, and hands each group of complete blocks on.
-  Status pack_rows(const BatchSlice& slice);
-  Status end_block();
+  // Where the groups to take up again begin in `tail`.
+  size_t tail_to_absorb(std::span<const BlockHeader> tail, uint64_t rows) const;
+  // Of datasets whose groups are blocks: fills one after the other.
+  Status fill_blocks(const BatchSlice& slice);
+  // Of the others: divides groups that are complete.
+  Status fill_groups(const BatchSlice& slice);
+  Status end_group();
+  Status end_block(bool begins_group);
   // Begins to pack the blocks that are gathered and inserts those that were being packed.
-  Status next_group();
+  Status pack_gathered();
   static void pack_block(const std::vector<std::string>& attributes, Block* block);
   Status insert_block(Block block);
   Status remove_block(const BlockHeader& header);
@@ -70,10 +78,12 @@ class BlockWriter {
   const uint32_t rows_max_;  // of a block
   BlockCounts* const counts_;
   ParallelTasks* const packing_;
+  SeriesGroup group_;
   BatchBuilder builder_;
   std::vector<Block> gathered_;
   uint64_t gathered_bytes_ = 0;
   std::vector<Block> in_work_;  // being packed
+  int64_t first_block_ = 0;     // of the group that is inserted
 };
 
 }  // namespace firn

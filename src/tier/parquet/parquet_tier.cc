@@ -26,6 +26,8 @@ constexpr uint64_t kMergedFileBytes = 1 * kGiB;
 // Raw bytes of a row group: this part of the engine's memory.
 constexpr uint64_t kRowGroupShare = 16;
 constexpr uint64_t kRowGroupUnit = 2048;  // rows; the engine packs so many at a time
+// Samples are small rows, and each row group names their series again.
+constexpr uint64_t kSampleRowGroupFactor = 5;
 
 // Ascending by position, without overlaps. Never empty.
 using ChunkFiles = std::vector<ParquetFilePtr>;
@@ -67,7 +69,7 @@ class ParquetTier : public Tier {
   // Makes the file under a temporary name, then gives it its own, durably.
   Result<ParquetFilePtr> publish(const ParquetFileName& name, const ParquetFileStats& stats,
                                  ParquetWrite write);
-  uint32_t row_group_rows(const ParquetFileStats& stats) const;
+  uint32_t row_group_rows(Dataset dataset, const ParquetFileStats& stats) const;
   Status file_size(const std::string& path, uint64_t* size_bytes);
   Result<ParquetFilePtr> merge(const ChunkKey& key, std::span<const ParquetFilePtr> parts);
   Status verify_file(const ParquetFile& file) const;
@@ -133,12 +135,14 @@ Result<ChunkStats> ParquetTier::chunk_stats(const ChunkFiles& files) const {
 }
 
 // The engine holds some row groups while it packs, so large rows make them shorter.
-uint32_t ParquetTier::row_group_rows(const ParquetFileStats& stats) const {
+uint32_t ParquetTier::row_group_rows(Dataset dataset, const ParquetFileStats& stats) const {
   const uint64_t row_bytes =
       std::max<uint64_t>(1, stats.raw_bytes / std::max<uint64_t>(1, stats.rows));
   const uint64_t units = options_.memory_bytes / kRowGroupShare / row_bytes / kRowGroupUnit;
+  const uint64_t rows_max =
+      options_.row_group_rows * (dataset == Dataset::kSamples ? kSampleRowGroupFactor : 1);
   return static_cast<uint32_t>(
-      std::min<uint64_t>(std::max<uint64_t>(1, units) * kRowGroupUnit, options_.row_group_rows));
+      std::min<uint64_t>(std::max<uint64_t>(1, units) * kRowGroupUnit, rows_max));
 }
 
 Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
@@ -156,7 +160,7 @@ Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
   write.dataset = name.key.dataset;
   if (write.dataset == Dataset::kEvents) write.attributes = options_.attributes;
   write.metadata = parquet_metadata(name, stats, write.attributes);
-  write.row_group_rows = row_group_rows(stats);
+  write.row_group_rows = row_group_rows(write.dataset, stats);
   write.identity = {name.text(), name.first, name.last};
   uint64_t size_bytes = 0;
   FIRN_ASSIGN(Engine* const engine, opened_engine());

@@ -47,19 +47,18 @@ Status check_encoding(PostgresConnection* connection) {
                           "; create one with ENCODING 'UTF8'");
 }
 
-// Version 0: there is nothing yet.
-Result<int64_t> check_version(PostgresConnection* connection, const SessionPool& pool) {
+Status check_version(PostgresConnection* connection, const SessionPool& pool) {
   FIRN_ASSIGN(const std::string text, setting(connection, pool, "format_version"));
   int64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || end != text.data() + text.size() || version < 1) {
     return corruption("the format_version in " + pool.schema() + ".settings is '" + text + "'");
   }
-  if (version > kPostgresFormatVersion) {
-    return unsupported("schema " + pool.schema() + " was written by a newer Firn: format version " +
-                       text + ", this one knows up to " + std::to_string(kPostgresFormatVersion));
-  }
-  return version;
+  if (version == kPostgresFormatVersion) return Status();
+  return unsupported("schema " + pool.schema() + " was written by " +
+                     (version > kPostgresFormatVersion ? "a newer" : "an unreleased") +
+                     " Firn: format version " + text + ", this one reads " +
+                     std::to_string(kPostgresFormatVersion));
 }
 
 Status check_owner(PostgresConnection* connection, const SessionPool& pool) {
@@ -75,18 +74,8 @@ Status create_schema(PostgresConnection* connection, const SessionPool& pool) {
               connection->query("SELECT FROM pg_namespace WHERE nspname = $1",
                                 PostgresParameters().add(pool.options().schema)));
   if (known.rows() == 0) FIRN_TRY(connection->exec(pool.sql("CREATE SCHEMA @")));
-  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema1)));
-  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema2)));
-  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema3)));
+  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema)));
   FIRN_TRY(put_setting(connection, pool, "owner", pool.options().owner));
-  return put_setting(connection, pool, "format_version", std::to_string(kPostgresFormatVersion));
-}
-
-Status upgrade_schema(PostgresConnection* connection, const SessionPool& pool) {
-  FIRN_ASSIGN(const int64_t version, check_version(connection, pool));
-  if (version == kPostgresFormatVersion) return Status();
-  if (version < 2) FIRN_TRY(connection->exec(pool.sql(kPostgresSchema2)));
-  FIRN_TRY(connection->exec(pool.sql(kPostgresSchema3)));
   return put_setting(connection, pool, "format_version", std::to_string(kPostgresFormatVersion));
 }
 
@@ -112,14 +101,13 @@ Status claim_schema(PostgresConnection* connection, const SessionPool& pool) {
   FIRN_ASSIGN(exists, has_settings(connection, pool));
   if (!exists) FIRN_TRY(create_schema(connection, pool));
   FIRN_TRY(check_schema(connection, pool));
-  FIRN_TRY(upgrade_schema(connection, pool));
   return connection->commit();
 }
 
 Status check_schema(PostgresConnection* connection, const SessionPool& pool) {
   FIRN_ASSIGN(const bool exists, has_settings(connection, pool));
   if (!exists) return unavailable("schema " + pool.schema() + " is not made yet");
-  FIRN_TRY(check_version(connection, pool).status());
+  FIRN_TRY(check_version(connection, pool));
   return check_owner(connection, pool);
 }
 

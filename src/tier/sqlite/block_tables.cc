@@ -9,7 +9,7 @@ namespace firn {
 namespace {
 
 constexpr const char* kHeaderColumns =
-    "id, rows, position_min, position_max, time_min, time_max, severity_max, kinds, columns, "
+    "id, first_block, rows, position_min, position_max, time_min, time_max, severity_max, kinds, columns, "
     "filters, raw_bytes, packed_bytes, checksum, crc";
 
 int64_t column_id(const BlockHeader& header, ColumnId column) {
@@ -140,7 +140,7 @@ class SqliteBlockSink : public BlockSink {
   Status prepare() {
     SqliteDb* const db = tables_.db();
     FIRN_ASSIGN(insert_block_, db->prepare("INSERT INTO blocks VALUES "
-                                           "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                                           "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
     FIRN_ASSIGN(insert_column_, db->prepare("INSERT INTO columns VALUES (?, ?)"));
     FIRN_ASSIGN(insert_filter_, db->prepare("INSERT INTO filters VALUES (?, ?)"));
     return Status();

@@ -83,9 +83,11 @@ Result<std::optional<ChunkMeta>> load_meta(SqliteDb* db, const ChunkKey& key) {
   uint64_t version = 0;
   reader.number("format_version", &version);
   FIRN_TRY(reader.status());
-  if (version > kSqliteChunkVersion) {
-    return unsupported("written by a newer Firn: chunk format version " + std::to_string(version) +
-                       ", this one reads up to " + std::to_string(kSqliteChunkVersion));
+  if (version != kSqliteChunkVersion) {
+    return unsupported(std::string("written by ") +
+                       (version > kSqliteChunkVersion ? "a newer" : "an unreleased") +
+                       " Firn: chunk format version " + std::to_string(version) +
+                       ", this one reads " + std::to_string(kSqliteChunkVersion));
   }
   if (reader.text("crc") != pairs_crc(pairs)) {
     return corruption("the values in meta do not fit their crc");

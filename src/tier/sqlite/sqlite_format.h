@@ -11,7 +11,7 @@ enum class SqliteLayout : uint8_t {
   kRows = 2,    // a plain table with a row per event
 };
 
-inline constexpr uint64_t kSqliteChunkVersion = 2;
+inline constexpr uint64_t kSqliteChunkVersion = 3;
 
 inline constexpr int64_t kColumnSlots = 64;      // columns.id = block * kColumnSlots + column
 inline constexpr int64_t kFilterKindShift = 40;  // filters.id = (kind << shift) + block
@@ -21,7 +21,7 @@ inline constexpr const char* kMetaSchema =
 
 inline constexpr const char* kBlocksSchema = R"(
 CREATE TABLE blocks (
-  id INTEGER PRIMARY KEY, rows INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY, first_block INTEGER NOT NULL, rows INTEGER NOT NULL,
   position_min INTEGER NOT NULL, position_max INTEGER NOT NULL,
   time_min INTEGER NOT NULL, time_max INTEGER NOT NULL,
   severity_max INTEGER NOT NULL, kinds INTEGER NOT NULL,

@@ -262,10 +262,10 @@ TEST_F(SqliteTierTest, ProjectionReadsFewerBytes) {
 
 TEST_F(SqliteTierTest, NewerVersionIsRefusedByName) {
   write({slice_of(keyed_batch(1, 10, 1))});
-  sql("UPDATE meta SET value = '3' WHERE key = 'format_version'");
+  sql("UPDATE meta SET value = '4' WHERE key = 'format_version'");
   const Status status = read_all();
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
-  EXPECT_NE(status.message().find("format version 3"), std::string_view::npos);
+  EXPECT_NE(status.message().find("format version 4"), std::string_view::npos);
   EXPECT_EQ(tier_->write(key_, std::vector{slice_of(keyed_batch(2, 10, 11))}, 20).status().code(),
             StatusCode::kUnsupported);
 }
