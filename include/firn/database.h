@@ -131,6 +131,7 @@ class Database {
   friend class Streams;               // firn/streams.h
   friend class DurableSubscriptions;  // firn/subscriptions.h
   friend class StreamFollower;
+  friend class Metrics;  // firn/metrics.h
   struct Parts;
   explicit Database(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

@@ -12,8 +12,8 @@ ROOMS = {
     "store": ["base", "env", "model", "wal", "tier/tier.h", "tier/registry.h", "tier/memory/memory_tier.h"],
     "query": ["base", "model", "tier/tier.h", "store", "engine"],
     "views": ["base", "model", "store", "query"],
-    "library": ["base", "env", "model", "engine", "store", "query", "views"],
     "wire": ["base", "model"],
+    "library": ["base", "env", "model", "engine", "store", "query", "views", "wire"],
     "client": ["base", "env", "model", "wire"],
     "server": ["base", "env", "model", "wal", "engine", "tier", "store", "query", "views", "wire"],
     "cli": ["base", "env", "model", "wire", "client", "server", "store"],
@@ -25,6 +25,7 @@ PUBLIC_HEADERS = {
     "status": "base",
     "event": "library",
     "database": "library",
+    "metrics": "library",
     "streams": "library",
     "subscriptions": "library",
 }

@@ -235,6 +235,7 @@ Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options)
   }
   FIRN_ASSIGN(parts->store, Store::open(posix_env(), std::move(store_options)));
   parts->subscriptions = std::make_unique<Subscriptions>(posix_env(), parts->store.get());
+  parts->rollups = std::make_unique<RollupKeeper>(posix_env(), parts->store.get());
   return std::unique_ptr<Database>(new Database(std::move(parts)));
 }
 

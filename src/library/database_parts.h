@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "query/query.h"
 #include "store/store.h"
+#include "views/metrics/rollup_keeper.h"
 #include "views/subscriptions/subscriptions.h"
 
 namespace firn {
@@ -16,6 +17,7 @@ namespace firn {
 struct Database::Parts {
   std::unique_ptr<Store> store;
   std::unique_ptr<Subscriptions> subscriptions;  // goes before the store
+  std::unique_ptr<RollupKeeper> rollups;         // likewise
   Mutex mutex;
   std::unique_ptr<Engine> engine GUARDED_BY(mutex);  // opened with the first SQL statement
 

@@ -1,3 +1,5 @@
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -5,6 +7,7 @@
 
 #include "server/api_face.h"
 #include "server/metric_parameters.h"
+#include "views/metrics/metric_append.h"
 #include "views/metrics/metric_reads.h"
 #include "views/metrics/metric_windows.h"
 #include "wire/json_text.h"
@@ -356,6 +359,26 @@ Result<HttpResponse> windows_answer(const MetricQuestion& question) {
   return end_states(std::move(body), query, answer);
 }
 
+void delete_range(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  run_query(services, request, respond, [services, request]() -> Result<HttpResponse> {
+    FIRN_ASSIGN(const Target target, find_target(services, *request));
+    FIRN_ASSIGN(const MetricSelection selection,
+                parse_metric_selection(request->query, {}, services->env->now(),
+                                       services->limits));
+    const SeriesMatch& match = selection.match;
+    if (match.series.empty() && match.name.empty() && match.labels.empty()) {
+      return invalid_argument("say which series: by series, name, server_id or label.<key>");
+    }
+    FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
+    FIRN_ASSIGN(const uint64_t deleted,
+                delete_points(target.open->store.get(), target.name_space.id, match,
+                              selection.time, make_guard(services, request)));
+    spdlog::info("{} points of metrics were deleted in namespace '{}': {}", deleted,
+                 target.name_space.name, request->query);
+    return json_response("{\"deleted\":" + std::to_string(deleted) + "}\n");
+  });
+}
+
 // From what is known of chunks: nothing is read.
 Result<HttpResponse> stats_answer(const MetricQuestion& question) {
   struct Sum {
@@ -404,6 +427,10 @@ void add_metric_routes(Services* services, Face* face) {
   add("aggregate", aggregate_answer, P::kGroupBy, P::kFunctions);
   add("windows", windows_answer, P::kGroupBy, P::kFunctions, P::kWindow, P::kMaxPoints);
   add("stats", stats_answer);
+  face->push_back({HttpMethod::kDelete, "/api/v1/namespaces/{ns}/metrics/range",
+                   [services](const HttpRequestPtr& request, const Responder& respond) {
+                     delete_range(services, request, respond);
+                   }});
 }
 
 }  // namespace firn

@@ -23,7 +23,7 @@ struct DecodedSamples {
 };
 
 // Where plain samples come from: what two doors were sent never means the same by accident.
-enum class SampleDoor : uint8_t { kRemoteWrite1, kRemoteWrite2, kExposition, kLineProtocol };
+enum class SampleDoor : uint8_t { kRemoteWrite1, kRemoteWrite2, kExposition, kLineProtocol, kProgram };
 
 // What the rows of a series are (docs/formats/samples.md, "Plain samples"). Those that are not
 // samples have a series of their own, because a row is found by series and time alone.

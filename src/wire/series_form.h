@@ -4,13 +4,11 @@
 #include <string_view>
 
 #include "base/id.h"
+#include "model/sample_flags.h"
 #include "model/schema.h"
 
 // What series have in common, however their samples came (docs/formats/samples.md).
 namespace firn {
-
-// Of `flags` of a sample: a staleness marker, "no recorded value".
-inline constexpr int64_t kNoRecordedValue = 1;
 
 // What the identity of a series says besides its labels. Members that are empty are left out of it.
 struct SeriesForm {

@@ -93,11 +93,11 @@ class SampleMachine {
     std::map<std::pair<int, TimeNs>, double> read;
     for (int series = 0; series < kSeriesCount; ++series) {
       PointQuery query;
-      query.series = series_id(series);
+      query.match.series = {series_id(series)};
       const auto page = read_points(*snapshot, query, QueryGuard());
       if (!page.ok()) return page.status().to_string();
       for (const Point& point : page->points) read[{series, point.time}] = point.value.value();
-      const std::string definition = query.series + "metric" + std::to_string(series);
+      const std::string definition = query.match.series[0] + "metric" + std::to_string(series);
       if (!page->points.empty() && !defined.contains(definition)) {
         return "series " + std::to_string(series) + " has samples and no definition";
       }

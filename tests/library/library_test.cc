@@ -2,6 +2,7 @@
 // calls.
 
 #include <firn/database.h>
+#include <firn/metrics.h>
 #include <firn/streams.h>
 #include <firn/subscriptions.h>
 #include <gmock/gmock.h>
@@ -48,6 +49,37 @@ class LibraryTest : public testing::Test {
   firn::TestDirectory directory_;
   std::unique_ptr<firn::Database> database_;
 };
+
+TEST_F(LibraryTest, MetricsAreWrittenAndAnsweredInWindows) {
+  firn::Metrics metrics(database_.get(), "default");
+  constexpr int64_t kSecond = 1'000'000'000, kStart = 1'700'006'400 * kSecond;
+  std::vector<firn::MetricSample> samples;
+  for (int i = 0; i < 10; ++i) {
+    samples.push_back({.name = "cpu",
+                       .labels = {{"host", i % 2 == 0 ? "a" : "b"}},
+                       .time_ns = kStart + i * 60 * kSecond,
+                       .value = 1.0 * i});
+  }
+  const auto written = metrics.write(samples);
+  ASSERT_TRUE(written.ok()) << written.status().to_string();
+  EXPECT_EQ(written->count, 10u);
+  EXPECT_EQ(metrics.series({.name = "cpu"})->size(), 2u);
+  EXPECT_EQ(metrics.range({.labels = {{"host", "a"}}}, 3)->points.size(), 3u);
+  EXPECT_EQ(metrics.latest({})->points.size(), 2u);
+  const firn::MetricRollup rollup{.window_ns = 300 * kSecond};
+  ASSERT_TRUE(metrics.set_retention(INT64_MAX, {&rollup, 1}).ok());
+  ASSERT_TRUE(metrics.run_retention().ok());
+  const auto groups = metrics.windows({.name = "cpu"}, 300 * kSecond, {"host"});
+  ASSERT_TRUE(groups.ok()) << groups.status().to_string();
+  ASSERT_EQ(groups->size(), 2u);
+  EXPECT_THAT((*groups)[0].values, ElementsAre("a"));
+  ASSERT_EQ((*groups)[0].windows.size(), 2u);
+  EXPECT_EQ((*groups)[0].windows[0].sum, 0 + 2 + 4);
+  EXPECT_EQ(*metrics.remove({.labels = {{"host", "b"}}}), 5u);
+  EXPECT_EQ(metrics.windows({.name = "cpu"}, 0)->at(0).windows[0].count, 5u);
+  const firn::MetricSample nameless{.value = 1};
+  EXPECT_EQ(metrics.write({&nameless, 1}).status().code(), firn::StatusCode::kInvalidArgument);
+}
 
 TEST_F(LibraryTest, SeveralStreamsAreAppendedToTogether) {
   const firn::Message messages[] = {

@@ -64,7 +64,13 @@ firn_rig(history_rig_1000000 history_rig.py SLOW TIMEOUT 10800 --operations 1000
 firn_rig(enospc_rig_3 enospc_rig.py --cycles 3)
 firn_rig(enospc_rig_50 enospc_rig.py SLOW TIMEOUT 7200 --cycles 50)
 
+firn_rig(metrics_rig_8 metrics_rig.py --cycles 8 --servers 10)
+firn_rig(metrics_rig_100 metrics_rig.py SLOW TIMEOUT 7200 --cycles 20)
+
 firn_rig(clock_rig_2 clock_rig.py --cycles 2)
+firn_rig(metrics_rig_8 metrics_rig.py --cycles 8 --servers 10)
+firn_rig(metrics_rig_100 metrics_rig.py SLOW TIMEOUT 7200 --cycles 20)
+
 firn_rig(clock_rig_20 clock_rig.py SLOW --cycles 20)
 
 firn_rig(memory_rig_20 memory_rig.py --seconds 20)

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
+
+#include "base/mutex.h"
+#include "base/size.h"
+#include "model/sample_flags.h"
 
 namespace firn {
 
@@ -114,6 +119,81 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
 
 void append_samples(Store* store, NamespaceId name_space, NewSamples samples, AppendCallback done) {
   std::make_shared<SamplesAppend>(store, name_space, std::move(samples), std::move(done))->start();
+}
+
+Result<AppendResult> append_samples_and_wait(Store* store, NamespaceId name_space,
+                                             NewSamples samples) {
+  struct Outcome {
+    Mutex mutex;
+    CondVar changed;
+    std::optional<Result<AppendResult>> result GUARDED_BY(mutex);
+  };
+  const auto outcome = std::make_shared<Outcome>();
+  append_samples(store, name_space, std::move(samples),
+                 [outcome](const Result<AppendResult>& result) {
+                   MutexLock lock(&outcome->mutex);
+                   outcome->result = result;
+                   outcome->changed.notify_all();
+                 });
+  MutexLock lock(&outcome->mutex);
+  while (!outcome->result) outcome->changed.wait(&outcome->mutex);
+  return *outcome->result;
+}
+
+namespace {
+
+void add_definition(const Series& series, BatchBuilder* definitions) {
+  EventRow row;
+  row.series = series.series;
+  row.name = series.name;
+  row.type = series.type;
+  row.unit = series.unit;
+  row.temporality = series.temporality;
+  row.monotonic = series.monotonic ? 1 : 0;
+  row.description = series.description;
+  row.labels = series.labels;
+  row.metadata = series.metadata;
+  row.context = series.context;
+  definitions->add(row);
+}
+
+// The page's points again, as deleted ones.
+NewSamples deleted_samples(const PointPage& page) {
+  BatchBuilder samples(Dataset::kSamples), definitions(Dataset::kSeries);
+  std::vector<bool> is_defined(page.series.size(), false);
+  for (const Point& point : page.points) {
+    EventRow row;
+    row.series = page.series[point.series].series;
+    row.time = point.time;
+    row.flags = kSampleDeleted;
+    samples.add(row);
+    if (is_defined[point.series]) continue;
+    is_defined[point.series] = true;
+    add_definition(page.series[point.series], &definitions);
+  }
+  return {samples.finish(), definitions.finish()};
+}
+
+}  // namespace
+
+Result<uint64_t> delete_points(Store* store, NamespaceId name_space, const SeriesMatch& match,
+                               const TimeRange& time, const QueryGuard& guard) {
+  constexpr uint32_t kPointsAtOnce = 10'000;
+  FIRN_ASSIGN(const SnapshotPtr snapshot, store->snapshot(name_space));
+  PointQuery query;
+  query.match = match;
+  query.time = time;
+  query.limit = kPointsAtOnce;
+  query.bytes_max = 16 * kMiB;
+  uint64_t deleted = 0;
+  do {
+    FIRN_ASSIGN(const PointPage page, read_points(*snapshot, query, guard));
+    query.from = page.next;
+    if (page.points.empty()) continue;
+    FIRN_TRY(append_samples_and_wait(store, name_space, deleted_samples(page)).status());
+    deleted += page.points.size();
+  } while (query.from);
+  return deleted;
 }
 
 }  // namespace firn

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "store/store.h"
+#include "views/metrics/metric_reads.h"
 
 namespace firn {
 
@@ -20,5 +21,15 @@ struct NewSamples {
 // exactly once, as Store::append() does, with the result of the samples: with an ok status they and
 // their definitions are durable. `store` must outlive that. Any thread.
 void append_samples(Store* store, NamespaceId name_space, NewSamples samples, AppendCallback done);
+
+// The same for a thread that may wait.
+Result<AppendResult> append_samples_and_wait(Store* store, NamespaceId name_space,
+                                             NewSamples samples);
+
+// Deletes the points of all matching series in the range, as far as they are shown when it begins:
+// each is written again with the mark of a deleted one (docs/formats/samples.md). Returns how many;
+// what was deleted before a failure stays so. For a thread that may wait.
+Result<uint64_t> delete_points(Store* store, NamespaceId name_space, const SeriesMatch& match,
+                               const TimeRange& time, const QueryGuard& guard);
 
 }  // namespace firn

@@ -90,7 +90,7 @@ Point point_of(const RecordBatch& batch, uint32_t row, size_t series) {
 }
 
 bool is_deleted(const Point& point) {
-  return point.flags != kAbsentInt64 && (point.flags & kFlagDeleted) != 0;
+  return point.flags != kAbsentInt64 && (point.flags & kSampleDeleted) != 0;
 }
 
 std::vector<std::string> identities(const std::vector<Series>& series) {

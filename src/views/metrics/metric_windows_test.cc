@@ -56,9 +56,9 @@ TEST_F(MetricWindowsTest, RangesAreHalfOpenAndWindowsStandAtMultiplesOfTheirWidt
 TEST_F(MetricWindowsTest, WhatIsNoValueIsNotCounted) {
   ASSERT_TRUE(write({{kCpu, at(1), 1},
                      {kCpu, at(2), kNaN},
-                     {kCpu, at(3), 9, kFlagNoRecordedValue},
+                     {kCpu, at(3), 9, kNoRecordedValue},
                      {kCpu, at(4), 5},
-                     {kCpu, at(4), 0, kFlagDeleted}}).ok());
+                     {kCpu, at(4), 0, kSampleDeleted}}).ok());
   const WindowAnswer answer = windows({.time = {at(0), at(60)}});
   ASSERT_EQ(answer.groups.size(), 1u);
   EXPECT_EQ(answer.groups[0].windows.at(at(0)).count, 1u);

@@ -98,11 +98,23 @@ TEST_F(MetricsTest, ARangeOfSeveralSeriesIsInTheOrderOfTimeAndThenSeries) {
 TEST_F(MetricsTest, ADeletedSampleIsShownByNoReading) {
   ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(2), 2}, {kCpu, at(3), 3}}).ok());
   EXPECT_TRUE(flush().ok());
-  ASSERT_TRUE(write({{kCpu, at(2), 0, kFlagDeleted}, {kCpu, at(3), 0, kFlagDeleted}}).ok());
+  ASSERT_TRUE(write({{kCpu, at(2), 0, kSampleDeleted}, {kCpu, at(3), 0, kSampleDeleted}}).ok());
   EXPECT_EQ(points(kCpu), (Texts{"1:1"}));
   EXPECT_EQ(latest({}), (Texts{"a@1:1"}));
   ASSERT_TRUE(write({{kCpu, at(2), 20}}).ok());
   EXPECT_EQ(points(kCpu), (Texts{"1:1", "2:20"}));
+}
+
+TEST_F(MetricsTest, ARangeOfASeriesIsDeleted) {
+  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(2), 2}, {kCpu, at(3), 3}, {kDisk, at(2), 5}}).ok());
+  EXPECT_TRUE(flush().ok());
+  const auto remove = [&](const SeriesMatch& match) {
+    return *delete_points(store_.get(), space_, match, {at(1), at(3)}, QueryGuard());
+  };
+  EXPECT_EQ(remove({.name = "cpu"}), 2u);
+  EXPECT_EQ(points(kCpu), (Texts{"3:3"}));
+  EXPECT_EQ(points(kDisk), (Texts{"2:5"}));
+  EXPECT_EQ(remove({.name = "cpu"}), 0u);
 }
 
 TEST_F(MetricsTest, TheLatestPointsOfEachSeriesAreFoundInWhateverIntervalTheyLie) {
@@ -114,7 +126,7 @@ TEST_F(MetricsTest, TheLatestPointsOfEachSeriesAreFoundInWhateverIntervalTheyLie
   EXPECT_EQ(latest({.per_series = 2}), (Texts{"a@2:2", "a@86400:3", "b@5:5"}));
   EXPECT_EQ(latest({.match = {.name = "cpu"}, .time = {at(0), at(2)}}), (Texts{"a@1:1"}));
   // A marker says that there is no value, and is none.
-  ASSERT_TRUE(write({{kCpu, at(86'401), 0, kFlagNoRecordedValue}}).ok());
+  ASSERT_TRUE(write({{kCpu, at(86'401), 0, kNoRecordedValue}}).ok());
   EXPECT_EQ(latest({.match = {.name = "cpu"}}), (Texts{"a@86400:3"}));
 }
 

@@ -102,7 +102,7 @@ TEST_F(RollupTest, ASecondRunWritesNothing) {
 TEST_F(RollupTest, LateRepeatedReplacedAndDeletedSamplesCorrectWhatTheyTouch) {
   ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(301), 2}, {kDisk, at(1), 7}}).ok());
   run();
-  ASSERT_TRUE(write({{kCpu, at(2), 5}, {kCpu, at(301), 20}, {kDisk, at(1), 0, kFlagDeleted}}).ok());
+  ASSERT_TRUE(write({{kCpu, at(2), 5}, {kCpu, at(301), 20}, {kDisk, at(1), 0, kSampleDeleted}}).ok());
   const auto check = [&](const std::string& when) {
     const WindowAnswer answer = windows(kFiveMinutes);
     ASSERT_EQ(answer.groups.size(), 1u) << when;
@@ -230,7 +230,7 @@ TEST_F(RollupTest, AgreesWithRawSamplesWhateverWasRolledUpWhen) {
     for (int i = 0; i < 60; ++i) {
       const auto second = static_cast<int64_t>(random() % (2 * 86'400)) / 60 * 60;
       const std::string series = std::string(30, '0') + std::to_string(10 + random() % 4);
-      const int64_t flags = random() % 20 == 0 ? kFlagDeleted : kAbsentInt64;
+      const int64_t flags = random() % 20 == 0 ? kSampleDeleted : kAbsentInt64;
       samples.push_back({series, at(second), static_cast<double>(random() % 1000) / 8, flags});
     }
     ASSERT_TRUE(write(samples).ok());

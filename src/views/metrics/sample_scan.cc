@@ -11,7 +11,7 @@ namespace {
 
 // With more series than this, the rows of all are read: a tier looks at each text of a predicate.
 constexpr size_t kPredicateTextsMax = 1024;
-constexpr int64_t kNothing = kFlagNoRecordedValue | kFlagDeleted;
+constexpr int64_t kNothing = kNoRecordedValue | kSampleDeleted;
 
 struct Row {
   TimeNs time;

@@ -6,13 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "model/sample_flags.h"
 #include "query/query.h"
 
 namespace firn {
-
-// Bits of a sample's flags. The first is OpenTelemetry's; the others are Firn's own.
-inline constexpr int64_t kFlagNoRecordedValue = 1;
-inline constexpr int64_t kFlagDeleted = int64_t{1} << 62;
 
 // A sample that has a number: no staleness marker, not deleted, not NaN.
 struct SampleValue {

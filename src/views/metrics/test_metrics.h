@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,17 +54,7 @@ class MetricsStoreTest : public StoreTest {
   }
 
   Status write(const std::vector<Sample>& samples) {
-    Mutex mutex;
-    CondVar changed;
-    std::optional<Status> outcome;
-    append_samples(store_.get(), space_, batches(samples), [&](const Result<AppendResult>& result) {
-      MutexLock lock(&mutex);
-      outcome = result.status();
-      changed.notify_all();
-    });
-    MutexLock lock(&mutex);
-    while (!outcome) changed.wait(&mutex);
-    return *outcome;
+    return append_samples_and_wait(store_.get(), space_, batches(samples)).status();
   }
 
   SnapshotPtr snapshot() { return *store_->snapshot(space_); }
