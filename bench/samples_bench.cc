@@ -2,7 +2,8 @@
 // round is a point of each series, sent in requests of up to 1,000 points whose order changes from
 // round to round, as clients that do not wait for each other make it.
 //
-// bench_samples [series [points [rows a write]]]     default 1,000 of 8,640 (a day of 10 s), 500,000
+// bench_samples [series [points [rows a write]]]     default 1,000 of 8,640 (a day of 10 s),
+// 500,000
 
 #include <fmt/format.h>
 
@@ -126,9 +127,9 @@ ChunkStats copy(Tier* from, const ChunkKey& from_key, Tier* to, const ChunkKey& 
 
 void print_columns(const std::string& path, uint64_t rows) {
   auto db = must(SqliteDb::open(posix_env(), path, {.read_only = true}));
-  auto select = must(db->prepare(
-      "SELECT id % 32, sum(length(data)), count(*) FROM columns GROUP BY 1 UNION ALL "
-      "SELECT -1, sum(length(data)), count(*) FROM filters ORDER BY 1"));
+  auto select = must(
+      db->prepare("SELECT id % 32, sum(length(data)), count(*) FROM columns GROUP BY 1 UNION ALL "
+                  "SELECT -1, sum(length(data)), count(*) FROM filters ORDER BY 1"));
   while (must(select.step())) {
     const int64_t id = select.column_int64(0);
     fmt::print("      {:<12} {:7.4f} bytes a sample, {} blocks\n",

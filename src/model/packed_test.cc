@@ -112,9 +112,9 @@ TEST(PackColumns, RegularGaugesTakeLessThanOneAndAHalfBytes) {
 TEST(PackColumns, WhatIsSaidOfASeriesTakesLittle) {
   BatchBuilder builder(Dataset::kSamples);
   for (uint32_t i = 0; i < 5'000; ++i) {
-    const uint32_t series = i * 7 % 100;
+    const uint32_t series = i * 7 % 100, round = i / 100;
     EventRow row;
-    row.time = kTestTime + i / 100 * 10 * kSecondNs + i / 100 * i / 100 % 17 * kMillisecondNs;
+    row.time = kTestTime + round * 10 * kSecondNs + round * round % 17 * kMillisecondNs;
     const std::string name = std::to_string(series);
     row.series = name;
     row.value = Float64::of(1);

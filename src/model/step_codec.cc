@@ -89,7 +89,8 @@ class References {
     if (run.rows() == 0) return 0;
     const uint32_t last = std::min(run.end, run.begin + 1 + kDifferencesHashed);
     std::vector<uint64_t> start = {run.rows() > kDifferencesHashed ? 1U : 0U};
-    for (uint32_t at = run.begin + 1; at < last; ++at) start.push_back(values_[at] - values_[at - 1]);
+    for (uint32_t at = run.begin + 1; at < last; ++at)
+      start.push_back(values_[at] - values_[at - 1]);
     const uint64_t by_steps = hash_of(start);
     start.push_back(values_[run.begin]);
     const uint64_t with_first = hash_of(start);

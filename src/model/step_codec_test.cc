@@ -85,7 +85,7 @@ TEST(StepCodec, SeriesThatGoAlongCostNothing) {
 TEST(StepCodec, ASeriesMayHaveMoreThanTheOneItFollows) {
   const std::vector<uint32_t> indexes = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   const SeriesOrder order(indexes.data(), 15, 2);
-  const std::vector<int64_t> values = {5,  105, 207, 305, 410, 510, 6,  106,
+  const std::vector<int64_t> values = {5,   105, 207, 305, 410, 510, 6,  106,
                                        208, 306, 411, 511, 611, 711, 812};
   EXPECT_EQ(decode(encode(values, order).raw, order, 15), values);
 }

@@ -53,9 +53,9 @@ BlockNumbers block_numbers(const BlockHeader& header) {
 uint32_t BlockHeader::crc() const {
   std::string bytes;
   for (const uint64_t value :
-       {static_cast<uint64_t>(id), static_cast<uint64_t>(first_block), uint64_t{rows}, position_min, position_max,
-        static_cast<uint64_t>(time_min), static_cast<uint64_t>(time_max), uint64_t{severity_max},
-        kinds, columns, filters, raw_bytes, packed_bytes, checksum}) {
+       {static_cast<uint64_t>(id), static_cast<uint64_t>(first_block), uint64_t{rows}, position_min,
+        position_max, static_cast<uint64_t>(time_min), static_cast<uint64_t>(time_max),
+        uint64_t{severity_max}, kinds, columns, filters, raw_bytes, packed_bytes, checksum}) {
     append_le(&bytes, value);
   }
   return crc32c(bytes);

@@ -36,7 +36,8 @@ struct BlockHeader {
   std::string describe() const;
 };
 
-// What can be said of a block by its rows alone: all but id, first_block, columns, filters and packed_bytes.
+// What can be said of a block by its rows alone: all but id, first_block, columns, filters and
+// packed_bytes.
 BlockHeader summarize_block(const RecordBatch& batch);
 
 // False when no row of the block can satisfy the filter, as far as zone maps tell.

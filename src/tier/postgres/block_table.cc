@@ -11,7 +11,8 @@ namespace {
 
 constexpr size_t kFiltersAtOnce = 512;  // blocks whose filters are asked for together
 constexpr const char* kHeaderColumns =
-    "block, first_block, row_count, position_min, position_max, time_min, time_max, severity_max, kinds, "
+    "block, first_block, row_count, position_min, position_max, time_min, time_max, severity_max, "
+    "kinds, "
     "column_bits, filter_bits, raw_bytes, packed_bytes, checksum, crc";
 
 // The filters of promoted attributes, one behind the other: kind, length, bytes.

@@ -9,7 +9,8 @@ namespace firn {
 namespace {
 
 constexpr const char* kHeaderColumns =
-    "id, first_block, rows, position_min, position_max, time_min, time_max, severity_max, kinds, columns, "
+    "id, first_block, rows, position_min, position_max, time_min, time_max, severity_max, kinds, "
+    "columns, "
     "filters, raw_bytes, packed_bytes, checksum, crc";
 
 int64_t column_id(const BlockHeader& header, ColumnId column) {

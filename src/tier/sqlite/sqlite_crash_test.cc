@@ -12,7 +12,13 @@ namespace {
 
 constexpr Position kDropped = UINT64_MAX;
 
-class SqliteCrash : public testing::TestWithParam<SqliteLayout> {
+struct Content {
+  const char* name;
+  SqliteLayout layout;
+  Dataset dataset;
+};
+
+class SqliteCrash : public testing::TestWithParam<Content> {
  protected:
   // One step of the script: a write up to `through`, or a seal, or the drop at the end.
   struct Step {
@@ -23,12 +29,15 @@ class SqliteCrash : public testing::TestWithParam<SqliteLayout> {
   };
 
   SqliteCrash() {
+    key_.dataset = GetParam().dataset;
     // A new file, rows that join an earlier block, more of them, only a watermark, a sealed
     // file, and a sealed file that is opened again.
     Position position = 1;
     const auto write = [&](uint32_t rows, Position gap) {
-      steps_.push_back({.slices = {slice_of(keyed_batch(position, rows, position))},
-                        .through = position + rows - 1 + gap});
+      const bool are_events = key_.dataset == Dataset::kEvents;
+      const BatchPtr batch = are_events ? keyed_batch(position, rows, position)
+                                        : random_batch(position, rows, position, 1, key_.dataset);
+      steps_.push_back({.slices = {slice_of(batch)}, .through = position + rows - 1 + gap});
       all_.push_back(steps_.back().slices[0]);
       position += rows + gap;
     };
@@ -47,7 +56,7 @@ class SqliteCrash : public testing::TestWithParam<SqliteLayout> {
     tier_.reset();
     SqliteTierOptions options;
     options.directory = "/data/warm";
-    options.layout = GetParam();
+    options.layout = GetParam().layout;
     options.promoted_attributes = {"n"};
     FIRN_ASSIGN(tier_, open_sqlite_tier(env, options));
     return Status();
@@ -107,7 +116,7 @@ class SqliteCrash : public testing::TestWithParam<SqliteLayout> {
     EXPECT_TRUE(tier_->list()->empty());
   }
 
-  const ChunkKey key_ = test_chunk();
+  ChunkKey key_ = test_chunk();
   std::vector<Step> steps_;
   std::vector<BatchSlice> all_;
   std::unique_ptr<Tier> tier_;
@@ -185,10 +194,11 @@ TEST_P(SqliteCrash, EveryCallFailsOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, SqliteCrash,
-                         testing::Values(SqliteLayout::kBlocks, SqliteLayout::kRows),
-                         [](const auto& test) {
-                           return test.param == SqliteLayout::kBlocks ? "blocks" : "rows";
-                         });
+                         testing::Values(Content{"blocks", SqliteLayout::kBlocks, Dataset::kEvents},
+                                         Content{"rows", SqliteLayout::kRows, Dataset::kEvents},
+                                         Content{"samples", SqliteLayout::kBlocks,
+                                                 Dataset::kSamples}),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace firn
