@@ -14,6 +14,7 @@ Face api_face(Services* services) {
   add_namespace_routes(services, &face);
   add_chunk_routes(services, &face);
   add_metric_routes(services, &face);
+  add_metric_write_routes(services, &face);
   add_subscription_routes(services, &face);
   add_import_api_route(services, &face);
   add_export_api_route(services, &face);
