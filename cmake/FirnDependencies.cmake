@@ -30,6 +30,11 @@ add_library(firn_protozero INTERFACE)
 target_include_directories(firn_protozero SYSTEM INTERFACE "${PROTOZERO_INCLUDE}")
 add_library(firn::protozero ALIAS firn_protozero)
 
+find_library(SNAPPY_LIBRARY snappy REQUIRED)
+add_library(firn_snappy INTERFACE)
+target_link_libraries(firn_snappy INTERFACE "${SNAPPY_LIBRARY}")
+add_library(firn::snappy ALIAS firn_snappy)
+
 # Beast and Asio are used header-only; Asio's own threads need the thread library.
 add_library(firn_boost INTERFACE)
 target_link_libraries(firn_boost INTERFACE Boost::headers Threads::Threads)

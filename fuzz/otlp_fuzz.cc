@@ -4,15 +4,12 @@
 #include <string>
 
 #include "base/status.h"
+#include "samples.h"
 #include "wire/json_reader.h"
 #include "wire/otlp.h"
 
 namespace firn {
 namespace {
-
-void check_document(std::string_view json) {
-  FIRN_CHECK(json.empty() || check_json(json, kLimits.json_depth).ok());
-}
 
 void check_records(OtlpSignal signal, std::string_view body, OtlpEncoding encoding) {
   uint64_t made = 0;
@@ -39,21 +36,8 @@ void check_records(OtlpSignal signal, std::string_view body, OtlpEncoding encodi
     }
   }
   FIRN_CHECK(rows == made);
-  for (const auto& [samples, definitions] : records->samples) {
-    FIRN_CHECK(signal == OtlpSignal::kMetrics && definitions->rows() <= samples->rows());
-    for (uint32_t i = 0; i < samples->rows(); ++i) {
-      const EventRow row = event_row(*samples, i);
-      FIRN_CHECK(row.time > 0 && Id::parse(row.series).has_value());
-      check_document(row.data);
-    }
-    for (uint32_t i = 0; i < definitions->rows(); ++i) {
-      const EventRow row = event_row(*definitions, i);
-      FIRN_CHECK(check_utf8(row.name).ok() && check_utf8(row.unit).ok());
-      check_document(row.labels);
-      check_document(row.metadata);
-      check_document(row.context);
-    }
-  }
+  FIRN_CHECK(signal == OtlpSignal::kMetrics || records->samples.empty());
+  check_samples(records->samples);
   const std::string response =
       encode_otlp_response(signal, records->rejected, records->message, OtlpEncoding::kJson);
   FIRN_CHECK(check_json(response, 4).ok());

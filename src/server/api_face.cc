@@ -3,8 +3,24 @@
 #include "server/eventodb_face.h"
 #include "wire/gzip.h"
 #include "wire/json_text.h"
+#include "wire/snappy_block.h"
 
 namespace firn {
+
+namespace {
+
+// What a body takes that came packed; false when there is not enough memory for it.
+std::function<bool(uint64_t)> take_unpacked(Services* services, MemoryBudget::Share* memory) {
+  return [services, memory](uint64_t bytes) {
+    if (memory->bytes() > 0) return memory->resize(bytes);
+    std::optional<MemoryBudget::Share> share = services->unpacked_memory->take(bytes, 0);
+    if (!share.has_value() || share->bytes() < bytes) return false;
+    *memory = std::move(*share);
+    return true;
+  };
+}
+
+}  // namespace
 
 Face api_face(Services* services) {
   Face face;
@@ -15,6 +31,7 @@ Face api_face(Services* services) {
   add_chunk_routes(services, &face);
   add_metric_routes(services, &face);
   add_metric_write_routes(services, &face);
+  add_prometheus_routes(services, &face);
   add_subscription_routes(services, &face);
   add_import_api_route(services, &face);
   add_export_api_route(services, &face);
@@ -32,13 +49,14 @@ Result<Target> find_target(Services* services, const HttpRequest& request) {
 
 Result<std::string> unpack(Services* services, ByteView body, MemoryBudget::Share* memory) {
   const Limits& limits = services->limits;
-  return gunzip(body, limits.request_bytes, limits.decompression_ratio, [&](uint64_t bytes) {
-    if (memory->bytes() > 0) return memory->resize(bytes);
-    std::optional<MemoryBudget::Share> share = services->unpacked_memory->take(bytes, 0);
-    if (!share.has_value() || share->bytes() < bytes) return false;
-    *memory = std::move(*share);
-    return true;
-  });
+  return gunzip(body, limits.request_bytes, limits.decompression_ratio,
+                take_unpacked(services, memory));
+}
+
+Result<std::string> unpack_block(Services* services, ByteView body, MemoryBudget::Share* memory) {
+  const Limits& limits = services->limits;
+  return unpack_snappy(body, limits.request_bytes, limits.decompression_ratio,
+                       take_unpacked(services, memory));
 }
 
 Status unpack_body(Services* services, HttpRequest* request, int* http_status) {

@@ -26,6 +26,7 @@ void add_chunk_routes(Services* services, Face* face);  // api_chunks.cc
 void add_subscription_routes(Services* services, Face* face);  // api_subscriptions.cc
 void add_metric_routes(Services* services, Face* face);        // api_metrics.cc: reading
 void add_metric_write_routes(Services* services, Face* face);  // api_metrics_write.cc
+void add_prometheus_routes(Services* services, Face* face);    // api_prometheus.cc: writes
 
 // What handlers share.
 
@@ -39,6 +40,8 @@ Result<Target> find_target(Services* services, const HttpRequest& request);
 // Unpacks a gzip body; `memory` gets its share of the memory for that, for as long as the result
 // lives. kUnavailable when none is left, else as gunzip().
 Result<std::string> unpack(Services* services, ByteView body, MemoryBudget::Share* memory);
+// The same for a snappy block, as unpack_snappy().
+Result<std::string> unpack_block(Services* services, ByteView body, MemoryBudget::Share* memory);
 // Unpacks the body of a request in place. `http_status` is what a failure is answered with.
 Status unpack_body(Services* services, HttpRequest* request, int* http_status);
 

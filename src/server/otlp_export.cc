@@ -1,57 +1,14 @@
 #include "server/otlp_export.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "server/ack_fields.h"
-#include "views/metrics/metric_append.h"
+#include "server/joined_appends.h"
 
 namespace firn {
 
 namespace {
-
-// One outcome for the several appends that a large request becomes.
-class JoinedAppends {
- public:
-  JoinedAppends(Services* services, OtlpRecords* records, AckLevel ack,
-                std::function<void(const OtlpOutcome&)> done)
-      : services_(services),
-        done_(std::move(done)),
-        left_(records->batches.size() + records->samples.size()) {
-    outcome_.rejected = records->rejected;
-    outcome_.message = std::move(records->message);
-    outcome_.ack = ack;
-  }
-
-  void settle(const Result<AppendResult>& result, uint64_t bytes) EXCLUDES(mutex_) {
-    if (result.ok()) {
-      services_->metrics->appended_events.add(result->count - result->duplicates);
-      services_->metrics->appended_duplicates.add(result->duplicates);
-      services_->metrics->appended_bytes.add(bytes);
-    } else {
-      services_->metrics->count_refusal(status_code_name(result.status().code()));
-    }
-    OtlpOutcome outcome;
-    {
-      MutexLock lock(&mutex_);
-      if (!result.ok() && outcome_.status.ok()) outcome_.status = result.status();
-      if (result.ok()) {
-        outcome_.last_position = std::max(outcome_.last_position, result->last_position);
-      }
-      if (--left_ > 0) return;
-      outcome = std::move(outcome_);
-    }
-    done_(outcome);
-  }
-
- private:
-  Services* const services_;
-  const std::function<void(const OtlpOutcome&)> done_;
-  Mutex mutex_;
-  size_t left_ GUARDED_BY(mutex_);
-  OtlpOutcome outcome_ GUARDED_BY(mutex_);
-};
 
 Result<OtlpRecords> decode(Services* services, Store* store, const OtlpExport& request) {
   DecodeDefaults defaults;
@@ -87,7 +44,12 @@ void export_otlp(Services* services, OtlpExport request,
   if (records->batches.empty() && records->samples.empty()) {
     return done({Status(), records->rejected, records->message, *ack});
   }
-  const auto joined = std::make_shared<JoinedAppends>(services, &*records, *ack, std::move(done));
+  const auto joined = std::make_shared<JoinedAppends>(
+      services->metrics, records->batches.size() + records->samples.size(),
+      [rejected = records->rejected, message = std::move(records->message), ack = *ack,
+       done = std::move(done)](const JoinedOutcome& joined_outcome) {
+        done({joined_outcome.status, rejected, message, ack, joined_outcome.last_position});
+      });
   for (DecodedEvents& part : records->batches) {
     AppendRequest append;
     append.batch = std::move(part.batch);
@@ -98,12 +60,7 @@ void export_otlp(Services* services, OtlpExport request,
         name_space->id, std::move(append),
         [joined, bytes](const Result<AppendResult>& result) { joined->settle(result, bytes); });
   }
-  for (DecodedSamples& part : records->samples) {
-    const uint64_t bytes = part.samples->size_bytes();
-    append_samples(
-        store, name_space->id, {std::move(part.samples), std::move(part.definitions), *ack},
-        [joined, bytes](const Result<AppendResult>& result) { joined->settle(result, bytes); });
-  }
+  append_parts(store, name_space->id, std::move(records->samples), *ack, joined);
 }
 
 }  // namespace firn

@@ -42,6 +42,22 @@ class JsonObjectWriter {
     empty_ = false;
     append_json_key(key, out_);
   }
+  // An array whose values `append` writes; nothing when there are none.
+  template <typename List, typename Append>
+  void list(std::string_view key, const List& values, const Append& append) {
+    bool is_first = true;
+    for (const auto& value : values) {
+      if (is_first) {
+        member(key);
+        out_->push_back('[');
+      } else {
+        out_->push_back(',');
+      }
+      is_first = false;
+      append(value);
+    }
+    if (!is_first) out_->push_back(']');
+  }
   bool empty() const { return empty_; }
   void close() { out_->push_back('}'); }
 

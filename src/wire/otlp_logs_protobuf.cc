@@ -16,39 +16,39 @@ class LogsReader final : public OtlpProtobufReader {
     record.attributes = tree_.add(AnyNode::Kind::kMap);
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case fixed64(1):
+        case fixed64_field(1):
           record.time_unix_nano = message.get_fixed64();
           break;
-        case varint(2):
+        case varint_field(2):
           record.severity_number = message.get_int32();
           break;
-        case bytes(3):
-          record.severity_text = view(&message);
+        case bytes_field(3):
+          record.severity_text = view_of(&message);
           break;
-        case bytes(5):
+        case bytes_field(5):
           if (record.body == 0) record.body = tree_.add(AnyNode::Kind::kUnset);
-          any_value(view(&message), record.body, 0, &tree_);
+          any_value(view_of(&message), record.body, 0, &tree_);
           break;
-        case bytes(6):
-          key_value(view(&message), record.attributes, 0, &tree_);
+        case bytes_field(6):
+          key_value(view_of(&message), record.attributes, 0, &tree_);
           break;
-        case varint(7):
+        case varint_field(7):
           record.dropped_attributes_count = message.get_uint32();
           break;
-        case fixed32(8):
+        case fixed32_field(8):
           record.flags = message.get_fixed32();
           break;
-        case bytes(9):
-          copy_id(view(&message), &record.trace_id.bytes);
+        case bytes_field(9):
+          copy_id(view_of(&message), &record.trace_id.bytes);
           break;
-        case bytes(10):
-          copy_id(view(&message), &record.span_id);
+        case bytes_field(10):
+          copy_id(view_of(&message), &record.span_id);
           break;
-        case fixed64(11):
+        case fixed64_field(11):
           record.observed_time_unix_nano = message.get_fixed64();
           break;
-        case bytes(12):
-          record.event_name = view(&message);
+        case bytes_field(12):
+          record.event_name = view_of(&message);
           break;
         default:
           message.skip();

@@ -25,23 +25,9 @@ void append_number_member(std::string_view key, double number, JsonObjectWriter*
   append_any_double(number, out);
 }
 
-template <typename T, typename Append>
-void append_list_member(std::string_view key, const std::vector<T>& list, const Append& append,
-                        JsonObjectWriter* object, std::string* out) {
-  if (list.empty()) return;
-  object->member(key);
-  out->push_back('[');
-  for (size_t i = 0; i < list.size(); ++i) {
-    if (i > 0) out->push_back(',');
-    append(list[i]);
-  }
-  out->push_back(']');
-}
-
 void append_counts(std::string_view key, const std::vector<uint64_t>& counts,
                    JsonObjectWriter* object, std::string* out) {
-  append_list_member(
-      key, counts, [out](uint64_t count) { append_json_unsigned(count, out); }, object, out);
+  object->list(key, counts, [out](uint64_t count) { append_json_unsigned(count, out); });
 }
 
 void append_buckets(std::string_view key, const OtlpBuckets& buckets, JsonObjectWriter* object,
@@ -248,9 +234,8 @@ void OtlpMetricRows::write_data(const OtlpPoint& point, const AnyTree& tree) {
   if (point.min) append_number_member("min", *point.min, &object, &data_);
   if (point.max) append_number_member("max", *point.max, &object, &data_);
   append_counts("bucket_counts", point.bucket_counts, &object, &data_);
-  append_list_member(
-      "explicit_bounds", point.explicit_bounds,
-      [this](double bound) { append_any_double(bound, &data_); }, &object, &data_);
+  object.list("explicit_bounds", point.explicit_bounds,
+              [this](double bound) { append_any_double(bound, &data_); });
   if (metric_.type == OtlpMetricType::kExponentialHistogram) {
     object.integer("scale", point.scale);
     object.unsigned_integer("zero_count", point.zero_count);
@@ -260,19 +245,14 @@ void OtlpMetricRows::write_data(const OtlpPoint& point, const AnyTree& tree) {
     append_buckets("positive", point.positive, &object, &data_);
     append_buckets("negative", point.negative, &object, &data_);
   }
-  append_list_member(
-      "quantiles", point.quantiles,
-      [this](const std::pair<double, double>& quantile) {
-        JsonObjectWriter inner(&data_);
-        append_number_member("quantile", quantile.first, &inner, &data_);
-        append_number_member("value", quantile.second, &inner, &data_);
-        inner.close();
-      },
-      &object, &data_);
-  append_list_member(
-      "exemplars", point.exemplars,
-      [&](const OtlpExemplar& exemplar) { append_exemplar(exemplar, tree, &data_); }, &object,
-      &data_);
+  object.list("quantiles", point.quantiles, [this](const std::pair<double, double>& quantile) {
+    JsonObjectWriter inner(&data_);
+    append_number_member("quantile", quantile.first, &inner, &data_);
+    append_number_member("value", quantile.second, &inner, &data_);
+    inner.close();
+  });
+  object.list("exemplars", point.exemplars,
+              [&](const OtlpExemplar& exemplar) { append_exemplar(exemplar, tree, &data_); });
   object.close();
   if (object.empty()) data_.clear();
 }

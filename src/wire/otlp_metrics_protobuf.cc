@@ -26,8 +26,8 @@ class MetricsReader final : public OtlpProtobufReader {
     read_kind(points, &metric);
     rows_->begin_metric(metric, metric_tree_);
     for (Message message = reader_of(points); message.next();) {
-      if (message.tag_and_type() == bytes(1)) {
-        point(metric.type, view(&message));
+      if (message.tag_and_type() == bytes_field(1)) {
+        point(metric.type, view_of(&message));
       } else {
         message.skip();
       }
@@ -36,18 +36,18 @@ class MetricsReader final : public OtlpProtobufReader {
 
   bool read_text(Message* message, OtlpMetric* metric) {
     switch (message->tag_and_type()) {
-      case bytes(1):
-        metric->name = view(message);
+      case bytes_field(1):
+        metric->name = view_of(message);
         return true;
-      case bytes(2):
-        metric->description = view(message);
+      case bytes_field(2):
+        metric->description = view_of(message);
         return true;
-      case bytes(3):
-        metric->unit = view(message);
+      case bytes_field(3):
+        metric->unit = view_of(message);
         return true;
-      case bytes(12):
+      case bytes_field(12):
         if (metric->metadata == 0) metric->metadata = metric_tree_.add(AnyNode::Kind::kMap);
-        key_value(view(message), metric->metadata, 0, &metric_tree_);
+        key_value(view_of(message), metric->metadata, 0, &metric_tree_);
         return true;
       default:
         return false;
@@ -57,34 +57,34 @@ class MetricsReader final : public OtlpProtobufReader {
   // The last member of a oneof counts.
   void read_data(Message* message, OtlpMetric* metric, ByteView* points) {
     switch (message->tag_and_type()) {
-      case bytes(5):
+      case bytes_field(5):
         metric->type = OtlpMetricType::kGauge;
         break;
-      case bytes(7):
+      case bytes_field(7):
         metric->type = OtlpMetricType::kSum;
         break;
-      case bytes(9):
+      case bytes_field(9):
         metric->type = OtlpMetricType::kHistogram;
         break;
-      case bytes(10):
+      case bytes_field(10):
         metric->type = OtlpMetricType::kExponentialHistogram;
         break;
-      case bytes(11):
+      case bytes_field(11):
         metric->type = OtlpMetricType::kSummary;
         break;
       default:
         return message->skip();
     }
-    *points = view(message);
+    *points = view_of(message);
   }
 
   static void read_kind(ByteView data, OtlpMetric* metric) {
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case varint(2):
+        case varint_field(2):
           metric->temporality = message.get_int32();
           break;
-        case varint(3):
+        case varint_field(3):
           metric->is_monotonic = metric->type == OtlpMetricType::kSum && message.get_bool();
           break;
         default:
@@ -130,7 +130,7 @@ class MetricsReader final : public OtlpProtobufReader {
   };
   void see_attribute(Message* message) {
     sent_.tag_and_type = message->tag_and_type();
-    const ByteView attribute = view(message);
+    const ByteView attribute = view_of(message);
     const char* const end = attribute.data() + attribute.size();
     const char* begin = sent_.fields.empty() ? sent_.next_field : sent_.fields.data();
     if (begin + sent_.fields.size() != sent_.next_field) sent_.is_together = false;
@@ -139,7 +139,7 @@ class MetricsReader final : public OtlpProtobufReader {
   void read_attributes() {
     for (Message message = reader_of(sent_.fields); message.next();) {
       if (message.tag_and_type() == sent_.tag_and_type) {
-        attribute(view(&message), &point_.attributes);
+        attribute(view_of(&message), &point_.attributes);
       } else {
         message.skip();
       }
@@ -148,10 +148,10 @@ class MetricsReader final : public OtlpProtobufReader {
 
   bool read_common(Message* message) {
     switch (message->tag_and_type()) {
-      case fixed64(2):
+      case fixed64_field(2):
         point_.start_time_unix_nano = message->get_fixed64();
         return true;
-      case fixed64(3):
+      case fixed64_field(3):
         point_.time_unix_nano = message->get_fixed64();
         return true;
       default:
@@ -161,19 +161,19 @@ class MetricsReader final : public OtlpProtobufReader {
 
   bool read_number(Message* message) {
     switch (message->tag_and_type()) {
-      case fixed64(4):
+      case fixed64_field(4):
         point_.value = {.kind = OtlpNumber::Kind::kDouble, .number = double_of(message)};
         return true;
-      case fixed64(6):
+      case fixed64_field(6):
         point_.value = {.kind = OtlpNumber::Kind::kInt, .integer = message->get_sfixed64()};
         return true;
-      case bytes(5):
-        exemplar(view(message));
+      case bytes_field(5):
+        exemplar(view_of(message));
         return true;
-      case bytes(7):
+      case bytes_field(7):
         see_attribute(message);
         return true;
-      case varint(8):
+      case varint_field(8):
         point_.flags = message->get_uint32();
         return true;
       default:
@@ -183,33 +183,33 @@ class MetricsReader final : public OtlpProtobufReader {
 
   bool read_histogram(Message* message) {
     switch (message->tag_and_type()) {
-      case fixed64(4):
+      case fixed64_field(4):
         point_.count = message->get_fixed64();
         return true;
-      case fixed64(5):
+      case fixed64_field(5):
         point_.sum = double_of(message);
         return true;
-      case bytes(6):
-      case fixed64(6):
+      case bytes_field(6):
+      case fixed64_field(6):
         fixed64s(message, &point_.bucket_counts);
         return true;
-      case bytes(7):
-      case fixed64(7):
+      case bytes_field(7):
+      case fixed64_field(7):
         bounds(message);
         return true;
-      case bytes(8):
-        exemplar(view(message));
+      case bytes_field(8):
+        exemplar(view_of(message));
         return true;
-      case bytes(9):
+      case bytes_field(9):
         see_attribute(message);
         return true;
-      case varint(10):
+      case varint_field(10):
         point_.flags = message->get_uint32();
         return true;
-      case fixed64(11):
+      case fixed64_field(11):
         point_.min = double_of(message);
         return true;
-      case fixed64(12):
+      case fixed64_field(12):
         point_.max = double_of(message);
         return true;
       default:
@@ -219,40 +219,40 @@ class MetricsReader final : public OtlpProtobufReader {
 
   bool read_exponential(Message* message) {
     switch (message->tag_and_type()) {
-      case bytes(1):
+      case bytes_field(1):
         see_attribute(message);
         return true;
-      case fixed64(4):
+      case fixed64_field(4):
         point_.count = message->get_fixed64();
         return true;
-      case fixed64(5):
+      case fixed64_field(5):
         point_.sum = double_of(message);
         return true;
-      case varint(6):
+      case varint_field(6):
         point_.scale = message->get_sint32();
         return true;
-      case fixed64(7):
+      case fixed64_field(7):
         point_.zero_count = message->get_fixed64();
         return true;
-      case bytes(8):
-        buckets(view(message), &point_.positive);
+      case bytes_field(8):
+        buckets(view_of(message), &point_.positive);
         return true;
-      case bytes(9):
-        buckets(view(message), &point_.negative);
+      case bytes_field(9):
+        buckets(view_of(message), &point_.negative);
         return true;
-      case varint(10):
+      case varint_field(10):
         point_.flags = message->get_uint32();
         return true;
-      case bytes(11):
-        exemplar(view(message));
+      case bytes_field(11):
+        exemplar(view_of(message));
         return true;
-      case fixed64(12):
+      case fixed64_field(12):
         point_.min = double_of(message);
         return true;
-      case fixed64(13):
+      case fixed64_field(13):
         point_.max = double_of(message);
         return true;
-      case fixed64(14):
+      case fixed64_field(14):
         point_.zero_threshold = double_of(message);
         return true;
       default:
@@ -262,29 +262,24 @@ class MetricsReader final : public OtlpProtobufReader {
 
   bool read_summary(Message* message) {
     switch (message->tag_and_type()) {
-      case fixed64(4):
+      case fixed64_field(4):
         point_.count = message->get_fixed64();
         return true;
-      case fixed64(5):
+      case fixed64_field(5):
         point_.sum = double_of(message);
         return true;
-      case bytes(6):
-        quantile(view(message));
+      case bytes_field(6):
+        quantile(view_of(message));
         return true;
-      case bytes(7):
+      case bytes_field(7):
         see_attribute(message);
         return true;
-      case varint(8):
+      case varint_field(8):
         point_.flags = message->get_uint32();
         return true;
       default:
         return false;
     }
-  }
-
-  // protozero's accessor goes by float registers, which may quieten a NaN.
-  static double double_of(Message* message) {
-    return std::bit_cast<double>(message->get_fixed64());
   }
 
   template <typename T>
@@ -319,13 +314,13 @@ class MetricsReader final : public OtlpProtobufReader {
     buckets->is_set = true;
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case varint(1):
+        case varint_field(1):
           buckets->offset = message.get_sint32();
           break;
-        case varint(2):
+        case varint_field(2):
           add_part(&buckets->counts, message.get_uint64());
           break;
-        case bytes(2):
+        case bytes_field(2):
           for (const uint64_t count : message.get_packed_uint64()) {
             add_part(&buckets->counts, count);
           }
@@ -340,10 +335,10 @@ class MetricsReader final : public OtlpProtobufReader {
     std::pair<double, double> quantile{0, 0};
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case fixed64(1):
+        case fixed64_field(1):
           quantile.first = double_of(&message);
           break;
-        case fixed64(2):
+        case fixed64_field(2):
           quantile.second = double_of(&message);
           break;
         default:
@@ -358,23 +353,23 @@ class MetricsReader final : public OtlpProtobufReader {
     OtlpExemplar exemplar;
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case fixed64(2):
+        case fixed64_field(2):
           exemplar.time_unix_nano = message.get_fixed64();
           break;
-        case fixed64(3):
+        case fixed64_field(3):
           exemplar.value = {.kind = OtlpNumber::Kind::kDouble, .number = double_of(&message)};
           break;
-        case bytes(4):
-          copy_id(view(&message), &exemplar.span_id);
+        case bytes_field(4):
+          copy_id(view_of(&message), &exemplar.span_id);
           break;
-        case bytes(5):
-          copy_id(view(&message), &exemplar.trace_id.bytes);
+        case bytes_field(5):
+          copy_id(view_of(&message), &exemplar.trace_id.bytes);
           break;
-        case fixed64(6):
+        case fixed64_field(6):
           exemplar.value = {.kind = OtlpNumber::Kind::kInt, .integer = message.get_sfixed64()};
           break;
-        case bytes(7):
-          attribute(view(&message), &exemplar.attributes);
+        case bytes_field(7):
+          attribute(view_of(&message), &exemplar.attributes);
           break;
         default:
           message.skip();

@@ -27,8 +27,8 @@ Status OtlpProtobufReader::read(ByteView body, std::string_view what) {
 
 void OtlpProtobufReader::request(ByteView data) {
   for (Message message = reader_of(data); message.next();) {
-    if (message.tag_and_type() == bytes(1)) {
-      resource_records(view(&message));
+    if (message.tag_and_type() == bytes_field(1)) {
+      resource_records(view_of(&message));
     } else {
       message.skip();
     }
@@ -42,19 +42,19 @@ void OtlpProtobufReader::resource_records(ByteView data) {
   resource.attributes = resource_tree_.add(AnyNode::Kind::kMap);
   for (Message message = reader_of(data); message.next();) {
     switch (message.tag_and_type()) {
-      case bytes(1):
-        read_resource(view(&message), &resource);
+      case bytes_field(1):
+        read_resource(view_of(&message), &resource);
         break;
-      case bytes(3):
-        resource.schema_url = view(&message);
+      case bytes_field(3):
+        resource.schema_url = view_of(&message);
         break;
       default:
         message.skip();
     }
   }
   for (Message message = reader_of(data); message.next();) {
-    if (message.tag_and_type() == bytes(2)) {
-      scope_records(view(&message), resource);
+    if (message.tag_and_type() == bytes_field(2)) {
+      scope_records(view_of(&message), resource);
     } else {
       message.skip();
     }
@@ -64,10 +64,10 @@ void OtlpProtobufReader::resource_records(ByteView data) {
 void OtlpProtobufReader::read_resource(ByteView data, OtlpResource* resource) {
   for (Message message = reader_of(data); message.next();) {
     switch (message.tag_and_type()) {
-      case bytes(1):
-        key_value(view(&message), resource->attributes, 0, &resource_tree_);
+      case bytes_field(1):
+        key_value(view_of(&message), resource->attributes, 0, &resource_tree_);
         break;
-      case varint(2):
+      case varint_field(2):
         resource->dropped_attributes_count = message.get_uint32();
         break;
       default:
@@ -82,11 +82,11 @@ void OtlpProtobufReader::scope_records(ByteView data, const OtlpResource& resour
   scope.attributes = scope_tree_.add(AnyNode::Kind::kMap);
   for (Message message = reader_of(data); message.next();) {
     switch (message.tag_and_type()) {
-      case bytes(1):
-        read_scope(view(&message), &scope);
+      case bytes_field(1):
+        read_scope(view_of(&message), &scope);
         break;
-      case bytes(3):
-        scope.schema_url = view(&message);
+      case bytes_field(3):
+        scope.schema_url = view_of(&message);
         break;
       default:
         message.skip();
@@ -94,8 +94,8 @@ void OtlpProtobufReader::scope_records(ByteView data, const OtlpResource& resour
   }
   rows_->begin_scope(resource, resource_tree_, scope, scope_tree_);
   for (Message message = reader_of(data); message.next();) {
-    if (message.tag_and_type() == bytes(2)) {
-      record(view(&message));
+    if (message.tag_and_type() == bytes_field(2)) {
+      record(view_of(&message));
     } else {
       message.skip();
     }
@@ -105,16 +105,16 @@ void OtlpProtobufReader::scope_records(ByteView data, const OtlpResource& resour
 void OtlpProtobufReader::read_scope(ByteView data, OtlpScope* scope) {
   for (Message message = reader_of(data); message.next();) {
     switch (message.tag_and_type()) {
-      case bytes(1):
-        scope->name = view(&message);
+      case bytes_field(1):
+        scope->name = view_of(&message);
         break;
-      case bytes(2):
-        scope->version = view(&message);
+      case bytes_field(2):
+        scope->version = view_of(&message);
         break;
-      case bytes(3):
-        key_value(view(&message), scope->attributes, 0, &scope_tree_);
+      case bytes_field(3):
+        key_value(view_of(&message), scope->attributes, 0, &scope_tree_);
         break;
-      case varint(4):
+      case varint_field(4):
         scope->dropped_attributes_count = message.get_uint32();
         break;
       default:
@@ -127,11 +127,11 @@ void OtlpProtobufReader::key_value(ByteView data, uint32_t map, uint32_t depth, 
   const uint32_t child = tree->add_child(map);
   for (Message message = reader_of(data); message.next();) {
     switch (message.tag_and_type()) {
-      case bytes(1):
-        tree->node(child).key = view(&message);
+      case bytes_field(1):
+        tree->node(child).key = view_of(&message);
         break;
-      case bytes(2):
-        any_value(view(&message), child, depth, tree);
+      case bytes_field(2):
+        any_value(view_of(&message), child, depth, tree);
         break;
       default:
         message.skip();
@@ -144,31 +144,31 @@ void OtlpProtobufReader::any_value(ByteView data, uint32_t node, uint32_t depth,
   for (Message message = reader_of(data); message.next();) {
     AnyNode& value = tree->node(node);
     switch (message.tag_and_type()) {
-      case bytes(1):
+      case bytes_field(1):
         value.kind = AnyNode::Kind::kString;
-        value.text = view(&message);
+        value.text = view_of(&message);
         break;
-      case varint(2):
+      case varint_field(2):
         value.kind = AnyNode::Kind::kBool;
         value.boolean = message.get_bool();
         break;
-      case varint(3):
+      case varint_field(3):
         value.kind = AnyNode::Kind::kInt;
         value.integer = message.get_int64();
         break;
-      case fixed64(4):
+      case fixed64_field(4):
         value.kind = AnyNode::Kind::kDouble;
         value.number = message.get_double();
         break;
-      case bytes(5):
-        container(view(&message), node, AnyNode::Kind::kArray, depth, tree);
+      case bytes_field(5):
+        container(view_of(&message), node, AnyNode::Kind::kArray, depth, tree);
         break;
-      case bytes(6):
-        container(view(&message), node, AnyNode::Kind::kMap, depth, tree);
+      case bytes_field(6):
+        container(view_of(&message), node, AnyNode::Kind::kMap, depth, tree);
         break;
-      case bytes(7):
+      case bytes_field(7):
         value.kind = AnyNode::Kind::kBytes;
-        value.text = view(&message);
+        value.text = view_of(&message);
         break;
       default:
         message.skip();
@@ -184,13 +184,13 @@ void OtlpProtobufReader::container(ByteView data, uint32_t node, AnyNode::Kind k
   }
   tree->set_container(node, kind);
   for (Message message = reader_of(data); message.next();) {
-    if (message.tag_and_type() != bytes(1)) {
+    if (message.tag_and_type() != bytes_field(1)) {
       message.skip();
     } else if (kind == AnyNode::Kind::kMap) {
-      key_value(view(&message), node, depth + 1, tree);
+      key_value(view_of(&message), node, depth + 1, tree);
     } else {
       const uint32_t child = tree->add_child(node);
-      any_value(view(&message), child, depth + 1, tree);
+      any_value(view_of(&message), child, depth + 1, tree);
     }
   }
 }

@@ -2,12 +2,12 @@
 
 #include <array>
 #include <cstring>
-#include <protozero/pbf_reader.hpp>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/status.h"
 #include "wire/otlp_rows.h"
+#include "wire/protobuf_fields.h"
 
 namespace firn {
 
@@ -20,7 +20,7 @@ class OtlpProtobufReader {
   Status read(ByteView body, std::string_view what);
 
  protected:
-  using Message = protozero::pbf_reader;
+  using Message = ProtobufMessage;
 
   OtlpProtobufReader(const Limits& limits, OtlpRows* rows);
   ~OtlpProtobufReader() = default;
@@ -28,25 +28,6 @@ class OtlpProtobufReader {
   // A record of the scope that was begun last.
   virtual void record(ByteView bytes) = 0;
 
-  // A field with its wire type. A known field with another type is skipped like an unknown one, as
-  // protobuf does; asking protozero for it with the wrong accessor would be our own mistake.
-  static constexpr uint32_t varint(uint32_t tag) {
-    return protozero::tag_and_type(tag, protozero::pbf_wire_type::varint);
-  }
-  static constexpr uint32_t fixed32(uint32_t tag) {
-    return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed32);
-  }
-  static constexpr uint32_t fixed64(uint32_t tag) {
-    return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed64);
-  }
-  static constexpr uint32_t bytes(uint32_t tag) {
-    return protozero::tag_and_type(tag, protozero::pbf_wire_type::length_delimited);
-  }
-  static ByteView view(Message* message) {
-    const protozero::data_view data = message->get_view();
-    return {data.data(), data.size()};
-  }
-  static Message reader_of(ByteView data) { return Message(data.data(), data.size()); }
   // An id of another length is no id; so is all zero.
   template <size_t kSize>
   static void copy_id(ByteView data, std::array<uint8_t, kSize>* id) {

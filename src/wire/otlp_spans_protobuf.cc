@@ -21,20 +21,20 @@ class SpansReader final : public OtlpProtobufReader {
 
   bool read_ids(Message* message) {
     switch (message->tag_and_type()) {
-      case bytes(1):
-        copy_id(view(message), &span_.trace_id.bytes);
+      case bytes_field(1):
+        copy_id(view_of(message), &span_.trace_id.bytes);
         return true;
-      case bytes(2):
-        copy_id(view(message), &span_.span_id);
+      case bytes_field(2):
+        copy_id(view_of(message), &span_.span_id);
         return true;
-      case bytes(3):
-        span_.trace_state = view(message);
+      case bytes_field(3):
+        span_.trace_state = view_of(message);
         return true;
-      case bytes(4):
-        copy_id(view(message), &span_.parent_span_id);
+      case bytes_field(4):
+        copy_id(view_of(message), &span_.parent_span_id);
         return true;
-      case bytes(5):
-        span_.name = view(message);
+      case bytes_field(5):
+        span_.name = view_of(message);
         return true;
       default:
         return false;
@@ -43,25 +43,25 @@ class SpansReader final : public OtlpProtobufReader {
 
   bool read_numbers(Message* message) {
     switch (message->tag_and_type()) {
-      case varint(6):
+      case varint_field(6):
         span_.kind = message->get_int32();
         return true;
-      case fixed64(7):
+      case fixed64_field(7):
         span_.start_time_unix_nano = message->get_fixed64();
         return true;
-      case fixed64(8):
+      case fixed64_field(8):
         span_.end_time_unix_nano = message->get_fixed64();
         return true;
-      case varint(10):
+      case varint_field(10):
         span_.dropped_attributes_count = message->get_uint32();
         return true;
-      case varint(12):
+      case varint_field(12):
         span_.dropped_events_count = message->get_uint32();
         return true;
-      case varint(14):
+      case varint_field(14):
         span_.dropped_links_count = message->get_uint32();
         return true;
-      case fixed32(16):
+      case fixed32_field(16):
         span_.flags = message->get_fixed32();
         return true;
       default:
@@ -71,17 +71,17 @@ class SpansReader final : public OtlpProtobufReader {
 
   void read_parts(Message* message) {
     switch (message->tag_and_type()) {
-      case bytes(9):
-        attribute(view(message), &span_.attributes);
+      case bytes_field(9):
+        attribute(view_of(message), &span_.attributes);
         break;
-      case bytes(11):
-        event(view(message));
+      case bytes_field(11):
+        event(view_of(message));
         break;
-      case bytes(13):
-        link(view(message));
+      case bytes_field(13):
+        link(view_of(message));
         break;
-      case bytes(15):
-        status(view(message));
+      case bytes_field(15):
+        status(view_of(message));
         break;
       default:
         message->skip();
@@ -98,16 +98,16 @@ class SpansReader final : public OtlpProtobufReader {
     OtlpSpanEvent event;
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case fixed64(1):
+        case fixed64_field(1):
           event.time_unix_nano = message.get_fixed64();
           break;
-        case bytes(2):
-          event.name = view(&message);
+        case bytes_field(2):
+          event.name = view_of(&message);
           break;
-        case bytes(3):
-          attribute(view(&message), &event.attributes);
+        case bytes_field(3):
+          attribute(view_of(&message), &event.attributes);
           break;
-        case varint(4):
+        case varint_field(4):
           event.dropped_attributes_count = message.get_uint32();
           break;
         default:
@@ -122,22 +122,22 @@ class SpansReader final : public OtlpProtobufReader {
     OtlpSpanLink link;
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case bytes(1):
-          copy_id(view(&message), &link.trace_id.bytes);
+        case bytes_field(1):
+          copy_id(view_of(&message), &link.trace_id.bytes);
           break;
-        case bytes(2):
-          copy_id(view(&message), &link.span_id);
+        case bytes_field(2):
+          copy_id(view_of(&message), &link.span_id);
           break;
-        case bytes(3):
-          link.trace_state = view(&message);
+        case bytes_field(3):
+          link.trace_state = view_of(&message);
           break;
-        case bytes(4):
-          attribute(view(&message), &link.attributes);
+        case bytes_field(4):
+          attribute(view_of(&message), &link.attributes);
           break;
-        case varint(5):
+        case varint_field(5):
           link.dropped_attributes_count = message.get_uint32();
           break;
-        case fixed32(6):
+        case fixed32_field(6):
           link.flags = message.get_fixed32();
           break;
         default:
@@ -150,10 +150,10 @@ class SpansReader final : public OtlpProtobufReader {
   void status(ByteView data) {
     for (Message message = reader_of(data); message.next();) {
       switch (message.tag_and_type()) {
-        case bytes(2):
-          span_.status_message = view(&message);
+        case bytes_field(2):
+          span_.status_message = view_of(&message);
           break;
-        case varint(3):
+        case varint_field(3):
           span_.status_code = message.get_int32();
           break;
         default:
