@@ -3,7 +3,7 @@
 #include <string>
 
 #include "model/aggregate.h"
-#include "server/ack_fields.h"
+#include "server/api_append.h"
 #include "server/api_face.h"
 #include "server/event_parameters.h"
 #include "wire/json_events.h"
@@ -39,55 +39,10 @@ JsonBodyKind body_kind(const HttpRequest& request, const Limits& limits) {
   return check_json(line, limits.json_depth).ok() ? JsonBodyKind::kNdjson : JsonBodyKind::kJson;
 }
 
-// The query parameter wins over the header.
-Result<AckLevel> parse_ack(const HttpRequest& request) {
-  FIRN_ASSIGN(const QueryParameters parameters, parse_query(request.query));
-  std::string_view wanted = request.firn_ack;
-  for (const auto& [name, value] : parameters) {
-    if (name != "ack") {
-      return invalid_argument("unknown query parameter '" + name + "'; there is ack");
-    }
-    wanted = value;
-  }
-  return parse_ack_field(wanted);
-}
-
-HttpResponse append_answer(const AppendResult& result) {
-  std::string body;
-  body.reserve(128);
-  JsonObjectWriter object(&body);
-  object.unsigned_integer("first_position", result.first_position);
-  object.unsigned_integer("last_position", result.last_position);
-  object.unsigned_integer("count", result.count);
-  object.unsigned_integer("duplicates", result.duplicates);
-  object.text("ack", ack_level_name(result.ack));
-  object.close();
-  body.push_back('\n');
-  HttpResponse response = json_response(std::move(body));
-  response.headers = ack_fields(result.ack, result.last_position);
-  return response;
-}
-
-HttpResponse refuse_append(Services* services, const Status& status) {
-  services->metrics->count_refusal(status_code_name(status.code()));
-  return json_error(status);
-}
-
 void append_events(Services* services, const HttpRequestPtr& request, const Responder& respond) {
-  const Result<Target> target = find_target(services, *request);
-  if (!target.ok()) return respond(refuse_append(services, target.status()));
-  const Result<AckLevel> ack = parse_ack(*request);
-  if (!ack.ok()) return respond(refuse_append(services, ack.status()));
-  int http_status = 400;
-  if (const Status unpacked = unpack_body(services, request.get(), &http_status); !unpacked.ok()) {
-    if (http_status == 503) return respond(refuse_append(services, unpacked));
-    services->metrics->count_refusal(status_code_name(unpacked.code()));
-    return respond(json_error(
-        http_status,
-        http_status == 415 ? "unsupported_media_type" : status_code_name(unpacked.code()),
-        unpacked.message()));
-  }
-  Store* store = target->open->store.get();
+  const auto accepted = accept_write(services, request, respond);
+  if (!accepted) return;
+  Store* store = accepted->target.open->store.get();
   DecodeDefaults defaults;
   defaults.now = services->env->now();
   defaults.make_id = store->id_source();
@@ -100,15 +55,11 @@ void append_events(Services* services, const HttpRequestPtr& request, const Resp
   AppendRequest append;
   append.batch = std::move(decoded->batch);
   append.rows_with_client_id = std::move(decoded->rows_with_id);
-  append.ack = *ack;
+  append.ack = accepted->ack;
   const uint64_t bytes = append.batch->size_bytes();
-  store->append(target->name_space.id, std::move(append),
+  store->append(accepted->target.name_space.id, std::move(append),
                 [services, respond, bytes](const Result<AppendResult>& result) {
-                  if (!result.ok()) return respond(refuse_append(services, result.status()));
-                  services->metrics->appended_events.add(result->count - result->duplicates);
-                  services->metrics->appended_duplicates.add(result->duplicates);
-                  services->metrics->appended_bytes.add(bytes);
-                  respond(append_answer(*result));
+                  answer_append(services, respond, bytes, result);
                 });
 }
 

@@ -24,8 +24,9 @@ void add_namespace_routes(Services* services,
                           Face* face);                  // api_namespaces.cc: also tiers, the clock
 void add_chunk_routes(Services* services, Face* face);  // api_chunks.cc
 void add_subscription_routes(Services* services, Face* face);  // api_subscriptions.cc
-void add_metric_routes(Services* services, Face* face);        // api_metrics.cc
 void add_retention_routes(Services* services, Face* face);     // api_retention.cc
+void add_metric_routes(Services* services, Face* face);        // api_metrics.cc: reading
+void add_metric_write_routes(Services* services, Face* face);  // api_metrics_write.cc
 void add_prometheus_routes(Services* services, Face* face);    // api_prometheus.cc: writes
 
 // What handlers share.

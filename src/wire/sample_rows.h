@@ -23,7 +23,14 @@ struct DecodedSamples {
 };
 
 // Where plain samples come from: what two doors were sent never means the same by accident.
-enum class SampleDoor : uint8_t { kRemoteWrite1, kRemoteWrite2, kExposition, kLineProtocol, kProgram };
+enum class SampleDoor : uint8_t {
+  kRemoteWrite1,
+  kRemoteWrite2,
+  kExposition,
+  kLineProtocol,
+  kSamplesJson,
+  kProgram
+};
 
 // What the rows of a series are (docs/formats/samples.md, "Plain samples"). Those that are not
 // samples have a series of their own, because a row is found by series and time alone.
@@ -71,7 +78,8 @@ class SampleRows {
   void describe(const SeriesNotes& notes) { notes_ = notes; }
   // kInvalidArgument, kTooLarge.
   Status add(const PlainSample& sample);
-  // A Status that names the series begun, and for the second the sample that would come next.
+  // A Status that names the series begun, and for the second the sample that would come next, where
+  // the door has samples by series.
   Status refuse_series(std::string_view what, StatusCode code = StatusCode::kInvalidArgument) const;
   Status refuse_sample(std::string_view what, StatusCode code = StatusCode::kInvalidArgument) const;
   // All rows: usually one part, none without samples, several when they exceed batch_events or
