@@ -68,9 +68,6 @@ firn_rig(metrics_rig_8 metrics_rig.py --cycles 8 --servers 10)
 firn_rig(metrics_rig_100 metrics_rig.py SLOW TIMEOUT 7200 --cycles 20)
 
 firn_rig(clock_rig_2 clock_rig.py --cycles 2)
-firn_rig(metrics_rig_8 metrics_rig.py --cycles 8 --servers 10)
-firn_rig(metrics_rig_100 metrics_rig.py SLOW TIMEOUT 7200 --cycles 20)
-
 firn_rig(clock_rig_20 clock_rig.py SLOW --cycles 20)
 
 firn_rig(memory_rig_20 memory_rig.py --seconds 20)
