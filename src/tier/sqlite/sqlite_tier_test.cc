@@ -291,7 +291,7 @@ TEST_F(SqliteTierTest, DamagedMetaIsReported) {
 
 TEST_F(SqliteTierTest, DamagedColumnNamesBlockAndPositions) {
   write({slice_of(keyed_batch(1, 4096, 1)), slice_of(keyed_batch(2, 4096, 4097))});
-  sql("UPDATE columns SET data = zeroblob(length(data)) WHERE id = 2 * 32 + 3");
+  sql("UPDATE columns SET data = zeroblob(length(data)) WHERE id = 2 * 64 + 3");
   expect_damage(read_all(), "block 2 (positions 4097 to 8192)");
   expect_damage(tier_->verify(key_).status(), "block 2 (positions 4097 to 8192)");
   // A query that does not need the block is not disturbed.
@@ -302,13 +302,13 @@ TEST_F(SqliteTierTest, DamagedColumnNamesBlockAndPositions) {
 
 TEST_F(SqliteTierTest, MissingColumnIsDamage) {
   write({slice_of(keyed_batch(1, 100, 1))});
-  sql("DELETE FROM columns WHERE id = 1 * 32 + 9");
+  sql("DELETE FROM columns WHERE id = 1 * 64 + 9");
   expect_damage(read_all(), "block 1 (positions 1 to 100)");
 }
 
 TEST_F(SqliteTierTest, ColumnOfAnotherBlockIsFoundByVerification) {
   write({slice_of(keyed_batch(1, 4096, 1)), slice_of(keyed_batch(2, 4096, 4097))});
-  sql("UPDATE columns SET data = (SELECT data FROM columns WHERE id = 32 + 3) WHERE id = 64 + 3");
+  sql("UPDATE columns SET data = (SELECT data FROM columns WHERE id = 64 + 3) WHERE id = 128 + 3");
   expect_damage(tier_->verify(key_).status(), "block 2");
 }
 
