@@ -102,6 +102,7 @@ class Packer {
 
   const SeriesOrder& order() {
     if (order_) return *order_;
+    if (!batch_.has_column(ColumnId::kSeries)) return order_.emplace(rows_);
     const StringColumn series = batch_.strings(ColumnId::kSeries);
     if (!series.is_dictionary() || series.entries() == 1) return order_.emplace(rows_);
     PodBuffer<uint32_t> indexes;
@@ -160,10 +161,10 @@ class Packer {
       raw_.append(reinterpret_cast<const char*>(&step), 8);
       return finish(id, ColumnType::kInt64, PackedTransform::kSequence, 0);
     }
-    if (batch_.has_column(ColumnId::kSeries) && id != ColumnId::kPosition &&
-        pack_steps(id, values)) {
-      return;
+    if (id == ColumnId::kPosition && order().entries() != 0) {
+      return pack_series_gaps({values, rows_});
     }
+    if (batch_.has_column(ColumnId::kSeries) && pack_steps(id, values)) return;
     append_planes(to, 8, rows_, 8);
     finish(id, ColumnType::kInt64, PackedTransform::kDelta, 0);
   }
@@ -181,6 +182,27 @@ class Packer {
     }
     finish(id, ColumnType::kInt64, PackedTransform::kSteps, order().entries());
     return true;
+  }
+
+  // Positions of a block whose other series are elsewhere: how far apart rows are follows from what
+  // series they are of, as long as clients send the same again and again.
+  void pack_series_gaps(std::span<const int64_t> values) {
+    const StringColumn series = batch_.strings(ColumnId::kSeries);
+    PodBuffer<uint32_t> entries;
+    uint32_t* const of_row = entries.extend(rows_);
+    for (uint32_t row = 0; row < rows_; ++row) of_row[row] = series.entry_of(row);
+    uint64_t delta_bytes = 0, gap_bytes = 0;
+    for (uint32_t row = 0; row < rows_; ++row) delta_bytes += nonzero_bytes(deltas_[row]);
+    PodBuffer<uint64_t> gaps;
+    uint64_t* const to = gaps.extend(rows_);
+    std::copy(values.begin(), values.end(), to);
+    to_series_gaps({of_row, rows_}, {to, rows_});
+    for (uint32_t row = 0; row < rows_; ++row) gap_bytes += nonzero_bytes(to[row]);
+    const bool is_less = gap_bytes < delta_bytes;
+    append_planes(is_less ? to : deltas_.data(), 8, rows_, 8);
+    finish(ColumnId::kPosition, ColumnType::kInt64,
+           is_less ? PackedTransform::kSeriesGaps : PackedTransform::kDelta,
+           is_less ? order().entries() : 0);
   }
 
   // What is said of a series is mostly the same in all its rows.

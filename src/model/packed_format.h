@@ -26,11 +26,15 @@ enum class PackedTransform : uint8_t {
   kDecimal = 10,
   kFloatShuffle = 11,
   kSeriesBytes = 12,
+  kSeriesGaps = 13,
 };
 
 // Units of the transform kSteps.
 inline constexpr uint64_t kStepUnits[] = {1, 1'000, 1'000'000, 1'000'000'000};
 inline constexpr size_t kStepsHeaderBytes = 9;
+// Of the transform kSeriesGaps: where a pair of series keeps its step.
+inline constexpr uint64_t kGapMultiplier = 0x9e3779b97f4a7c15;
+inline constexpr unsigned kGapSlotBits = 14;
 
 enum class PackedCompression : uint8_t { kNone = 0, kZstd = 1 };
 

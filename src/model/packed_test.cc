@@ -131,6 +131,24 @@ TEST(PackColumns, WhatIsSaidOfASeriesTakesLittle) {
   expect_round_trip(batch);
 }
 
+TEST(PackColumns, PositionsAmongThoseOfOtherSeriesAreKept) {
+  BatchBuilder builder(Dataset::kSamples);
+  Position position = 5;
+  for (uint32_t i = 0; i < 3'000; ++i) {
+    const std::string name = std::to_string(i % 10);
+    EventRow row;
+    row.time = kTestTime + i / 10 * kSecondNs;
+    row.series = name;
+    builder.add_stamped(row, 1, position);
+    position += i % 10 * 7 + 1;
+  }
+  const BatchPtr batch = builder.finish();
+  const std::vector<PackedColumn> packed = pack_columns(*batch);
+  EXPECT_EQ(transform_of(packed, ColumnId::kPosition), PackedTransform::kSeriesGaps);
+  EXPECT_LT(column_of(packed, ColumnId::kPosition).bytes.size(), 150u);
+  expect_round_trip(batch);
+}
+
 TEST(PackColumns, CountersAndConstantsTakeLittle) {
   const auto counter = [](uint32_t series, uint32_t point) { return 1e6 * series + 3.0 * point; };
   EXPECT_LT(packed_sample_bytes(50, 400, counter), 0.2);

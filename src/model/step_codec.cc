@@ -120,7 +120,48 @@ bool all_multiples(std::span<const int64_t> values, uint64_t unit) {
   return std::all_of(values.begin(), values.end(), [&](int64_t v) { return v % divisor == 0; });
 }
 
+// The step that last led from one series to another, as far as it was not overwritten by another
+// pair's.
+class StepsBetween {
+ public:
+  uint64_t& of(uint32_t from, uint32_t to) {
+    const uint64_t hash = (uint64_t{from} << 32 | to) * kGapMultiplier;
+    return steps_[hash >> (64 - kGapSlotBits)];
+  }
+
+ private:
+  std::vector<uint64_t> steps_ = std::vector<uint64_t>(size_t{1} << kGapSlotBits);
+};
+
 }  // namespace
+
+void to_series_gaps(std::span<const uint32_t> series, std::span<uint64_t> values) {
+  StepsBetween steps;
+  uint64_t before = 0;
+  uint32_t from = 0;
+  for (size_t row = 0; row < values.size(); ++row) {
+    const uint64_t step = values[row] - before;
+    before = values[row];
+    uint64_t& expected = steps.of(from, series[row]);
+    values[row] = zigzag(step - expected);
+    // The first one says where the rows begin, not how they go on.
+    if (row > 0) expected = step;
+    from = series[row];
+  }
+}
+
+void from_series_gaps(std::span<const uint32_t> series, std::span<uint64_t> values) {
+  StepsBetween steps;
+  uint64_t before = 0;
+  uint32_t from = 0;
+  for (size_t row = 0; row < values.size(); ++row) {
+    uint64_t& expected = steps.of(from, series[row]);
+    const uint64_t step = unzigzag(values[row]) + expected;
+    before = values[row] = before + step;
+    if (row > 0) expected = step;
+    from = series[row];
+  }
+}
 
 uint64_t steps_bytes(uint64_t rows, uint32_t entries) {
   return kStepsHeaderBytes + uint64_t{entries} * sizeof(uint32_t) + rows * 8;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <random>
 #include <string>
@@ -88,6 +89,41 @@ TEST(StepCodec, ASeriesMayHaveMoreThanTheOneItFollows) {
   const std::vector<int64_t> values = {5,   105, 207, 305, 410, 510, 6,  106,
                                        208, 306, 411, 511, 611, 711, 812};
   EXPECT_EQ(decode(encode(values, order).raw, order, 15), values);
+}
+
+TEST(SeriesGaps, GiveBackWhatTheyGot) {
+  std::mt19937_64 random(1);
+  std::vector<uint32_t> series(5000);
+  std::vector<uint64_t> values(5000);
+  for (size_t i = 0; i < values.size(); ++i) {
+    series[i] = static_cast<uint32_t>(random() % 300);
+    values[i] = random();
+  }
+  const std::vector<uint64_t> expected = values;
+  to_series_gaps(series, values);
+  from_series_gaps(series, values);
+  EXPECT_EQ(values, expected);
+}
+
+TEST(SeriesGaps, RequestsThatRepeatCostNothingInWhateverOrder) {
+  // Eight clients whose requests have 100 points each, of which this block has two series.
+  std::mt19937_64 random(1);
+  std::vector<uint32_t> clients = {0, 1, 2, 3, 4, 5, 6, 7};
+  std::vector<uint32_t> series;
+  std::vector<uint64_t> positions;
+  uint64_t next = 1;
+  for (int round = 0; round < 500; ++round) {
+    std::shuffle(clients.begin(), clients.end(), random);
+    for (const uint32_t client : clients) {
+      series.insert(series.end(), {client * 2, client * 2 + 1});
+      positions.insert(positions.end(), {next + client * 3, next + 50 + client});
+      next += 100;
+    }
+  }
+  to_series_gaps(series, positions);
+  const auto others = std::count_if(positions.begin(), positions.end(),
+                                    [](uint64_t remaining) { return remaining != 0; });
+  EXPECT_LE(others, 8 * 8 + 8 + 1);  // each pair of clients once, each client once
 }
 
 TEST(StepCodec, ReferencesToNothingAreRefused) {

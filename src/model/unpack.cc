@@ -37,6 +37,9 @@ struct Part {
   // Its size depends on its values.
   bool is_open() const { return is_string() || transform() == PackedTransform::kDecimal; }
   bool is_by_series() const { return transform() >= PackedTransform::kSteps; }
+  bool is_series() const {
+    return schema->id == ColumnId::kSeries && transform() == PackedTransform::kDictionary;
+  }
 };
 
 Status damage(const ColumnSchema& schema, std::string_view reason) {
@@ -51,6 +54,7 @@ bool suits(PackedTransform transform, ColumnType type) {
     case PackedTransform::kDelta:
     case PackedTransform::kSequence:
     case PackedTransform::kSteps:
+    case PackedTransform::kSeriesGaps:
       return type == ColumnType::kInt64;
     case PackedTransform::kDecimal:
     case PackedTransform::kFloatShuffle:
@@ -106,6 +110,7 @@ class Unpacker {
       return corruption(fmt::format("packed columns: {} rows", rows_));
     }
     FIRN_TRY(read_headers(columns));
+    FIRN_TRY(read_series());
     BatchLayout layout(dataset_, rows_);
     Position first_position = 0;
     for (const Part& part : parts_) {
@@ -136,30 +141,29 @@ class Unpacker {
       char* const to = layout->data(number++);
       if (part.schema->id == ColumnId::kPosition) {
         std::memcpy(to, positions_.data(), size_t{rows_} * 8);
-      } else if (!part.is_by_series()) {
+      } else {
         FIRN_TRY(fill(part, to));
-        if (part.schema->id == ColumnId::kSeries) FIRN_TRY(read_order(part, to));
       }
-    }
-    // The series are known now.
-    number = 0;
-    for (const Part& part : parts_) {
-      if (part.schema->id == ColumnId::kPosition && positions_.empty()) continue;
-      char* const to = layout->data(number++);
-      if (part.is_by_series()) FIRN_TRY(fill_by_series(part, to));
     }
     return {};
   }
 
-  // `column`: the series as they lie in a batch.
-  Status read_order(const Part& part, const char* column) {
-    if (part.transform() != PackedTransform::kDictionary) return {};
-    const auto* indexes = reinterpret_cast<const uint32_t*>(column);
-    const uint32_t entries = part.header.entries;
-    const bool inside =
-        std::all_of(indexes, indexes + rows_, [&](uint32_t index) { return index < entries; });
-    if (!inside) return damage(*part.schema, "index beyond the dictionary");
-    order_.emplace(indexes, rows_, entries);
+  // The entry of each row in the dictionary of series, when there is one: positions may need it
+  // before columns have their place.
+  Status read_series() {
+    const auto part = std::find_if(parts_.begin(), parts_.end(),
+                                   [](const Part& found) { return found.is_series(); });
+    if (part == parts_.end()) return {};
+    const char* raw = nullptr;
+    FIRN_TRY(decompress(*part, &raw));
+    const uint32_t entries = part->header.entries;
+    series_.assign(rows_, 0);
+    join_planes(raw, 4, rows_, packed_index_bytes(entries),
+                reinterpret_cast<char*>(series_.data()));
+    const bool inside = std::all_of(series_.begin(), series_.end(),
+                                    [&](uint32_t index) { return index < entries; });
+    if (!inside) return damage(*part->schema, "index beyond the dictionary");
+    order_.emplace(series_.data(), rows_, entries);
     return {};
   }
 
@@ -174,6 +178,13 @@ class Unpacker {
     FIRN_TRY(decompress(part, &raw));
     if (part.transform() == PackedTransform::kSeriesBytes) {
       for (uint32_t place = 0; place < rows_; ++place) to[order.row(place)] = raw[place];
+      return {};
+    }
+    if (part.transform() == PackedTransform::kSeriesGaps) {
+      if (!has_order) return damage(*part.schema, "it was packed with series");
+      auto* const values = reinterpret_cast<uint64_t*>(to);
+      join_planes(raw, 8, rows_, 8, to);
+      from_series_gaps(series_, {values, rows_});
       return {};
     }
     by_place_.clear();
@@ -342,6 +353,7 @@ class Unpacker {
       case PackedTransform::kDecimal:
       case PackedTransform::kFloatShuffle:
       case PackedTransform::kSeriesBytes:
+      case PackedTransform::kSeriesGaps:
         return fill_by_series(part, to);
     }
     return damage(*part.schema, "unknown transform");
@@ -389,7 +401,9 @@ class Unpacker {
   PodBuffer<char> raw_;
   PodBuffer<uint64_t> high_, by_place_;
   PodBuffer<Float64> values_;
-  std::optional<SeriesOrder> order_;  // of the batch's series, when they are a dictionary
+  // Of the batch's series, when they are a dictionary: the entry of each row.
+  std::vector<uint32_t> series_;
+  std::optional<SeriesOrder> order_;
 };
 
 }  // namespace
