@@ -25,6 +25,7 @@ START = 1_700_006_400  # a midnight
 STEP = 60
 BATCH = 10_000
 LATE_SHARE = 0.02
+DROP_SECONDS = 1800  # files of years are hundreds of intervals
 MEMORY = ["--memory", "512MiB"]
 
 
@@ -178,7 +179,7 @@ def run_cycles(work, sender, dice):
     if arguments.csv:
         windows += check_files(arguments.csv, sender)
         sender.model.series = {name: values for name, values in sender.model.series.items() if not name.endswith(".csv")}
-    drop_raw(server.client())
+    drop_raw(server.client(timeout=DROP_SECONDS))
     for restarted in (False, True):
         if restarted:
             server = work_on(work, server, "kill")

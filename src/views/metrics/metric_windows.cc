@@ -104,7 +104,7 @@ class WindowsOfIntervals {
 
   Status run() {
     for (const auto& [start, end] : intervals()) {
-      interval_ = start;
+      interval_ = {start, end};
       const TimeRange whole{std::max(start, query_.time.from), std::min(end, query_.time.to)};
       FIRN_TRY(serve(whole, query_.raw_only ? 0 : std::size(kRollupDatasets)));
     }
@@ -151,7 +151,7 @@ class WindowsOfIntervals {
   }
 
   Status serve_raw(const TimeRange& range) {
-    add_part({range, 0, snapshot_.dropped_samples_through(interval_) > 0});
+    add_part({range, 0, snapshot_.dropped_samples_through(interval_.from) > 0});
     return scan({ids_, range, {}}, [&](size_t place, std::span<const SampleValue> values) {
       return windows_.add(place, values);
     });
@@ -159,7 +159,7 @@ class WindowsOfIntervals {
 
   Status serve_rollups(const TimeRange& range, const IntervalRollups& rollups) {
     add_part({range, rollups.width, false});
-    if (snapshot_.dropped_samples_through(interval_) > 0) return serve_merged(range, rollups);
+    if (snapshot_.dropped_samples_through(interval_.from) > 0) return serve_merged(range, rollups);
     FIRN_ASSIGN(const Touched touched, find_touched(range, rollups));
     for (const auto& [key, rollup] : rollups.windows) {
       if (!range.contains(key.second) || touched.count(key) > 0) continue;
@@ -177,7 +177,6 @@ class WindowsOfIntervals {
     spec.projection = Projection::none();
     spec.projection.add(ColumnId::kTime).add(ColumnId::kSeries);
     for (const SnapshotChunk& chunk : snapshot_.chunks(Dataset::kSamples, spec.filter)) {
-      if (chunk.key.start != interval_) continue;
       FIRN_TRY(for_each_row(
           snapshot_, chunk, spec, guard_, &answer_->cost,
           [&](const RecordBatch& batch, uint32_t row) {
@@ -260,7 +259,7 @@ class WindowsOfIntervals {
   WindowAnswer* const answer_;
   Windows windows_;
   std::vector<std::string> ids_;
-  TimeNs interval_ = 0;  // being answered
+  TimeRange interval_;  // being answered
 };
 
 }  // namespace

@@ -31,6 +31,8 @@ std::map<TimeNs, ChunkKey> intervals_of(const Snapshot& snapshot, Dataset datase
   return intervals;
 }
 
+TimeRange time_of(const ChunkKey& interval) { return {interval.start, interval.end}; }
+
 bool is_over(const ChunkKey& interval, DurationNs age, TimeNs now) {
   TimeNs due = 0;
   if (age == kForever || __builtin_add_overflow(interval.end, age, &due)) return false;
@@ -46,12 +48,12 @@ Result<TouchedWindows> touched_windows(
     const QueryGuard& guard) {
   TouchedWindows touched;
   ScanSpec spec;
+  spec.filter.time = time_of(interval);
   spec.filter.positions.from = mark + 1;
   spec.projection = Projection::none();
   spec.projection.add(ColumnId::kTime).add(ColumnId::kSeries);
   QueryCost cost;
   for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kSamples, spec.filter)) {
-    if (chunk.key.start != interval.start) continue;
     FIRN_TRY(for_each_row(snapshot, chunk, spec, guard, &cost,
                           [&](const RecordBatch& batch, uint32_t row) {
                             const std::string_view series = batch.strings(ColumnId::kSeries)[row];
@@ -200,15 +202,11 @@ Status RollupKeeper::roll(NamespaceId id, const ChunkKey& interval, size_t level
   FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
   QueryCost cost;
   FIRN_ASSIGN(const Position mark, read_rollup_mark(*snapshot, kRollupDatasets[level],
-                                                    interval.start, window, guard, &cost));
+                                                    time_of(interval), window, guard, &cost));
   Filter behind;
+  behind.time = time_of(interval);
   behind.positions.from = mark + 1;
-  const std::vector<SnapshotChunk> chunks = snapshot->chunks(Dataset::kSamples, behind);
-  const bool is_touched =
-      std::any_of(chunks.begin(), chunks.end(), [&](const SnapshotChunk& chunk) {
-        return chunk.key.start == interval.start;
-      });
-  if (!is_touched) return Status();
+  if (snapshot->chunks(Dataset::kSamples, behind).empty()) return Status();
   const Position through = snapshot->published(Dataset::kSamples);
   FIRN_ASSIGN(const auto touched, touched_windows(*snapshot, interval, window, mark, guard));
   RollupAppender appender(store_, id, level);
@@ -268,17 +266,17 @@ Status RollupKeeper::drop_old(NamespaceId id, const MetricPolicy& policy, TimeNs
       FIRN_TRY(roll(id, interval, level, policy.rollups[level].window_ns, guard, run));
       FIRN_ASSIGN(const SnapshotPtr rolled, store_->snapshot(id));
       FIRN_ASSIGN(const Position mark,
-                  read_rollup_mark(*rolled, kRollupDatasets[level], start,
+                  read_rollup_mark(*rolled, kRollupDatasets[level], time_of(interval),
                                    policy.rollups[level].window_ns, guard, &cost));
       through = std::min(through, mark);
     }
-    FIRN_TRY(drop(id, Dataset::kSamples, start, through, run));
+    FIRN_TRY(drop(id, Dataset::kSamples, time_of(interval), through, run));
   }
   for (size_t level = 0; level < policy.rollups.size(); ++level) {
     for (const auto& [start, interval] : intervals_of(*snapshot, kRollupDatasets[level])) {
       if (!is_over(interval, policy.rollups[level].keep_ns, now)) continue;
       FIRN_TRY(check_clock());
-      FIRN_TRY(drop(id, kRollupDatasets[level], start, UINT64_MAX, run));
+      FIRN_TRY(drop(id, kRollupDatasets[level], time_of(interval), UINT64_MAX, run));
     }
   }
   if (run->chunks_dropped.empty()) return Status();
@@ -291,18 +289,20 @@ Status RollupKeeper::drop_old(NamespaceId id, const MetricPolicy& policy, TimeNs
   }
   for (const auto& [start, interval] : unused) {
     if (!is_over(interval, policy.raw_ns, now)) continue;
-    FIRN_TRY(drop(id, Dataset::kSeries, start, UINT64_MAX, run));
+    FIRN_TRY(drop(id, Dataset::kSeries, time_of(interval), UINT64_MAX, run));
   }
   return Status();
 }
 
-Status RollupKeeper::drop(NamespaceId id, Dataset dataset, TimeNs interval, Position through,
-                          RollupRun* run) {
+Status RollupKeeper::drop(NamespaceId id, Dataset dataset, const TimeRange& interval,
+                          Position through, RollupRun* run) {
   const auto names = [&]() -> Result<std::vector<std::string>> {
     FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
+    Filter filter;
+    filter.time = interval;
     std::set<std::string> found;
-    for (const SnapshotChunk& chunk : snapshot->chunks(dataset, Filter{})) {
-      if (chunk.key.start == interval) found.insert(chunk.key.name());
+    for (const SnapshotChunk& chunk : snapshot->chunks(dataset, filter)) {
+      found.insert(chunk.key.name());
     }
     return std::vector<std::string>(found.begin(), found.end());
   };
@@ -336,7 +336,7 @@ Result<std::vector<RollupProgress>> RollupKeeper::progress(NamespaceId id,
     QueryCost cost;
     for (const auto& [start, interval] : intervals) {
       FIRN_ASSIGN(const Position mark,
-                  read_rollup_mark(*snapshot, kRollupDatasets[level], start,
+                  read_rollup_mark(*snapshot, kRollupDatasets[level], time_of(interval),
                                    policy.rollups[level].window_ns, guard, &cost));
       if (mark > 0) ++one.intervals_rolled;
     }

@@ -66,7 +66,8 @@ class RollupKeeper {
   Status drop_old(NamespaceId id, const MetricPolicy& policy, TimeNs now, const QueryGuard& guard,
                   RollupRun* run);
   // Drops the interval's chunks of the dataset, if they have no rows behind `through`.
-  Status drop(NamespaceId id, Dataset dataset, TimeNs interval, Position through, RollupRun* run);
+  Status drop(NamespaceId id, Dataset dataset, const TimeRange& interval, Position through,
+              RollupRun* run);
 
   Env* const env_;
   Store* const store_;

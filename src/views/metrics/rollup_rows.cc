@@ -50,10 +50,11 @@ Result<SampleState> state_of(const RecordBatch& batch, uint32_t row, bool with_s
 }
 
 // The snapshot's chunks of the dataset in the interval.
-std::vector<SnapshotChunk> chunks_of(const Snapshot& snapshot, Dataset dataset, TimeNs interval) {
-  std::vector<SnapshotChunk> chunks = snapshot.chunks(dataset, Filter{});
-  std::erase_if(chunks, [&](const SnapshotChunk& chunk) { return chunk.key.start != interval; });
-  return chunks;
+std::vector<SnapshotChunk> chunks_of(const Snapshot& snapshot, Dataset dataset,
+                                     const TimeRange& interval) {
+  Filter filter;
+  filter.time = interval;
+  return snapshot.chunks(dataset, filter);
 }
 
 // Gathers marks and rows of an interval.
@@ -170,8 +171,9 @@ Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
   return gathering.take();
 }
 
-Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset, TimeNs interval,
-                                  DurationNs width, const QueryGuard& guard, QueryCost* cost) {
+Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset,
+                                  const TimeRange& interval, DurationNs width,
+                                  const QueryGuard& guard, QueryCost* cost) {
   ScanSpec spec;
   spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, {std::string(kRollupMark)}));
   spec.projection = Projection::none();

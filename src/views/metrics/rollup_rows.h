@@ -39,7 +39,7 @@ struct IntervalRollups {
 
 struct RollupScan {
   Dataset dataset = Dataset::kRollups1;
-  TimeNs interval = 0;               // start of the chunk interval
+  TimeRange interval{};              // the chunk interval
   TimeRange time;                    // of starts of windows
   DurationNs divides = 0;            // only widths that divide this one; 0: any
   std::vector<std::string> series;   // identities, ascending, each once
@@ -54,7 +54,8 @@ Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
                                                     const QueryGuard& guard, QueryCost* cost);
 
 // The mark of the interval for this width; 0 when there is none.
-Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset, TimeNs interval,
-                                  DurationNs width, const QueryGuard& guard, QueryCost* cost);
+Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset,
+                                  const TimeRange& interval, DurationNs width,
+                                  const QueryGuard& guard, QueryCost* cost);
 
 }  // namespace firn
