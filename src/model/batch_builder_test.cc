@@ -289,7 +289,8 @@ TEST(BatchBuilder, MemoryOfAnOldBatchServesTheNextOneThatFits) {
   BatchBuilder builder(Dataset::kEvents);
   EventRow row;
   row.type = "first";
-  row.data = std::string(1000, 'x');
+  const std::string first(1000, 'x'), third(1000, 'y');
+  row.data = first;
   builder.add(row);
   std::unique_ptr<RecordBatch> old = builder.finish();
   const char* const memory = old->encoded().data();
@@ -303,7 +304,7 @@ TEST(BatchBuilder, MemoryOfAnOldBatchServesTheNextOneThatFits) {
   // What is shorter than the memory it lies in still has its own size, and the memory all of it.
   EXPECT_LT(next->size_bytes(), 1000u);
   builder.reuse(std::move(next));
-  row.data = std::string(1000, 'y');
+  row.data = third;
   builder.add(row);
   next = builder.finish();
   EXPECT_EQ(next->encoded().data(), memory);
@@ -316,7 +317,8 @@ TEST(BatchBuilder, ABatchThatDoesNotFitGetsMemoryOfItsOwn) {
   row.type = "t";
   builder.add(row);
   builder.reuse(builder.finish());
-  row.data = std::string(5000, 'z');
+  const std::string large(5000, 'z');
+  row.data = large;
   builder.add(row);
   const std::unique_ptr<RecordBatch> batch = builder.finish();
   EXPECT_EQ(event_row(*batch, 0).data, row.data);
