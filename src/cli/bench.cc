@@ -261,9 +261,9 @@ HttpResponse discard_remote_write(SeriesCache* cache, const std::string& body) {
   DecodeDefaults defaults;
   defaults.now = posix_env()->now();
   defaults.series_cache = cache;
-  const auto unpacked = unpack_snappy(body, defaults.limits.request_bytes,
-                                      defaults.limits.decompression_ratio,
-                                      [](uint64_t) { return true; });
+  const auto unpacked =
+      unpack_snappy(body, defaults.limits.request_bytes, defaults.limits.decompression_ratio,
+                    [](uint64_t) { return true; });
   HttpResponse response;
   const bool ok =
       unpacked.ok() && decode_remote_write(*unpacked, RemoteWriteVersion::k1, defaults).ok();

@@ -51,8 +51,7 @@ Result<Measured> measure(const BenchOptions& options,
 
 void print_bench_head();
 // `beside`: what the ratio is to; null: nothing.
-void print_bench_row(const std::string& receiver, const Measured& measured,
-                     const Measured* beside);
+void print_bench_row(const std::string& receiver, const Measured& measured, const Measured* beside);
 
 // Takes the bodies of requests over HTTP, on a free port.
 class HttpDiscarder {
@@ -71,8 +70,8 @@ class HttpDiscarder {
   std::string address_;
 };
 
-// Runs `use` with a server as `firn serve` starts it, on free ports, whose data directory is removed
-// afterwards. kConflict when the directory exists.
+// Runs `use` with a server as `firn serve` starts it, on free ports, whose data directory is
+// removed afterwards. kConflict when the directory exists.
 Status with_bench_server(const BenchOptions& options, const std::function<Status(Server*)>& use);
 
 }  // namespace firn

@@ -99,6 +99,7 @@ struct BatchBuilder::State {
   void add_sample(const EventRow& sample);
   void add_series(const EventRow& definition);
   void add_rollup(const EventRow& row);
+  void add_definition(const EventRow& definition);
   void add_rows(const RecordBatch& batch, const RowList& list);
   void pick_rows(std::span<const BatchPtr> batches, std::span<const RowRef> list);
   void add_positions(const RecordBatch& batch, const RowList& list);
@@ -174,6 +175,11 @@ void BatchBuilder::State::add_sample(const EventRow& sample) {
 
 void BatchBuilder::State::add_series(const EventRow& definition) {
   series.add(definition.series, rows);
+  add_definition(definition);
+}
+
+// All but its series.
+void BatchBuilder::State::add_definition(const EventRow& definition) {
   name.add(definition.name, rows);
   type.add(definition.type, rows);
   labels.add(definition.labels, rows);
@@ -370,6 +376,16 @@ BatchBuilder::BatchBuilder(BatchBuilder&&) noexcept = default;
 BatchBuilder& BatchBuilder::operator=(BatchBuilder&&) noexcept = default;
 
 void BatchBuilder::add(const EventRow& row) { state_->add(row); }
+
+void BatchBuilder::add_definition(const EventRow& definition) {
+  FIRN_CHECK(state_->dataset == Dataset::kSeries);
+  state_->time.add(definition.time, state_->rows);
+  state_->series.add_distinct(definition.series, state_->rows);
+  state_->add_definition(definition);
+  ++state_->rows;
+}
+
+uint32_t BatchBuilder::series() const { return state_->series.entries(0); }
 
 void BatchBuilder::add_stamped(const EventRow& row, NamespaceId namespace_id, Position position) {
   state_->add_position(namespace_id, position);

@@ -36,6 +36,41 @@ TEST(BatchBuilder, KeepsEveryRow) {
   }
 }
 
+TEST(BatchBuilder, DefinitionsThatAreNotLookedForAreTheSameRows) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 200; ++i) names.push_back("series-" + std::to_string(i));
+  for (const uint32_t rows : {1, 2, 200}) {
+    BatchBuilder looked_for(Dataset::kSeries), distinct(Dataset::kSeries);
+    for (uint32_t i = 0; i < rows; ++i) {
+      EventRow row;
+      row.series = names[i];
+      row.name = "up";
+      looked_for.add(row);
+      distinct.add_definition(row);
+      EXPECT_EQ(distinct.series(), i + 1);
+    }
+    EXPECT_EQ(finish_checked(&distinct)->encoded(), finish_checked(&looked_for)->encoded());
+  }
+}
+
+TEST(BatchBuilder, WhatWasNotLookedForIsFoundLater) {
+  BatchBuilder builder(Dataset::kSeries);
+  std::vector<std::string> names;
+  for (int i = 0; i < 100; ++i) names.push_back("series-" + std::to_string(i));
+  EventRow row;
+  for (const std::string& name : names) {
+    row.series = name;
+    builder.add_definition(row);
+  }
+  for (const std::string& name : names) {
+    row.series = name;
+    builder.add(row);
+  }
+  EXPECT_EQ(builder.series(), 100u);
+  const auto batch = finish_checked(&builder);
+  for (uint32_t i = 0; i < 200; ++i) EXPECT_EQ(event_row(*batch, i).series, names[i % 100]);
+}
+
 TEST(BatchBuilder, StartsAnewAfterFinish) {
   BatchBuilder builder(Dataset::kEvents);
   EventRow row;

@@ -121,7 +121,7 @@ void PlainColumnBuilder::pick_rows(std::span<const StringColumn> sources,
 }
 
 uint32_t DictionaryColumnBuilder::intern(std::string_view value) {
-  if ((ends_.size() + 1) * 2 > slots_.size()) grow_slots();
+  if (indexed_ < ends_.size() || (ends_.size() + 1) * 2 > slots_.size()) index_entries();
   const uint64_t hash = hash_bytes(value);
   const size_t mask = slots_.size() - 1;
   size_t at = hash & mask;
@@ -130,22 +130,26 @@ uint32_t DictionaryColumnBuilder::intern(std::string_view value) {
     const auto index = static_cast<uint32_t>(slots_[at]) - 1;
     if ((slots_[at] & 0xffffffff00000000u) == tag && entry(index) == value) return index;
   }
-  const auto index = static_cast<uint32_t>(ends_.size());
-  bytes_.append(value.data(), value.size());
-  ends_.push_back(static_cast<uint32_t>(bytes_.size()));
+  const uint32_t index = append_entry(value);
   slots_[at] = tag | (index + 1);
+  indexed_ = index + 1;
   return index;
 }
 
-void DictionaryColumnBuilder::grow_slots() {
-  slots_.assign(std::max(kFewestSlots, slots_.size() * 2), 0);
+// Gives every entry a slot, and leaves room for another.
+void DictionaryColumnBuilder::index_entries() {
+  size_t size = std::max(kFewestSlots, slots_.size());
+  while ((ends_.size() + 1) * 2 > size) size *= 2;
+  if (size != slots_.size()) {
+    slots_.assign(size, 0);
+    indexed_ = 0;
+  }
   const size_t mask = slots_.size() - 1;
-  for (uint32_t index = 0; index < ends_.size(); ++index) {
-    const std::string_view value = entry(index);
-    const uint64_t hash = hash_bytes(value);
+  for (; indexed_ < ends_.size(); ++indexed_) {
+    const uint64_t hash = hash_bytes(entry(indexed_));
     size_t at = hash & mask;
     while (slots_[at] != 0) at = (at + 1) & mask;
-    slots_[at] = (hash & 0xffffffff00000000u) | (index + 1);
+    slots_[at] = (hash & 0xffffffff00000000u) | (indexed_ + 1);
   }
 }
 
@@ -211,6 +215,7 @@ void DictionaryColumnBuilder::clear() {
   ends_.clear();
   indexes_.clear();
   last_ = 0;
+  indexed_ = 0;
 }
 
 }  // namespace firn

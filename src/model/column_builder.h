@@ -192,6 +192,12 @@ class DictionaryColumnBuilder {
     }
     if (ends_.size() > 1) indexes_.append_repeated(last_, count);
   }
+  // A value that surely is not there yet: it is not looked for.
+  void add_distinct(std::string_view value, uint32_t row) {
+    last_ = append_entry(value);
+    if (ends_.size() == 2 && indexes_.empty()) indexes_.append_repeated(0, row);
+    if (ends_.size() > 1) indexes_.push_back(last_);
+  }
   void add_rows(const StringColumn& source, const RowList& rows, uint32_t row);
   void pick_rows(std::span<const StringColumn> sources, std::span<const RowRef> rows, uint32_t row);
   void settle(uint32_t) {}
@@ -213,13 +219,19 @@ class DictionaryColumnBuilder {
     return {bytes_.data() + begin, ends_[index] - begin};
   }
   uint32_t intern(std::string_view value);
-  void grow_slots();
+  uint32_t append_entry(std::string_view value) {
+    bytes_.append(value.data(), value.size());
+    ends_.push_back(static_cast<uint32_t>(bytes_.size()));
+    return static_cast<uint32_t>(ends_.size() - 1);
+  }
+  void index_entries();
 
   PodBuffer<char> bytes_;        // of the entries
   PodBuffer<uint32_t> ends_;     // one per entry
   PodBuffer<uint32_t> indexes_;  // one per row; empty while there is at most one entry
   uint32_t last_ = 0;            // entry of the row before
   std::vector<uint64_t> slots_;  // open addressing: upper half of the hash, entry + 1; 0 is free
+  uint32_t indexed_ = 0;         // entries that have slots: the first ones
   std::vector<uint32_t> remap_;  // scratch of add_rows
 };
 

@@ -223,6 +223,10 @@ class BatchBuilder {
   BatchBuilder& operator=(BatchBuilder&&) noexcept;
 
   void add(const EventRow& row);
+  // The same for a definition of a series that no other row defines: it is not looked for.
+  void add_definition(const EventRow& definition);
+  // Distinct series of the rows so far.
+  uint32_t series() const;
   // A row that was stamped before and comes back from a tier that does not keep batches: keeps its
   // stream position as it is. All rows of one batch have the same namespace, and positions ascend.
   void add_stamped(const EventRow& row, NamespaceId namespace_id, Position position);

@@ -125,7 +125,7 @@ void OtlpMetricRows::begin_metric(const OtlpMetric& metric, const AnyTree& tree)
                       .unit = metric.unit},
                      &metric_form_);
   metric_hash_ = hash_bytes_128(metric_form_);
-  cache_hint_ = 0;
+  cache_hint_ = {};
 }
 
 bool OtlpMetricRows::accepts_point(const OtlpPoint& point, const AnyTree& tree) {
@@ -162,7 +162,6 @@ void OtlpMetricRows::add(const OtlpPoint& point, const AnyTree& tree) {
   row.time = static_cast<TimeNs>(point.time_unix_nano);
   if (!is_series_known_) work_out_series(point, tree);
   const std::string hex = series_.series.to_hex();
-  define_series(hex);
   row.series = hex;
   const TimeNs start = known_time(point.start_time_unix_nano);
   if (start != 0) row.start_time = start;
@@ -170,7 +169,9 @@ void OtlpMetricRows::add(const OtlpPoint& point, const AnyTree& tree) {
   set_value(point, metric_.type, &row);
   row.data = data_;
   constexpr uint64_t kFixedBytes = 36;  // time, value, start, flags, the index of the series
+  const uint32_t series_before = samples_.series();
   samples_.add(row);
+  if (samples_.series() != series_before) define_series(hex);
   batch_bytes_ += kFixedBytes + data_.size();
   count_bytes(kFixedBytes + data_.size());
 }
@@ -202,7 +203,6 @@ void OtlpMetricRows::work_out_series(const OtlpPoint& point, const AnyTree& tree
 }
 
 void OtlpMetricRows::define_series(std::string_view hex) {
-  if (!defined_.insert(series_.series)) return;
   EventRow definition;
   definition.series = hex;
   definition.name = name_;
@@ -214,7 +214,7 @@ void OtlpMetricRows::define_series(std::string_view hex) {
   definition.description = description_;
   definition.metadata = metric_metadata_;
   definition.context = context();
-  definitions_.add(definition);
+  definitions_.add_definition(definition);
   const uint64_t bytes = metric_form_.size() + 2 * series_.labels.size() + description_.size();
   batch_bytes_ += bytes;
   count_bytes(bytes);
@@ -259,7 +259,6 @@ void OtlpMetricRows::write_data(const OtlpPoint& point, const AnyTree& tree) {
 
 void OtlpMetricRows::flush() {
   done_.push_back({samples_.finish(), definitions_.finish()});
-  defined_.clear();
   batch_bytes_ = 0;
 }
 

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/id_set.h"
 #include "wire/otlp_rows.h"
 #include "wire/otlp_span_rows.h"
 #include "wire/series_cache.h"
@@ -104,7 +103,8 @@ class OtlpMetricRows final : public OtlpRows {
   bool accepts_point(const OtlpPoint& point, const AnyTree& tree);
   // Finds out series_, unless knows_series() did.
   void work_out_series(const OtlpPoint& point, const AnyTree& tree);
-  // Adds the point's series to the definitions, unless this batch has it. `hex` is its identity.
+  // Adds the point's series, which this batch did not have, to the definitions. `hex` is its
+  // identity.
   void define_series(std::string_view hex);
   void write_data(const OtlpPoint& point, const AnyTree& tree);
   void flush();
@@ -112,14 +112,13 @@ class OtlpMetricRows final : public OtlpRows {
   SeriesCache* const cache_;
   BatchBuilder samples_, definitions_;
   std::vector<DecodedSamples> done_;
-  IdSet defined_;  // the series of this batch
   uint64_t batch_bytes_ = 0;
   // Canonical forms of what points share.
   std::string resource_, scope_, metric_form_;
   std::string name_, unit_, description_, metric_metadata_;
   OtlpMetric metric_;
   Id metric_hash_{};
-  SeriesCache::Hint cache_hint_ = 0;
+  SeriesCache::Hint cache_hint_;
   // Of the point that is being added.
   Id cache_key_{};  // zero: it does not get into the cache
   bool is_series_known_ = false;

@@ -25,8 +25,8 @@ TEST(RemoteWriteLoad, IsTheSameSeriesLater) {
     EXPECT_EQ(samples.time_min(), kFirst + static_cast<TimeNs>(turn) * 15 * kSecondNs);
     EXPECT_EQ(samples.time_max(), samples.time_min());
     EXPECT_EQ(event_row(samples, 50).value,
-              Float64::of(static_cast<double>(turn * 150 + ((turn + 50) * 0x9e37'79b9'7f4a'7c15u >>
-                                                            56) % 8)));
+              Float64::of(static_cast<double>(turn * 150 +
+                                              ((turn + 50) * 0x9e37'79b9'7f4a'7c15u >> 56) % 8)));
     for (uint32_t i = 0; i < 120; ++i) series.emplace(event_row(samples, i).series);
   }
   EXPECT_EQ(series.size(), 120u);

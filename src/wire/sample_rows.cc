@@ -71,7 +71,6 @@ void SampleRows::series_began(SeriesRole role) {
   hex_ = series_.series.to_hex();
   role_ = role;
   notes_ = {};
-  is_defined_ = false;
   samples_of_series_ = 0;
 }
 
@@ -151,7 +150,6 @@ Status SampleRows::add(const PlainSample& sample) {
   const bool is_full =
       samples_.rows() >= limits.batch_events || batch_bytes_ + bytes > limits.batch_bytes;
   if (samples_.rows() > 0 && is_full) flush();
-  if (!is_defined_) FIRN_TRY(define_series());
   EventRow row;
   row.time = sample.time;
   row.series = hex_;
@@ -161,14 +159,14 @@ Status SampleRows::add(const PlainSample& sample) {
   if (sample.is_stale) row.flags = kNoRecordedValue;
   row.data = sample.data;
   row.metadata = sample.metadata;
+  const uint32_t series_before = samples_.series();
   samples_.add(row);
   ++samples_of_series_;
+  if (samples_.series() != series_before) FIRN_TRY(define_series());
   return count_bytes(bytes);
 }
 
 Status SampleRows::define_series() {
-  is_defined_ = true;
-  if (!defined_.insert(series_.series)) return Status();
   const size_t bytes_max = defaults_.limits.type_bytes;
   std::string unit, description;
   EventRow definition;
@@ -198,7 +196,7 @@ Status SampleRows::define_series() {
         fmt::format("it takes more than the limit event_bytes of {}", defaults_.limits.event_bytes),
         StatusCode::kTooLarge);
   }
-  definitions_.add(definition);
+  definitions_.add_definition(definition);
   return count_bytes(series_.name.size() + series_.labels.size() + definition.description.size() +
                      definition.unit.size() + metadata_.size());
 }
@@ -216,8 +214,6 @@ Status SampleRows::count_bytes(uint64_t bytes) {
 
 void SampleRows::flush() {
   done_.push_back({samples_.finish(), definitions_.finish()});
-  defined_.clear();
-  is_defined_ = false;
   batch_bytes_ = 0;
 }
 

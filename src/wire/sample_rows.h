@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/id_set.h"
 #include "base/status.h"
 #include "model/record_batch.h"
 #include "wire/json_events.h"
@@ -90,7 +89,7 @@ class SampleRows {
   void series_began(SeriesRole role);
   Status check_series(size_t labels) const;
   Status write_labels(std::span<const Label> labels);
-  Status define_series();
+  Status define_series();  // of a series that the batch did not have
   Status count_bytes(uint64_t bytes);
   void flush();
 
@@ -98,10 +97,9 @@ class SampleRows {
   const SampleDoor door_;
   SeriesCache* const cache_;
   const TimeNs time_max_;
-  SeriesCache::Hint cache_hint_ = 0;
+  SeriesCache::Hint cache_hint_;
   BatchBuilder samples_, definitions_;
   std::vector<DecodedSamples> done_;
-  IdSet defined_;  // the series of this batch
   uint64_t batch_bytes_ = 0;
   uint64_t total_bytes_ = 0;
   // Of the series begun.
@@ -109,7 +107,6 @@ class SampleRows {
   std::string hex_;
   SeriesRole role_ = SeriesRole::kSamples;
   SeriesNotes notes_;
-  bool is_defined_ = false;
   uint64_t samples_of_series_ = 0;
   Id cache_key_{};  // zero: it does not get into the cache
   std::string form_, metadata_, buffer_;

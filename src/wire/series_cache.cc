@@ -12,14 +12,16 @@ size_t SeriesCache::slot_of(const Shard& shard, const Id& key) {
 }
 
 bool SeriesCache::find(const Id& group, const Id& key, Hint* hint, CachedSeries* found) const {
-  const Shard& shard = shards_[shard_of(group)];
+  const size_t number = shard_of(group);
+  const Shard& shard = shards_[number];
+  uint32_t& next = hint->next[number];
   MutexLock lock(&shard.mutex);
-  if (*hint >= shard.entries.size() || !is_same_id(shard.entries[*hint].key, key)) {
+  if (next >= shard.entries.size() || !is_same_id(shard.entries[next].key, key)) {
     const uint32_t slot = shard.slots.empty() ? 0 : shard.slots[slot_of(shard, key)];
     if (slot == 0) return false;
-    *hint = slot - 1;
+    next = slot - 1;
   }
-  const Entry& entry = shard.entries[(*hint)++];
+  const Entry& entry = shard.entries[next++];
   found->series = entry.series;
   found->labels.assign(shard.texts, entry.texts_at, entry.labels_size);
   found->name.assign(shard.texts, entry.texts_at + entry.labels_size, entry.name_size);

@@ -29,9 +29,12 @@ class SeriesCache {
       : seed_(seed), shard_bytes_max_(bytes_max / kShards) {}
 
   uint64_t seed() const { return seed_; }
-  // Where a search begins: senders repeat series in the same order, so the next one is likely the
-  // neighbour of the one found last. Starts at 0; one for each group of a request.
-  using Hint = uint32_t;
+  // Where a search begins, in each part: senders repeat series in the same order, so the next one
+  // is likely the neighbour of the one found last, and what is read in order comes faster. One for
+  // a request, or each metric of it.
+  struct Hint {
+    std::array<uint32_t, 16> next{};
+  };
   // `group`: the hash of what neighbours share (a metric), or the key again; `key`: the hash of all
   // that the series follows from. False when it is not known.
   bool find(const Id& group, const Id& key, Hint* hint, CachedSeries* found) const;
@@ -39,7 +42,7 @@ class SeriesCache {
   uint64_t bytes() const;
 
  private:
-  static constexpr size_t kShards = 16;
+  static constexpr size_t kShards = std::tuple_size_v<decltype(Hint::next)>;
   struct Entry {
     Id key, series;
     uint64_t texts_at = 0;

@@ -19,6 +19,8 @@ struct Found : CachedSeries {
 };
 Found find(const SeriesCache& cache, const Id& metric, int number, SeriesCache::Hint hint = 0) {
   Found found;
+  SeriesCache::Hint hint;
+  hint.next.fill(next);
   found.is_known = cache.find(metric, id_of(number), &hint, &found);
   return found;
 }
@@ -30,8 +32,9 @@ TEST(SeriesCache, FindsWhatWasAddedWhereverTheSearchBegins) {
               {id_of(-i), "{" + std::to_string(i) + "}", std::to_string(i)});
   }
   for (int i = 0; i < 2000; ++i) {
-    for (const SeriesCache::Hint hint : {0, i / 2, i / 2 + 1, 5000}) {
-      const Found found = find(cache, i % 2 == 0 ? kMetric : kOther, i, hint);
+    for (const int next : {0, i / 2, i / 2 + 1, 5000}) {
+      const Found found =
+          find(cache, i % 2 == 0 ? kMetric : kOther, i, static_cast<uint32_t>(next));
       ASSERT_TRUE(found.is_known);
       EXPECT_EQ(found.series, id_of(-i));
       EXPECT_EQ(found.labels, "{" + std::to_string(i) + "}");
