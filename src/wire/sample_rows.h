@@ -28,7 +28,9 @@ enum class SampleDoor : uint8_t {
   kRemoteWrite2,
   kExposition,
   kLineProtocol,
-  kSamplesJson
+  kSamplesJson,
+  kChecksJson,
+  kServersJson,
 };
 
 // What the rows of a series are (docs/formats/samples.md, "Plain samples"). Those that are not

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/test_store.h"
@@ -54,15 +55,17 @@ class MetricsStoreTest : public StoreTest {
     return {rows.finish(), definitions.finish()};
   }
 
-  Status write(const std::vector<Sample>& samples) {
+  Status write(const std::vector<Sample>& samples) { return write_batches(batches(samples)); }
+  Status write_batches(NewSamples samples) {
     Mutex mutex;
     CondVar changed;
     std::optional<Status> outcome;
-    append_samples(store_.get(), space_, batches(samples), [&](const Result<AppendResult>& result) {
-      MutexLock lock(&mutex);
-      outcome = result.status();
-      changed.notify_all();
-    });
+    append_samples(store_.get(), space_, std::move(samples),
+                   [&](const Result<AppendResult>& result) {
+                     MutexLock lock(&mutex);
+                     outcome = result.status();
+                     changed.notify_all();
+                   });
     MutexLock lock(&mutex);
     while (!outcome) changed.wait(&mutex);
     return *outcome;
