@@ -141,8 +141,12 @@ Result<UptimeQuery> uptime_query(const MetricQuestion& question, TimeNs now) {
   query.now = now;
   query.time = selection.time;
   if (query.time.to == INT64_MAX) query.time.to = now;
-  if (query.time.from == INT64_MIN) query.time.from = query.time.to - kDayNs;
+  if (query.time.from == INT64_MIN) query.time.from = earlier(query.time.to, kDayNs);
   if (query.time.from > query.time.to) return invalid_argument("'from' lies behind 'to'");
+  DurationNs width = 0;
+  if (__builtin_sub_overflow(query.time.to, query.time.from, &width)) {
+    return invalid_argument("the range is longer than 292 years");
+  }
   query.window_ns = selection.window_ns.value_or(0);
   query.gap_max_ns = selection.gap_max_ns.value_or(query.gap_max_ns);
   query.samples_max = std::max<uint64_t>(question.page_bytes / kBytesPerSample, 1);

@@ -92,8 +92,9 @@ TEST_F(ChecksTest, WindowsCoverTheRange) {
 }
 
 TEST_F(ChecksTest, BadQuestionsAreRefused) {
-  for (const char* query : {"", "?service_name=a&limit=1", "?service_name=a&name=b",
-                            "?service_name=a&from=now&to=-1h", "?service_name=a&max_gap_s=0"}) {
+  for (const char* query :
+       {"", "?service_name=a&limit=1", "?service_name=a&name=b", "?service_name=a&from=now&to=-1h",
+        "?service_name=a&from=1678-01-01&to=2262-01-01", "?service_name=a&max_gap_s=0"}) {
     EXPECT_EQ(get(in_default(std::string("uptime") + query)).status, 400) << query;
   }
   EXPECT_EQ(get(in_default("checks?server_id=a")).status, 400);

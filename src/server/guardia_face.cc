@@ -89,7 +89,7 @@ Result<uint32_t> limit_parameter(const GuardiaQuestion& question, uint32_t other
 Result<TimeRange> range_parameters(const GuardiaQuestion& question, DurationNs width) {
   TimeRange range;
   FIRN_ASSIGN(const TimeNs end, time_parameter(question, "end", question.now));
-  FIRN_ASSIGN(range.from, time_parameter(question, "start", end - width));
+  FIRN_ASSIGN(range.from, time_parameter(question, "start", earlier(end, width)));
   if (__builtin_add_overflow(end, kMillisecondNs, &range.to)) range.to = INT64_MAX;
   if (range.from > end) return invalid_argument("'start' lies behind 'end'");
   return range;
@@ -300,6 +300,10 @@ Result<HttpResponse> answer_service_uptime(const GuardiaQuestion& question) {
   query.now = query.time.to = question.now;
   FIRN_ASSIGN(query.time.from, time_parameter(question, "since", question.now - kDayNs));
   if (query.time.from > query.time.to) return invalid_argument("'since' lies in the future");
+  DurationNs width = 0;
+  if (__builtin_sub_overflow(query.time.to, query.time.from, &width)) {
+    return invalid_argument("'since' lies more than 292 years back");
+  }
   FIRN_ASSIGN(const UptimeAnswer answer, query_uptime(question.snapshot, query, question.guard));
   const Uptime& uptime = answer.whole;
   uint64_t total = 0;

@@ -2,6 +2,11 @@
 
 namespace firn {
 
+TimeNs earlier(TimeNs time, DurationNs duration) {
+  TimeNs before = 0;
+  return __builtin_sub_overflow(time, duration, &before) ? INT64_MIN : before;
+}
+
 void append_number(double value, std::string* out) {
   if (value != value) {
     *out += "\"NaN\"";

@@ -20,6 +20,9 @@ namespace firn {
 inline constexpr uint64_t kMetricPageShare = 8;
 inline constexpr uint64_t kMetricPageCopies = 4;
 
+// So much before a time, or the first time there is.
+TimeNs earlier(TimeNs time, DurationNs duration);
+
 // JSON has no NaN and no infinities; they are texts.
 void append_number(double value, std::string* out);
 
