@@ -11,6 +11,7 @@
 
 #include "bench/peers.h"
 #include "bench/server_under_test.h"
+#include "wire/line_protocol.h"
 #include "wire/samples_json.h"
 
 namespace {
@@ -62,9 +63,30 @@ uint64_t decode_json(std::string_view body, const firn::DecodeDefaults& defaults
   return decoded->samples->rows();
 }
 
+std::string line_body(const Settings& settings, size_t first, int64_t now_ms) {
+  std::string body;
+  for (size_t i = first; i < first + settings.samples; ++i) {
+    const size_t series = i % settings.series;
+    body +=
+        fmt::format("cpu,host=10.0.{}.{},region=eu usage={:.2f} {}\n", series / 256, series % 256,
+                    static_cast<double>(i * 7919 % 10'000) / 100, time_of(settings, i, now_ms));
+  }
+  return body;
+}
+
+uint64_t decode_lines(std::string_view body, const firn::DecodeDefaults& defaults) {
+  uint64_t bad_line = 0;
+  const auto parts = firn::decode_line_protocol(body, firn::kMillisecondNs, defaults, &bad_line);
+  firn::bench::must(parts.status());
+  uint64_t rows = 0;
+  for (const auto& part : *parts) rows += part.samples->rows();
+  return rows;
+}
+
 const std::vector<Door>& doors() {
   static const std::vector<Door> all = {
       {"JSON", "/api/v1/namespaces/default/metrics:batch", json_body, decode_json},
+      {"line protocol", "/write?precision=ms", line_body, decode_lines},
   };
   return all;
 }

@@ -32,6 +32,7 @@ Face api_face(Services* services) {
   add_metric_routes(services, &face);
   add_retention_routes(services, &face);
   add_metric_write_routes(services, &face);
+  add_check_routes(services, &face);
   add_prometheus_routes(services, &face);
   add_subscription_routes(services, &face);
   add_import_api_route(services, &face);

@@ -27,6 +27,7 @@ void add_subscription_routes(Services* services, Face* face);  // api_subscripti
 void add_retention_routes(Services* services, Face* face);     // api_retention.cc
 void add_metric_routes(Services* services, Face* face);        // api_metrics.cc: reading
 void add_metric_write_routes(Services* services, Face* face);  // api_metrics_write.cc
+void add_check_routes(Services* services, Face* face);         // api_checks.cc: reading
 void add_prometheus_routes(Services* services, Face* face);    // api_prometheus.cc: writes
 
 // What handlers share.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/api_face.h"
+#include "server/metric_answers.h"
 #include "server/metric_parameters.h"
 #include "views/metrics/metric_append.h"
 #include "views/metrics/metric_reads.h"
@@ -21,13 +22,10 @@ namespace {
 constexpr uint32_t kSeriesDefault = 100;
 constexpr uint32_t kPointsDefault = 1000;
 constexpr uint32_t kSeriesMax = 100'000;  // that one question may be about
-// Of the memory for answers, what one page may be.
-constexpr uint64_t kPageShare = 8;
-constexpr uint64_t kPageCopies = 4;
 constexpr uint64_t kRowsMax = 1'000'000;  // windows of all groups in one answer
 // Of a sample that a question holds.
 constexpr uint64_t kBytesPerSample = 64;
-constexpr std::array<std::string_view, 10> kFunctions = {"count", "sum", "min", "max", "avg",
+constexpr std::array<std::string_view, 10> kFunctions = {"count", "sum",  "min", "max", "avg",
                                                          "first", "last", "p50", "p95", "p99"};
 constexpr size_t kFirstPercentile = 7;
 constexpr std::array<double, 3> kQuantiles = {0.5, 0.95, 0.99};
@@ -54,17 +52,6 @@ void append_series(const Series& series, std::string* out) {
   object.close();
 }
 
-// JSON has no NaN and no infinities; they are texts.
-void append_number(double value, std::string* out) {
-  if (value != value) {
-    *out += "\"NaN\"";
-  } else if (value - value != 0) {
-    *out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
-  } else {
-    append_json_double(value, out);
-  }
-}
-
 // A number as it was sent: an integer without, a double with a point or exponent.
 void append_value(const Point& point, JsonObjectWriter* object, std::string* out) {
   const double value = point.value.value();
@@ -87,66 +74,6 @@ void append_point(const Point& point, const std::vector<Series>& series, std::st
   raw_unless_empty("data", point.data, &object);
   raw_unless_empty("metadata", point.metadata, &object);
   object.close();
-}
-
-// "<name>":[...]
-template <typename Items, typename Append>
-void append_list(std::string_view name, const Items& items, std::string* out,
-                 const Append& append) {
-  append_json_key(name, out);
-  out->push_back('[');
-  bool is_first = true;
-  for (const auto& item : items) {
-    if (!is_first) out->push_back(',');
-    is_first = false;
-    append(item, out);
-  }
-  out->push_back(']');
-}
-
-// ,"next":...,"tiers":[...]} and so the end of an answer.
-HttpResponse end_page(std::string body, const std::string& next, const QueryCost& cost) {
-  body += ",\"next\":";
-  if (next.empty()) {
-    body += "null";
-  } else {
-    append_json_string(next, &body);
-  }
-  return json_response(std::move(body) + ",\"tiers\":" + tiers_json(cost) + "}\n");
-}
-
-// While a page is made, it takes some times what it will be.
-Result<MemoryBudget::Share> take_page_memory(Services* services, const HttpRequest& request) {
-  MemoryBudget* const memory = services->answer_memory.get();
-  const uint64_t page = std::min(services->limits.page_bytes, memory->bytes_max() / kPageShare);
-  return take_memory(services, request, memory, kPageCopies * page);
-}
-
-// What a route works with.
-struct MetricQuestion {
-  const Snapshot& snapshot;
-  const MetricSelection& selection;
-  QueryGuard guard;
-  uint64_t page_bytes = 0;
-};
-
-// Reads `known` and what every question has, and answers with `work` on a query thread.
-template <typename Work>
-void answer_metrics(Services* services, const HttpRequestPtr& request, const Responder& respond,
-                    std::initializer_list<MetricParameter> known, Work work) {
-  auto parsed = parse_metric_selection(request->query, known, services->env->now(),
-                                       services->limits);
-  if (!parsed.ok()) return respond(json_error(parsed.status()));
-  run_query(services, request, respond,
-            [services, request, selection = std::move(*parsed), work]() -> Result<HttpResponse> {
-              FIRN_ASSIGN(const Target target, find_target(services, *request));
-              FIRN_ASSIGN(const SnapshotPtr snapshot,
-                          target.open->store->snapshot(target.name_space.id));
-              FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
-              const MetricQuestion question{*snapshot, selection, make_guard(services, request),
-                                            share.bytes() / kPageCopies};
-              return work(question);
-            });
 }
 
 Result<HttpResponse> series_answer(const MetricQuestion& question) {
@@ -186,9 +113,8 @@ std::string points_body(const std::vector<Series>& series, const std::vector<Poi
   std::string body = "{";
   append_list("series", series, &body, append_series);
   body.push_back(',');
-  append_list("points", points, &body, [&](const Point& point, std::string* out) {
-    append_point(point, series, out);
-  });
+  append_list("points", points, &body,
+              [&](const Point& point, std::string* out) { append_point(point, series, out); });
   return body;
 }
 
@@ -199,13 +125,7 @@ Result<HttpResponse> range_answer(const MetricQuestion& question) {
   query.limit = question.selection.limit.value_or(kPointsDefault);
   query.bytes_max = question.page_bytes;
   query.series_max = kSeriesMax;
-  if (!question.selection.cursor.empty()) {
-    query.from = PointCursor::parse(question.selection.cursor);
-    if (!query.from) {
-      return invalid_argument("query parameter 'cursor' is '" + question.selection.cursor +
-                              "'; it must be what the page before gave as 'next'");
-    }
-  }
+  FIRN_ASSIGN(query.from, point_cursor(question.selection));
   FIRN_ASSIGN(const PointPage page, read_points(question.snapshot, query, question.guard));
   return end_page(points_body(page.series, page.points), page.next ? page.next->encode() : "",
                   page.cost);
@@ -415,10 +335,11 @@ Result<HttpResponse> stats_answer(const MetricQuestion& question) {
 void add_metric_routes(Services* services, Face* face) {
   using P = MetricParameter;
   const auto add = [&](std::string_view path, auto work, auto... known) {
-    face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}/metrics/" + std::string(path),
-                     [services, work, known...](const HttpRequestPtr& request, const Responder& respond) {
-                       answer_metrics(services, request, respond, {known...}, work);
-                     }});
+    face->push_back(
+        {HttpMethod::kGet, "/api/v1/namespaces/{ns}/metrics/" + std::string(path),
+         [services, work, known...](const HttpRequestPtr& request, const Responder& respond) {
+           answer_metrics(services, request, respond, {known...}, work);
+         }});
   };
   add("series", series_answer, P::kLimit, P::kCursor);
   add("labels", labels_answer, P::kLimit, P::kKey);

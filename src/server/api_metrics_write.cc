@@ -4,9 +4,11 @@
 #include "server/api_append.h"
 #include "server/api_face.h"
 #include "views/metrics/metric_append.h"
+#include "wire/checks_json.h"
 #include "wire/samples_json.h"
+#include "wire/servers_json.h"
 
-// Writing metrics as JSON: docs/formats/samples_json.md.
+// Writing metrics as JSON: docs/formats/samples_json.md, docs/uptime.md, docs/guardia.md.
 
 namespace firn {
 
@@ -44,6 +46,8 @@ void add_metric_write_routes(Services* services, Face* face) {
                      }});
   };
   add("metrics:batch", decode_samples_json);
+  add("checks:batch", decode_checks_json);
+  add("servers:batch", decode_servers_json);
 }
 
 }  // namespace firn

@@ -11,14 +11,16 @@ namespace firn {
 namespace {
 
 constexpr std::string_view kLabelPrefix = "label.";
-constexpr std::array<std::pair<std::string_view, MetricParameter>, 7> kParameters = {
+constexpr std::array<std::pair<std::string_view, MetricParameter>, 9> kParameters = {
     {{"limit", MetricParameter::kLimit},
      {"cursor", MetricParameter::kCursor},
      {"window_s", MetricParameter::kWindow},
      {"max_points", MetricParameter::kMaxPoints},
      {"group_by", MetricParameter::kGroupBy},
      {"functions", MetricParameter::kFunctions},
-     {"key", MetricParameter::kKey}}};
+     {"key", MetricParameter::kKey},
+     {"service_name", MetricParameter::kService},
+     {"max_gap_s", MetricParameter::kMaxGap}}};
 
 Status bad_value(std::string_view name, std::string_view value, std::string_view wanted) {
   return invalid_argument("query parameter '" + std::string(name) + "' is '" + std::string(value) +
@@ -99,6 +101,14 @@ Status read_other(MetricParameter parameter, const std::string& name, const std:
     case MetricParameter::kKey:
       selection->key = value;
       return Status();
+    case MetricParameter::kService:
+      selection->service = value;
+      return Status();
+    case MetricParameter::kMaxGap: {
+      FIRN_ASSIGN(const uint64_t seconds, read_number(name, value, kWindowSecondsMax));
+      selection->gap_max_ns = static_cast<DurationNs>(seconds) * kSecondNs;
+      return Status();
+    }
   }
   return Status();
 }

@@ -22,10 +22,22 @@ struct MetricSelection {
   std::vector<std::string> group_by;
   std::vector<std::string> functions;  // of states; none given: all
   std::string key;                     // of labels
+  std::string service;
+  std::optional<DurationNs> gap_max_ns;
 };
 
 // Parameters that some routes know and others do not; all know those of a match and of time.
-enum class MetricParameter : uint8_t { kLimit, kCursor, kWindow, kMaxPoints, kGroupBy, kFunctions, kKey };
+enum class MetricParameter : uint8_t {
+  kLimit,
+  kCursor,
+  kWindow,
+  kMaxPoints,
+  kGroupBy,
+  kFunctions,
+  kKey,
+  kService,
+  kMaxGap
+};
 
 // kInvalidArgument naming the parameter and what it must be, also for one that is not `known`.
 // `now` is what relative times count from.

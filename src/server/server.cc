@@ -10,6 +10,8 @@
 #include "server/api_face.h"
 #include "server/eventodb_face.h"
 #include "server/grpc_server.h"
+#include "server/guardia_face.h"
+#include "server/influx_face.h"
 #include "server/ops_face.h"
 #include "server/otlp_face.h"
 #include "server/otlp_grpc.h"
@@ -184,6 +186,8 @@ Result<std::unique_ptr<Server>> Server::start(Env* env, const ServerConfig& conf
   if (!config.eventodb.drop_in) {
     faces.push_back(api_face(services));
     faces.push_back(otlp_face(services));
+    faces.push_back(influx_face(services));
+    faces.push_back(guardia_face(services));
   }
   parts->api_router = std::make_unique<Router>(
       faces, &parts->metrics, config.eventodb.drop_in ? eventodb_route_error : nullptr);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
+#include <vector>
 
 namespace firn {
 
@@ -84,6 +86,14 @@ Status JsonBatch::refuse(const BatchMember& member, std::string_view what) const
                             ? reader_.offset()
                             : static_cast<size_t>(member.json.data() - body_.data());
   return invalid_argument(fmt::format("\"{}\" {}, byte {}", member.name, what, offset));
+}
+
+Result<DecodedSamples> finish_one(SampleRows* rows, std::string_view items, const Limits& limits) {
+  std::vector<DecodedSamples> parts = rows->finish();
+  if (parts.size() == 1) return std::move(parts[0]);
+  return too_large(fmt::format(
+      "the {} exceed the limit batch_events of {} or batch_bytes of {}; send fewer at a time",
+      items, limits.batch_events, limits.batch_bytes));
 }
 
 }  // namespace firn

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "wire/json_reader.h"
+#include "wire/sample_rows.h"
 
 namespace firn {
 
@@ -52,5 +53,8 @@ class JsonBatch {
   StringPool pool_;
   JsonReader reader_;
 };
+
+// What a body became, which must be one append; `items` is what messages call its rows. kTooLarge.
+Result<DecodedSamples> finish_one(SampleRows* rows, std::string_view items, const Limits& limits);
 
 }  // namespace firn

@@ -126,10 +126,10 @@ Status SampleRows::refuse_series(std::string_view what, StatusCode code) const {
 }
 
 Status SampleRows::refuse_sample(std::string_view what, StatusCode code) const {
-  // These have a place for each sample, which they name themselves.
-  if (door_ == SampleDoor::kLineProtocol || door_ == SampleDoor::kSamplesJson) {
-    return refuse_series(what, code);
-  }
+  // Most have a place for each sample, which they name themselves.
+  const bool is_grouped = door_ == SampleDoor::kRemoteWrite1 ||
+                          door_ == SampleDoor::kRemoteWrite2 || door_ == SampleDoor::kExposition;
+  if (!is_grouped) return refuse_series(what, code);
   return refuse_series(fmt::format("sample {}: {}", samples_of_series_ + 1, what), code);
 }
 

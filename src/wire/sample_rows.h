@@ -28,7 +28,9 @@ enum class SampleDoor : uint8_t {
   kExposition,
   kLineProtocol,
   kSamplesJson,
-  kProgram
+  kChecksJson,
+  kServersJson,
+  kProgram,
 };
 
 // What the rows of a series are (docs/formats/samples.md, "Plain samples"). Those that are not

@@ -24,12 +24,7 @@ class SamplesDecoder {
 
   Result<DecodedSamples> decode() {
     FIRN_TRY(batch_.read(members_, [this] { return add_sample(); }));
-    std::vector<DecodedSamples> parts = rows_.finish();
-    if (parts.size() == 1) return std::move(parts[0]);
-    return too_large(
-        fmt::format("the samples exceed the limit batch_events of {} or batch_bytes of {}; send "
-                    "fewer at a time",
-                    limits_.batch_events, limits_.batch_bytes));
+    return finish_one(&rows_, "samples", limits_);
   }
 
  private:
@@ -62,7 +57,7 @@ class SamplesDecoder {
     if (!sent_.empty() && buffer_ == sent_) return Status();
     sent_.swap(buffer_);
     if (rows_.knows_series(sent_)) return Status();
-    const Status status = begin_series(name);
+    Status status = begin_series(name);
     if (!status.ok()) sent_.clear();
     return status;
   }

@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/test_store.h"
@@ -53,8 +54,9 @@ class MetricsStoreTest : public StoreTest {
     return {rows.finish(), definitions.finish()};
   }
 
-  Status write(const std::vector<Sample>& samples) {
-    return append_samples_and_wait(store_.get(), space_, batches(samples)).status();
+  Status write(const std::vector<Sample>& samples) { return write_batches(batches(samples)); }
+  Status write_batches(NewSamples samples) {
+    return append_samples_and_wait(store_.get(), space_, std::move(samples)).status();
   }
 
   SnapshotPtr snapshot() { return *store_->snapshot(space_); }

@@ -1,0 +1,141 @@
+#include "views/metrics/uptime.h"
+
+#include <gtest/gtest.h>
+
+#include "views/metrics/test_metrics.h"
+
+namespace firn {
+namespace {
+
+const std::string kCheckId = "000000000000000000000000000000c1";
+const std::string kResponseId = "000000000000000000000000000000c2";
+constexpr double kUpValue = 2, kDegradedValue = 1, kDownValue = 0;
+
+class UptimeTest : public MetricsStoreTest {
+ protected:
+  struct Check {
+    int64_t second;
+    double state;
+    double response_ms = -1;  // none
+  };
+
+  void check(const std::vector<Check>& checks) {
+    BatchBuilder rows(Dataset::kSamples), definitions(Dataset::kSeries);
+    for (const auto& [id, name] :
+         {std::pair(kCheckId, kCheckSeries), std::pair(kResponseId, kCheckResponseSeries)}) {
+      EventRow row;
+      row.series = id;
+      row.name = name;
+      row.labels = R"({"service_name":"shop"})";
+      definitions.add(row);
+    }
+    for (const Check& one : checks) {
+      EventRow row;
+      row.time = at(one.second);
+      row.series = kCheckId;
+      row.value = Float64::of(one.state);
+      rows.add(row);
+      row.series = kResponseId;
+      row.value = one.response_ms < 0 ? kAbsentFloat64 : Float64::of(one.response_ms);
+      rows.add(row);
+    }
+    ASSERT_TRUE(write_batches({rows.finish(), definitions.finish()}).ok());
+  }
+
+  // Of the first `seconds` of the day.
+  UptimeQuery query(int64_t seconds) {
+    UptimeQuery query;
+    query.service = "shop";
+    query.time = {at(0), at(seconds)};
+    query.gap_max_ns = 100 * kSecondNs;
+    query.now = at(1'000'000);
+    return query;
+  }
+  UptimeAnswer ask(const UptimeQuery& query) {
+    auto answer = query_uptime(*snapshot(), query, {});
+    EXPECT_TRUE(answer.ok()) << answer.status().to_string();
+    return answer.ok() ? std::move(*answer) : UptimeAnswer();
+  }
+  static std::vector<int64_t> seconds(const Uptime& uptime) {
+    return {uptime.known(CheckStatus::kUp) / kSecondNs,
+            uptime.known(CheckStatus::kDegraded) / kSecondNs,
+            uptime.known(CheckStatus::kDown) / kSecondNs};
+  }
+  static std::vector<uint64_t> counts(const Uptime& uptime) {
+    return {uptime.count(CheckStatus::kUp), uptime.count(CheckStatus::kDegraded),
+            uptime.count(CheckStatus::kDown)};
+  }
+  using Seconds = std::vector<int64_t>;
+  using Counts = std::vector<uint64_t>;
+};
+
+TEST_F(UptimeTest, CountsAndResponseTimesAreThoseOfTheRange) {
+  check({{0, kUpValue, 10}, {60, kDegradedValue, 30}, {120, kDownValue}, {300, kUpValue, 50}});
+  const UptimeAnswer answer = ask(query(300));
+  EXPECT_EQ(counts(answer.whole), (Counts{1, 1, 1}));
+  EXPECT_EQ(answer.whole.response_ms.count, 2u);
+  EXPECT_EQ(answer.whole.response_ms.sum, 40);
+  EXPECT_TRUE(answer.windows.empty());
+}
+
+TEST_F(UptimeTest, AStateLastsUntilTheNextCheckButNotForEver) {
+  check({{10, kUpValue}, {60, kDownValue}, {70, kUpValue}, {400, kDegradedValue}});
+  const UptimeAnswer answer = ask(query(450));
+  // Up for 50 seconds and then for the longest of 100; degraded until the end.
+  EXPECT_EQ(seconds(answer.whole), (Seconds{150, 50, 10}));
+}
+
+TEST_F(UptimeTest, TheStateAtTheBeginningIsThatOfTheCheckBefore) {
+  check({{-50, kDownValue}, {-40, kUpValue}});
+  const UptimeAnswer answer = ask(query(200));
+  EXPECT_EQ(seconds(answer.whole), (Seconds{60, 0, 0}));
+  EXPECT_EQ(counts(answer.whole), (Counts{0, 0, 0}));
+}
+
+TEST_F(UptimeTest, NothingIsKnownOfTheFuture) {
+  check({{0, kUpValue}});
+  UptimeQuery early = query(1000);
+  early.now = at(30);
+  EXPECT_EQ(seconds(ask(early).whole), (Seconds{30, 0, 0}));
+}
+
+TEST_F(UptimeTest, ACheckSentAgainCountsOnceAndTheLastCounts) {
+  check({{0, kDownValue, 5}});
+  check({{0, kUpValue}});
+  const UptimeAnswer answer = ask(query(100));
+  EXPECT_EQ(counts(answer.whole), (Counts{1, 0, 0}));
+  EXPECT_EQ(answer.whole.response_ms.count, 0u);
+}
+
+TEST_F(UptimeTest, WindowsAreCutToTheRangeAndShareStates) {
+  check({{50, kUpValue, 1}, {130, kDownValue, 2}, {390, kUpValue, 3}});
+  UptimeQuery windows = query(420);
+  windows.time.from = at(30);
+  windows.window_ns = 60 * kSecondNs;
+  const UptimeAnswer answer = ask(windows);
+  ASSERT_EQ(answer.windows.size(), 7u);
+  EXPECT_EQ(answer.windows[0].start, at(30));
+  EXPECT_EQ(answer.windows[0].end, at(60));
+  EXPECT_EQ(seconds(answer.windows[0]), (Seconds{10, 0, 0}));
+  EXPECT_EQ(seconds(answer.windows[1]), (Seconds{60, 0, 0}));
+  EXPECT_EQ(seconds(answer.windows[2]), (Seconds{10, 0, 50}));
+  EXPECT_EQ(counts(answer.windows[2]), (Counts{0, 0, 1}));
+  EXPECT_EQ(seconds(answer.windows[4]), (Seconds{0, 0, 0}));
+  EXPECT_EQ(seconds(answer.windows[6]), (Seconds{30, 0, 0}));
+  EXPECT_EQ(seconds(answer.whole), (Seconds{110, 0, 100}));
+  EXPECT_EQ(answer.whole.response_ms.count, 3u);
+  windows.windows_max = 3;
+  EXPECT_EQ(query_uptime(*snapshot(), windows, {}).status().code(), StatusCode::kTooLarge);
+}
+
+TEST_F(UptimeTest, OtherServicesAndOtherValuesAreNotCounted) {
+  check({{0, kUpValue}, {10, 7}});
+  UptimeQuery other = query(100);
+  other.service = "farm";
+  EXPECT_EQ(counts(ask(other).whole), (Counts{0, 0, 0}));
+  EXPECT_EQ(counts(ask(query(100)).whole), (Counts{1, 0, 0}));
+  EXPECT_EQ(seconds(ask(query(100)).whole), (Seconds{100, 0, 0}));
+}
+
+}  // namespace
+}  // namespace firn
