@@ -66,7 +66,7 @@ TEST_F(PrometheusTest, TheSameSampleOfBothVersionsIsOne) {
   const size_t at = listed.find(R"("series":")", 10);
   ASSERT_NE(at, std::string::npos);
   const std::string id = listed.substr(at + 10, 32);
-  const std::string points = get(in_default("metrics/points?series=" + id)).body;
+  const std::string points = get(in_default("metrics/range?series=" + id)).body;
   EXPECT_THAT(points, HasSubstr(R"("value":7.5)"));
   EXPECT_THAT(points, Not(HasSubstr(R"("value":1.5)")));
 }

@@ -91,7 +91,7 @@ async function stored() {
     if (!series.name.startsWith('probe_') || series.type === 'metadata') continue
     assert.equal(series.labels.job, 'probe')
     assert.equal(series.labels.instance, target)
-    points.set(named(series), await firn.list('metrics/points', `series=${series.series}&limit=1000`, 'points'))
+    points.set(named(series), await firn.list('metrics/range', `series=${series.series}&limit=1000`, 'points'))
   }
   return points
 }

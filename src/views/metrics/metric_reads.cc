@@ -194,6 +194,7 @@ class Latest {
   // Finds which points of the interval are wanted, by reading no more than times and values.
   Status find_newest(const ChunkKey& interval) {
     SampleScan scan;
+    scan.with_others = true;
     scan.time.from = std::max(query_.time.from, interval.start);
     scan.time.to = std::min(query_.time.to, interval.end);
     std::vector<size_t> places;

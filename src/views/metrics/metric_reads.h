@@ -122,7 +122,7 @@ struct LatestAnswer {
   QueryCost cost;
 };
 
-// The newest points of each series that are not deleted. Intervals are read from new to old, and no
+// The newest points of each series that are neither deleted nor staleness markers. Intervals are read from new to old, and no
 // more than are needed.
 Result<LatestAnswer> read_latest(const Snapshot& snapshot, const LatestQuery& query,
                                  const QueryGuard& guard);

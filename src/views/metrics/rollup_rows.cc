@@ -10,8 +10,6 @@ namespace firn {
 
 namespace {
 
-constexpr size_t kPredicateTextsMax = 1024;  // as in sample_scan.cc
-
 // A row as it was read, before it is known which is the last of its window.
 struct Row {
   DurationNs width;
@@ -22,28 +20,53 @@ struct Row {
   auto key() const { return std::tuple(width, place, start, position); }
 };
 
-Result<SampleState> state_of(const RecordBatch& batch, uint32_t row, bool with_sketch) {
-  const EventRow found = event_row(batch, row);
+// The columns of a batch of rollups.
+struct Columns {
+  Columns() = default;
+  explicit Columns(const RecordBatch& batch)
+      : times(batch.int64s(ColumnId::kTime)),
+        widths(batch.int64s(ColumnId::kDuration)),
+        counts(batch.int64s(ColumnId::kCount)),
+        throughs(batch.int64s(ColumnId::kThrough)),
+        first_times(batch.int64s(ColumnId::kFirstTime)),
+        last_times(batch.int64s(ColumnId::kLastTime)),
+        sums(batch.float64s(ColumnId::kValue)),
+        sums_low(batch.float64s(ColumnId::kSumLow)),
+        mins(batch.float64s(ColumnId::kMin)),
+        maxes(batch.float64s(ColumnId::kMax)),
+        firsts(batch.float64s(ColumnId::kFirst)),
+        lasts(batch.float64s(ColumnId::kLast)),
+        series(batch.strings(ColumnId::kSeries)),
+        sketches(batch.strings(ColumnId::kData)) {}
+
+  FixedColumn<int64_t> times, widths, counts, throughs, first_times, last_times;
+  FixedColumn<Float64> sums, sums_low, mins, maxes, firsts, lasts;
+  StringColumn series, sketches;
+};
+
+Result<SampleState> state_of(const Columns& columns, uint32_t row, Position position,
+                             bool with_sketch) {
   SampleState state;
-  if (found.count < 0) {
-    return corruption("a rollup at position " + std::to_string(batch.position(row)) +
+  if (columns.counts[row] < 0) {
+    return corruption("a rollup at position " + std::to_string(position) +
                       " counts less than nothing");
   }
-  state.count = static_cast<uint64_t>(found.count);
+  state.count = static_cast<uint64_t>(columns.counts[row]);
   if (state.count == 0) return state;
-  state.sum = found.value.value();
-  state.sum_low = found.sum_low == kAbsentFloat64 ? 0 : found.sum_low.value();
-  state.min = found.min.value();
-  state.max = found.max.value();
-  state.first = found.first.value();
-  state.last = found.last.value();
-  state.first_time = found.first_time;
-  state.last_time = found.last_time;
+  state.sum = columns.sums[row].value();
+  const Float64 sum_low = columns.sums_low[row];
+  state.sum_low = sum_low == kAbsentFloat64 ? 0 : sum_low.value();
+  state.min = columns.mins[row].value();
+  state.max = columns.maxes[row].value();
+  state.first = columns.firsts[row].value();
+  state.last = columns.lasts[row].value();
+  state.first_time = columns.first_times[row];
+  state.last_time = columns.last_times[row];
   if (!with_sketch) return state;
-  std::optional<QuantileSketch> sketch = QuantileSketch::parse_json(found.data);
+  std::optional<QuantileSketch> sketch = QuantileSketch::parse_json(columns.sketches[row]);
   if (!sketch || sketch->count() != state.count) {
-    return corruption("the sketch of the rollup at position " +
-                      std::to_string(batch.position(row)) + " does not fit its count");
+    return corruption("the sketch of the rollup at position " + std::to_string(position) +
+                      " does not fit its count");
   }
   state.sketch = std::move(*sketch);
   return state;
@@ -65,27 +88,12 @@ class Gathering {
     for (size_t i = 0; i < scan.series.size(); ++i) places_.emplace(scan.series[i], i);
   }
 
-  void visit(const RecordBatch& batch, uint32_t row) {
-    const auto through = static_cast<Position>(batch.int64s(ColumnId::kThrough)[row]);
-    const DurationNs width = batch.int64s(ColumnId::kDuration)[row];
-    if (through > published_ || width <= 0) return;
-    if (scan_.divides != 0 && scan_.divides % width != 0) return;
-    const std::string_view series = batch.strings(ColumnId::kSeries)[row];
-    if (series == kRollupMark) {
-      Position& mark = marks_[width];
-      mark = std::max(mark, through);
-      return;
+  void add(const BatchSlice& slice) {
+    columns_ = Columns(*slice.batch);
+    places_of_entries_.assign(columns_.series.entries(), kUnknown);
+    for (uint32_t i = 0; i < slice.rows(); ++i) {
+      add_row(slice.row(i), slice.batch->position(slice.row(i)));
     }
-    const TimeNs start = batch.int64s(ColumnId::kTime)[row];
-    if (!scan_.time.contains(start)) return;
-    const auto found = places_.find(series);
-    if (found == places_.end()) return;
-    Result<SampleState> state = state_of(batch, row, scan_.with_sketch);
-    if (!state.ok()) {
-      status_ = state.status();
-      return;
-    }
-    rows_.push_back({width, found->second, start, batch.position(row), {std::move(*state), through}});
   }
 
   Result<std::optional<IntervalRollups>> take() {
@@ -104,9 +112,46 @@ class Gathering {
   }
 
  private:
+  static constexpr size_t kUnknown = SIZE_MAX, kNotWanted = SIZE_MAX - 1, kMark = SIZE_MAX - 2;
+
+  void add_row(uint32_t row, Position position) {
+    const auto through = static_cast<Position>(columns_.throughs[row]);
+    const DurationNs width = columns_.widths[row];
+    if (through > published_ || width <= 0) return;
+    if (scan_.divides != 0 && scan_.divides % width != 0) return;
+    const size_t place = place_of(columns_.series.entry_of(row));
+    if (place == kMark) {
+      Position& mark = marks_[width];
+      mark = std::max(mark, through);
+      return;
+    }
+    const TimeNs start = columns_.times[row];
+    if (place == kNotWanted || !scan_.time.contains(start)) return;
+    Result<SampleState> state = state_of(columns_, row, position, scan_.with_sketch);
+    if (!state.ok()) {
+      status_ = state.status();
+      return;
+    }
+    rows_.push_back({width, place, start, position, {std::move(*state), through}});
+  }
+
+  // Of an entry of the batch's dictionary.
+  size_t place_of(uint32_t entry) {
+    size_t& place = places_of_entries_[entry];
+    if (place != kUnknown) return place;
+    const std::string_view series = columns_.series.entry(entry);
+    const auto found = places_.find(series);
+    place = series == kRollupMark     ? kMark
+            : found == places_.end() ? kNotWanted
+                                      : found->second;
+    return place;
+  }
+
   const Position published_;
   const RollupScan& scan_;
   std::unordered_map<std::string_view, size_t> places_;
+  Columns columns_;  // of the slice that is being added, as the next
+  std::vector<size_t> places_of_entries_;
   std::map<DurationNs, Position> marks_;
   std::vector<Row> rows_;
   Status status_;
@@ -153,7 +198,7 @@ Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
                                                     const RollupScan& scan,
                                                     const QueryGuard& guard, QueryCost* cost) {
   ScanSpec spec;
-  if (scan.series.size() < kPredicateTextsMax) {
+  if (scan.series.size() < kSeriesPredicateMax) {
     std::vector<std::string> texts = scan.series;
     texts.emplace_back(kRollupMark);
     spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, std::move(texts)));
@@ -164,9 +209,8 @@ Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
   }
   Gathering gathering(snapshot, scan);
   for (const SnapshotChunk& chunk : chunks_of(snapshot, scan.dataset, scan.interval)) {
-    FIRN_TRY(for_each_row(
-        snapshot, chunk, spec, guard, cost,
-        [&](const RecordBatch& batch, uint32_t row) { gathering.visit(batch, row); }));
+    FIRN_TRY(for_each_slice(snapshot, chunk, spec, guard, cost,
+                            [&](const BatchSlice& slice) { gathering.add(slice); }));
   }
   return gathering.take();
 }

@@ -9,8 +9,6 @@ namespace firn {
 
 namespace {
 
-// With more series than this, the rows of all are read: a tier looks at each text of a predicate.
-constexpr size_t kPredicateTextsMax = 1024;
 constexpr int64_t kNothing = kNoRecordedValue | kSampleDeleted;
 
 struct Row {
@@ -24,8 +22,11 @@ struct Row {
 class IntervalRows {
  public:
   // `series` must outlive it.
-  IntervalRows(std::span<const std::string> series, uint64_t rows_max)
-      : series_(series), rows_(series.size()), rows_max_(rows_max) {
+  IntervalRows(std::span<const std::string> series, const SampleScan& scan)
+      : series_(series),
+        with_others_(scan.with_others),
+        rows_(series.size()),
+        rows_max_(scan.samples_max) {
     for (size_t i = 0; i < series.size(); ++i) places_.emplace(series[i], i);
   }
 
@@ -49,7 +50,7 @@ class IntervalRows {
       const bool is_nothing =
           has_flags && flags[row] != kAbsentInt64 && (flags[row] & kNothing) != 0;
       rows_[place].push_back({times[row], batch.position(row), value,
-                              !is_nothing && !std::isnan(value)});
+                              !is_nothing && (with_others_ || !std::isnan(value))});
       ++count_;
     }
   }
@@ -92,6 +93,7 @@ class IntervalRows {
   }
 
   const std::span<const std::string> series_;
+  const bool with_others_;
   std::unordered_map<std::string_view, size_t> places_;
   std::vector<size_t> places_of_entries_;  // of the batch being added
   std::vector<std::vector<Row>> rows_;     // by place
@@ -110,7 +112,7 @@ class IntervalScan {
   Status run(std::span<const SnapshotChunk> chunks, size_t first, size_t end) {
     const std::span<const std::string> series =
         std::span(scan_.series).subspan(first, end - first);
-    IntervalRows rows(series, scan_.samples_max);
+    IntervalRows rows(series, scan_);
     for (const SnapshotChunk& chunk : chunks) FIRN_TRY(read(chunk, series, &rows));
     if (!rows.is_full()) return rows.visit(first, visit_);
     if (series.size() == 1) {
@@ -129,7 +131,7 @@ class IntervalScan {
     ScanSpec spec;
     spec.filter.time = scan_.time;
     spec.filter.positions = scan_.positions;
-    if (series.size() <= kPredicateTextsMax) {
+    if (series.size() <= kSeriesPredicateMax) {
       spec.filter.predicates.push_back(
           equals_any(ColumnId::kSeries, {series.begin(), series.end()}));
     }
@@ -165,9 +167,9 @@ Predicate equals_any(ColumnId column, std::vector<std::string> texts) {
   return predicate;
 }
 
-Status for_each_row(const Snapshot& snapshot, const SnapshotChunk& chunk, const ScanSpec& spec,
-                    const QueryGuard& guard, QueryCost* cost,
-                    const std::function<void(const RecordBatch&, uint32_t)>& visit) {
+Status for_each_slice(const Snapshot& snapshot, const SnapshotChunk& chunk, const ScanSpec& spec,
+                      const QueryGuard& guard, QueryCost* cost,
+                      const std::function<void(const BatchSlice&)>& visit) {
   TierCost& tier = cost->tiers[chunk.tier];
   ++tier.chunks;
   FIRN_ASSIGN(const auto reader, snapshot.scan(chunk, spec, &tier.cost));
@@ -176,8 +178,16 @@ Status for_each_row(const Snapshot& snapshot, const SnapshotChunk& chunk, const 
     if (guard) FIRN_TRY(guard());
     FIRN_ASSIGN(const bool more, reader->next(&slice));
     if (!more) return Status();
-    for (uint32_t i = 0; i < slice.rows(); ++i) visit(*slice.batch, slice.row(i));
+    visit(slice);
   }
+}
+
+Status for_each_row(const Snapshot& snapshot, const SnapshotChunk& chunk, const ScanSpec& spec,
+                    const QueryGuard& guard, QueryCost* cost,
+                    const std::function<void(const RecordBatch&, uint32_t)>& visit) {
+  return for_each_slice(snapshot, chunk, spec, guard, cost, [&](const BatchSlice& slice) {
+    for (uint32_t i = 0; i < slice.rows(); ++i) visit(*slice.batch, slice.row(i));
+  });
 }
 
 Status scan_samples(const Snapshot& snapshot, const SampleScan& scan, const QueryGuard& guard,

@@ -23,10 +23,15 @@ struct SampleValue {
 using SampleVisitor =
     std::function<Status(size_t series, std::span<const SampleValue> values)>;
 
+// With more series than this, the rows of all are read: a tier looks at each text of a predicate.
+inline constexpr size_t kSeriesPredicateMax = 1024;
+
 struct SampleScan {
   std::vector<std::string> series{};  // identities, ascending, each once
   TimeRange time{};
   PositionRange positions{};
+  // Also what has no number but says something else: NaN, a text, a histogram without a sum.
+  bool with_others = false;
   // Of what may be held at a time; series are read in parts when their samples are more.
   uint64_t samples_max = uint64_t{8} << 20;
 };
@@ -37,7 +42,11 @@ struct SampleScan {
 Status scan_samples(const Snapshot& snapshot, const SampleScan& scan, const QueryGuard& guard,
                     QueryCost* cost, const SampleVisitor& visit);
 
-// Calls visit(batch, row) for all rows of the chunk that satisfy the spec.
+// Calls visit(slice) with the rows of the chunk that satisfy the spec.
+Status for_each_slice(const Snapshot& snapshot, const SnapshotChunk& chunk, const ScanSpec& spec,
+                      const QueryGuard& guard, QueryCost* cost,
+                      const std::function<void(const BatchSlice&)>& visit);
+// The same row by row: visit(batch, row).
 Status for_each_row(const Snapshot& snapshot, const SnapshotChunk& chunk, const ScanSpec& spec,
                     const QueryGuard& guard, QueryCost* cost,
                     const std::function<void(const RecordBatch&, uint32_t)>& visit);
