@@ -93,7 +93,8 @@ class Metrics {
   // Deletes the matching samples, and returns how many there were.
   Result<uint64_t> remove(const MetricMatch& match);
 
-  // How long raw samples are kept, and which rollups (docs/formats/rollups.md); INT64_MAX: for ever.
+  // How long raw samples are kept, and which rollups (docs/formats/rollups.md); INT64_MAX: for
+  // ever.
   Status set_retention(int64_t raw_ns, std::span<const MetricRollup> rollups);
   // Rolls up what is not, and drops what is no longer kept. A program calls it from time to time.
   Status run_retention();

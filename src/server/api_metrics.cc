@@ -283,16 +283,15 @@ void delete_range(Services* services, const HttpRequestPtr& request, const Respo
   run_query(services, request, respond, [services, request]() -> Result<HttpResponse> {
     FIRN_ASSIGN(const Target target, find_target(services, *request));
     FIRN_ASSIGN(const MetricSelection selection,
-                parse_metric_selection(request->query, {}, services->env->now(),
-                                       services->limits));
+                parse_metric_selection(request->query, {}, services->env->now(), services->limits));
     const SeriesMatch& match = selection.match;
     if (match.series.empty() && match.name.empty() && match.labels.empty()) {
       return invalid_argument("say which series: by series, name, server_id or label.<key>");
     }
     FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
     FIRN_ASSIGN(const uint64_t deleted,
-                delete_points(target.open->store.get(), target.name_space.id, match,
-                              selection.time, make_guard(services, request)));
+                delete_points(target.open->store.get(), target.name_space.id, match, selection.time,
+                              make_guard(services, request)));
     spdlog::info("{} points of metrics were deleted in namespace '{}': {}", deleted,
                  target.name_space.name, request->query);
     return json_response("{\"deleted\":" + std::to_string(deleted) + "}\n");

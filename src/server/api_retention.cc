@@ -136,7 +136,8 @@ Result<HttpResponse> post_retention(Services* services, const HttpRequestPtr& re
   const QueryGuard guard = [request] {
     return request->cancellation.cancelled() ? cancelled("nobody waits for the answer") : Status();
   };
-  FIRN_ASSIGN(const RollupRun run, keeper->run(id, wanted.now.value_or(services->env->now()), guard));
+  FIRN_ASSIGN(const RollupRun run,
+              keeper->run(id, wanted.now.value_or(services->env->now()), guard));
   FIRN_ASSIGN(std::string body, policy_body(keeper, id, guard));
   body += ",\"rows_written\":" + std::to_string(run.rows_written) + ",\"chunks_dropped\":[";
   for (const std::string& chunk : run.chunks_dropped) {
@@ -150,11 +151,11 @@ Result<HttpResponse> post_retention(Services* services, const HttpRequestPtr& re
 
 void add_retention_routes(Services* services, Face* face) {
   const std::string path = "/api/v1/namespaces/{ns}/metrics/retention";
-  face->push_back({HttpMethod::kGet, path,
-                   [services](const HttpRequestPtr& request, const Responder& respond) {
-                     run_query(services, request, respond,
-                               [services, request] { return get_retention(services, request); });
-                   }});
+  face->push_back(
+      {HttpMethod::kGet, path, [services](const HttpRequestPtr& request, const Responder& respond) {
+         run_query(services, request, respond,
+                   [services, request] { return get_retention(services, request); });
+       }});
   face->push_back({HttpMethod::kPost, path,
                    [services](const HttpRequestPtr& request, const Responder& respond) {
                      run_query(services, request, respond,

@@ -180,8 +180,10 @@ TEST_F(OtlpFaceTest, WindowsAggregatesAndLatestAreAnswered) {
   EXPECT_EQ(post("/v1/metrics", kTwoPoints, json).body, "{}");
   EXPECT_THAT(get(in_default("metrics/aggregate?name=load&functions=count,avg,p50")).body,
               HasSubstr(R"({"series":2,"groups":[{"group":{},"count":2,"avg":4.25,"p50":)"));
-  EXPECT_THAT(get(in_default("metrics/windows?label.k=v&window_s=60&functions=max&group_by=k")).body,
-              HasSubstr(R"("groups":[{"group":{"k":"v"},"windows":[{"start":"2026-01-01T00:00:00Z","max":7.0}]}])"));
+  EXPECT_THAT(
+      get(in_default("metrics/windows?label.k=v&window_s=60&functions=max&group_by=k")).body,
+      HasSubstr(
+          R"("groups":[{"group":{"k":"v"},"windows":[{"start":"2026-01-01T00:00:00Z","max":7.0}]}])"));
   EXPECT_THAT(get(in_default("metrics/latest?label.k=v")).body, HasSubstr("\"value\":7}]"));
   EXPECT_THAT(get(in_default("metrics/labels")).body,
               HasSubstr(R"("labels":[{"key":"k","series":1}])"));
@@ -193,22 +195,29 @@ TEST_F(OtlpFaceTest, WindowsAggregatesAndLatestAreAnswered) {
 
 TEST_F(OtlpFaceTest, RetentionIsSetAndRunAndRollupsServeWhatIsLeft) {
   EXPECT_EQ(post("/v1/metrics", kTwoPoints, json).body, "{}");
-  EXPECT_THAT(get(in_default("metrics/retention")).body,
-              HasSubstr(R"({"raw_s":null,"rollups":[{"window_s":300,"keep_s":null,"intervals":1,"intervals_rolled":0},)"));
-  const HttpResponse set = post(in_default("metrics/retention"),
-                                R"({"raw_s":86400,"rollups":[{"window_s":300}],"now":"2026-01-05T00:00:00Z"})",
-                                json);
+  EXPECT_THAT(
+      get(in_default("metrics/retention")).body,
+      HasSubstr(
+          R"({"raw_s":null,"rollups":[{"window_s":300,"keep_s":null,"intervals":1,"intervals_rolled":0},)"));
+  const HttpResponse set =
+      post(in_default("metrics/retention"),
+           R"({"raw_s":86400,"rollups":[{"window_s":300}],"now":"2026-01-05T00:00:00Z"})", json);
   EXPECT_THAT(set.body, HasSubstr(R"("chunks_dropped":["ns1-samples-)"));
-  EXPECT_THAT(get(in_default("metrics/windows?window_s=300&functions=count")).body,
-              HasSubstr(R"("windows":[{"start":"2026-01-01T00:00:00Z","count":2}]}],)"
-                        R"("parts":[{"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","resolution":"5m"}])"));
+  EXPECT_THAT(
+      get(in_default("metrics/windows?window_s=300&functions=count")).body,
+      HasSubstr(
+          R"("windows":[{"start":"2026-01-01T00:00:00Z","count":2}]}],)"
+          R"("parts":[{"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","resolution":"5m"}])"));
   EXPECT_THAT(get(in_default("metrics/windows?window_s=60&functions=count")).body,
               HasSubstr(R"("resolution":"raw","incomplete":true)"));
-  EXPECT_THAT(post(in_default("sql"), R"j({"query":"SELECT sum(count)::BIGINT, max(max) FROM rollups_1"})j", json).body,
+  EXPECT_THAT(post(in_default("sql"),
+                   R"j({"query":"SELECT sum(count)::BIGINT, max(max) FROM rollups_1"})j", json)
+                  .body,
               HasSubstr("\"rows\":[[2,7.0]]"));
   for (const std::string_view bad :
-       {R"({"raw_s":0})", R"({"raw_s":"1"})", R"({"rollups":[{}]})", R"({"rollups":[{"window_s":7}]})",
-        R"({"rollups":[{"window_s":60,"x":1}]})", R"({"now":"x"})", R"({"y":1})", "[]"}) {
+       {R"({"raw_s":0})", R"({"raw_s":"1"})", R"({"rollups":[{}]})",
+        R"({"rollups":[{"window_s":7}]})", R"({"rollups":[{"window_s":60,"x":1}]})",
+        R"({"now":"x"})", R"({"y":1})", "[]"}) {
     EXPECT_EQ(post(in_default("metrics/retention"), std::string(bad), json).status, 400) << bad;
   }
 }

@@ -15,9 +15,8 @@ OpenStore::~OpenStore() { closing.store(true); }
 void OpenStore::keep_rollups(Env* env) {
   if (store->options().read_only) return;
   rollup_worker.start(env, "firn-rollups", [this] {
-    const Status status = rollups->run_due([this] {
-      return closing.load() ? cancelled("the store is closing") : Status();
-    });
+    const Status status = rollups->run_due(
+        [this] { return closing.load() ? cancelled("the store is closing") : Status(); });
     if (!status.ok() && !closing.load()) spdlog::warn("{}", status.to_string());
     rollup_worker.notify_after(RollupKeeper::kRunInterval);
   });

@@ -30,8 +30,8 @@ struct ChunkCommand {
   std::optional<DurationNs> older_than_ns;  // only chunks that ended at least so long ago
   // kDrop: a chunk with rows behind this position is refused (kConflict).
   Position positions_through = UINT64_MAX;
-  bool dry_run = false;                     // only answer what would be done
-  std::string to_tier;                      // kRehydrate; empty: the next one above
+  bool dry_run = false;            // only answer what would be done
+  std::string to_tier;             // kRehydrate; empty: the next one above
   DurationNs keep_ns = INT64_MAX;  // kRehydrate: how long no age moves it down; INT64_MAX: ever
   std::string destination;         // kExport: a name of StoreOptions::exports
 };

@@ -420,8 +420,8 @@ Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extr
   }
   if (record.state == ChunkState::kDropped) FIRN_TRY(drop_lists(&change, record.key));
   if (tells_dropped_samples(record, extras)) {
-    FIRN_TRY(change.set_meta(dropped_samples_key(record.key),
-                             std::to_string(record.stats.watermark)));
+    FIRN_TRY(
+        change.set_meta(dropped_samples_key(record.key), std::to_string(record.stats.watermark)));
   }
   return commit(&change);
 }

@@ -6,7 +6,8 @@ namespace firn {
 namespace {
 
 TEST_P(Conformance, SamplesAndSeriesReadBackEveryColumn) {
-  for (const Dataset dataset : {Dataset::kSamples, Dataset::kSeries, Dataset::kRollups1, Dataset::kRollups3}) {
+  for (const Dataset dataset :
+       {Dataset::kSamples, Dataset::kSeries, Dataset::kRollups1, Dataset::kRollups3}) {
     ChunkKey key = key_;
     key.dataset = dataset;
     Position position = 1;

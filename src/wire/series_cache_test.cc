@@ -17,7 +17,7 @@ const Id kMetric = id_of(1), kOther = id_of(2);
 struct Found : CachedSeries {
   bool is_known = false;
 };
-Found find(const SeriesCache& cache, const Id& metric, int number, SeriesCache::Hint hint = 0) {
+Found find(const SeriesCache& cache, const Id& metric, int number, uint32_t next = 0) {
   Found found;
   SeriesCache::Hint hint;
   hint.next.fill(next);

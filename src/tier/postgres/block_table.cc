@@ -201,7 +201,8 @@ class PostgresBlockSink : public BlockSink {
     insert_ = "INSERT INTO " + partition_.table() + " (chunk, " + kHeaderColumns + ", " +
               numbered('c', kColumnIdCount) + ", " + numbered('f', kAttributeFilterKind) +
               ", attribute_filters) VALUES (" + std::to_string(chunk.number);
-    const size_t parameters = std::tuple_size_v<BlockNumbers> + kColumnIdCount + kAttributeFilterKind + 1;
+    const size_t parameters =
+        std::tuple_size_v<BlockNumbers> + kColumnIdCount + kAttributeFilterKind + 1;
     for (size_t i = 1; i <= parameters; ++i) insert_ += ", $" + std::to_string(i);
     insert_ += ")";
   }

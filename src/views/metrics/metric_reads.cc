@@ -101,9 +101,9 @@ std::vector<std::string> identities(const std::vector<Series>& series) {
 
 // The place of an identity among those that are ascending; nothing when it is not there.
 std::optional<size_t> place_of(std::string_view id, const std::vector<Series>& series) {
-  const auto found =
-      std::lower_bound(series.begin(), series.end(), id,
-                       [](const Series& one, std::string_view wanted) { return one.series < wanted; });
+  const auto found = std::lower_bound(
+      series.begin(), series.end(), id,
+      [](const Series& one, std::string_view wanted) { return one.series < wanted; });
   if (found == series.end() || found->series != id) return std::nullopt;
   return static_cast<size_t>(found - series.begin());
 }
@@ -165,7 +165,8 @@ class Latest {
   Latest(const Snapshot& snapshot, const LatestQuery& query, const QueryGuard& guard,
          LatestAnswer* answer)
       : snapshot_(snapshot), query_(query), guard_(guard), answer_(answer) {
-    for (size_t place = 0; place < answer->series.size(); ++place) missing_[place] = query.per_series;
+    for (size_t place = 0; place < answer->series.size(); ++place)
+      missing_[place] = query.per_series;
   }
 
   bool is_complete() const { return missing_.empty(); }
@@ -318,8 +319,8 @@ std::optional<PointCursor> PointCursor::parse(std::string_view text) {
 Result<PointPage> read_points(const Snapshot& snapshot, const PointQuery& query,
                               const QueryGuard& guard) {
   PointPage page;
-  FIRN_ASSIGN(page.series, select_series(snapshot, query.match, query.time, query.series_max,
-                                         guard, &page.cost));
+  FIRN_ASSIGN(page.series, select_series(snapshot, query.match, query.time, query.series_max, guard,
+                                         &page.cost));
   if (page.series.empty()) return page;
   ScanSpec spec;
   spec.filter.time = query.time;
@@ -348,7 +349,8 @@ Result<LatestAnswer> read_latest(const Snapshot& snapshot, const LatestQuery& qu
   filter.time = query.time;
   std::vector<TimeNs> intervals;
   for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kSamples, filter)) {
-    if (intervals.empty() || intervals.back() != chunk.key.start) intervals.push_back(chunk.key.start);
+    if (intervals.empty() || intervals.back() != chunk.key.start)
+      intervals.push_back(chunk.key.start);
   }
   Latest latest(snapshot, query, guard, &answer);
   while (!intervals.empty() && !latest.is_complete()) {

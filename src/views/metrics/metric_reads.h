@@ -25,8 +25,8 @@ struct Series {
 
 // Which series a question is about: those for which everything holds.
 struct SeriesMatch {
-  std::vector<std::string> series{};  // any of these identities; empty: any
-  std::string name{};                 // empty: any
+  std::vector<std::string> series{};                          // any of these identities; empty: any
+  std::string name{};                                         // empty: any
   std::vector<std::pair<std::string, std::string>> labels{};  // label and its value as text
 };
 
@@ -99,8 +99,8 @@ struct PointQuery {
 };
 
 struct PointPage {
-  std::vector<Series> series;  // that match, ascending by identity
-  std::vector<Point> points;   // in their order; of each time of a series the one written last
+  std::vector<Series> series;       // that match, ascending by identity
+  std::vector<Point> points;        // in their order; of each time of a series the one written last
   std::optional<PointCursor> next;  // where the next page begins, when there is more
   QueryCost cost;
 };
@@ -122,8 +122,8 @@ struct LatestAnswer {
   QueryCost cost;
 };
 
-// The newest points of each series that are neither deleted nor staleness markers. Intervals are read from new to old, and no
-// more than are needed.
+// The newest points of each series that are neither deleted nor staleness markers. Intervals are
+// read from new to old, and no more than are needed.
 Result<LatestAnswer> read_latest(const Snapshot& snapshot, const LatestQuery& query,
                                  const QueryGuard& guard);
 

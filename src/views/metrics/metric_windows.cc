@@ -127,7 +127,8 @@ class WindowsOfIntervals {
     return found;
   }
 
-  // Answers a range within the interval with rollups of the first `levels` datasets and raw samples.
+  // Answers a range within the interval with rollups of the first `levels` datasets and raw
+  // samples.
   Status serve(const TimeRange& range, size_t levels) {
     if (range.from >= range.to) return Status();
     if (levels == 0) return serve_raw(range);
@@ -177,15 +178,15 @@ class WindowsOfIntervals {
     spec.projection = Projection::none();
     spec.projection.add(ColumnId::kTime).add(ColumnId::kSeries);
     for (const SnapshotChunk& chunk : snapshot_.chunks(Dataset::kSamples, spec.filter)) {
-      FIRN_TRY(for_each_row(
-          snapshot_, chunk, spec, guard_, &answer_->cost,
-          [&](const RecordBatch& batch, uint32_t row) {
-            const std::string_view series = batch.strings(ColumnId::kSeries)[row];
-            const auto found = std::lower_bound(ids_.begin(), ids_.end(), series);
-            if (found == ids_.end() || *found != series) return;
-            touched.emplace(found - ids_.begin(),
-                            interval_start(batch.int64s(ColumnId::kTime)[row], rollups.width));
-          }));
+      FIRN_TRY(for_each_row(snapshot_, chunk, spec, guard_, &answer_->cost,
+                            [&](const RecordBatch& batch, uint32_t row) {
+                              const std::string_view series = batch.strings(ColumnId::kSeries)[row];
+                              const auto found = std::lower_bound(ids_.begin(), ids_.end(), series);
+                              if (found == ids_.end() || *found != series) return;
+                              touched.emplace(found - ids_.begin(),
+                                              interval_start(batch.int64s(ColumnId::kTime)[row],
+                                                             rollups.width));
+                            }));
     }
     return touched;
   }
@@ -226,8 +227,7 @@ class WindowsOfIntervals {
     return scan(samples, [&](size_t place, std::span<const SampleValue> values) {
       late.clear();
       for (const SampleValue& value : values) {
-        const auto known =
-            rollups.windows.find({place, interval_start(value.time, rollups.width)});
+        const auto known = rollups.windows.find({place, interval_start(value.time, rollups.width)});
         const bool is_counted =
             known != rollups.windows.end() && value.position <= known->second.through;
         if (!is_counted) late.push_back(value);
@@ -269,8 +269,7 @@ Result<WindowAnswer> query_windows(const Snapshot& snapshot, const WindowQuery& 
   QueryCost cost;
   FIRN_ASSIGN(std::vector<Series> series,
               select_series(snapshot, query.match, query.time, query.series_max, guard, &cost));
-  FIRN_ASSIGN(WindowAnswer answer,
-              query_series_windows(snapshot, query, std::move(series), guard));
+  FIRN_ASSIGN(WindowAnswer answer, query_series_windows(snapshot, query, std::move(series), guard));
   add_cost(cost, &answer.cost);
   return answer;
 }
@@ -288,9 +287,9 @@ Result<WindowAnswer> query_series_windows(const Snapshot& snapshot, const Window
 std::optional<DurationNs> window_for_points(const TimeRange& time, uint64_t points) {
   if (time.from == INT64_MIN || time.to == INT64_MAX) return std::nullopt;
   constexpr std::array<DurationNs, 16> kWidths = {
-      kSecondNs,      2 * kSecondNs,  5 * kSecondNs,  10 * kSecondNs, 15 * kSecondNs, 30 * kSecondNs,
-      kMinuteNs,      2 * kMinuteNs,  5 * kMinuteNs,  10 * kMinuteNs, 15 * kMinuteNs, 30 * kMinuteNs,
-      kHourNs,        2 * kHourNs,    3 * kHourNs,    6 * kHourNs};
+      kSecondNs, 2 * kSecondNs, 5 * kSecondNs, 10 * kSecondNs, 15 * kSecondNs, 30 * kSecondNs,
+      kMinuteNs, 2 * kMinuteNs, 5 * kMinuteNs, 10 * kMinuteNs, 15 * kMinuteNs, 30 * kMinuteNs,
+      kHourNs,   2 * kHourNs,   3 * kHourNs,   6 * kHourNs};
   const auto fits = [&](DurationNs width) {
     if (time.to <= time.from) return true;
     // One more than the quotient, because the ends lie anywhere in their windows.

@@ -13,13 +13,13 @@ namespace firn {
 struct WindowQuery {
   SeriesMatch match{};
   TimeRange time{};
-  DurationNs window_ns = 0;           // 0: one window that begins with the range
-  std::vector<std::string> group_by{};  // labels, "series" or "name"; none: one group of all
-  bool with_sketch = true;            // percentiles are wanted
-  bool raw_only = false;              // rollups are not read
+  DurationNs window_ns = 0;                  // 0: one window that begins with the range
+  std::vector<std::string> group_by{};       // labels, "series" or "name"; none: one group of all
+  bool with_sketch = true;                   // percentiles are wanted
+  bool raw_only = false;                     // rollups are not read
   uint64_t samples_max = uint64_t{8} << 20;  // held at a time, as in a SampleScan
-  uint32_t series_max = 100'000;      // kTooLarge when more match
-  uint64_t rows_max = 1'000'000;      // windows of all groups together; kTooLarge when there are more
+  uint32_t series_max = 100'000;             // kTooLarge when more match
+  uint64_t rows_max = 1'000'000;  // windows of all groups together; kTooLarge when there are more
 };
 
 struct WindowGroup {

@@ -27,7 +27,8 @@ class MetricWindowsTest : public MetricsStoreTest {
 };
 
 TEST_F(MetricWindowsTest, AStateTellsEverythingOfTheValuesOfItsWindow) {
-  ASSERT_TRUE(write({{kCpu, at(0), 4}, {kCpu, at(59), -2}, {kCpu, at(60), 7}, {kCpu, at(10), 1}}).ok());
+  ASSERT_TRUE(
+      write({{kCpu, at(0), 4}, {kCpu, at(59), -2}, {kCpu, at(60), 7}, {kCpu, at(10), 1}}).ok());
   const WindowAnswer answer = windows({.time = {at(0), at(120)}, .window_ns = kMinuteNs});
   ASSERT_EQ(answer.groups.size(), 1u);
   const auto& found = answer.groups[0].windows;
@@ -45,7 +46,8 @@ TEST_F(MetricWindowsTest, AStateTellsEverythingOfTheValuesOfItsWindow) {
 }
 
 TEST_F(MetricWindowsTest, RangesAreHalfOpenAndWindowsStandAtMultiplesOfTheirWidth) {
-  ASSERT_TRUE(write({{kCpu, at(9), 1}, {kCpu, at(10), 2}, {kCpu, at(29), 3}, {kCpu, at(30), 4}}).ok());
+  ASSERT_TRUE(
+      write({{kCpu, at(9), 1}, {kCpu, at(10), 2}, {kCpu, at(29), 3}, {kCpu, at(30), 4}}).ok());
   const WindowAnswer answer = windows({.time = {at(10), at(30)}, .window_ns = 20 * kSecondNs});
   const auto& found = answer.groups.at(0).windows;
   ASSERT_EQ(found.size(), 2u);
@@ -58,14 +60,17 @@ TEST_F(MetricWindowsTest, WhatIsNoValueIsNotCounted) {
                      {kCpu, at(2), kNaN},
                      {kCpu, at(3), 9, kNoRecordedValue},
                      {kCpu, at(4), 5},
-                     {kCpu, at(4), 0, kSampleDeleted}}).ok());
+                     {kCpu, at(4), 0, kSampleDeleted}})
+                  .ok());
   const WindowAnswer answer = windows({.time = {at(0), at(60)}});
   ASSERT_EQ(answer.groups.size(), 1u);
   EXPECT_EQ(answer.groups[0].windows.at(at(0)).count, 1u);
 }
 
 TEST_F(MetricWindowsTest, GroupsAreByTheValuesOfLabels) {
-  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kDisk, at(1), 2}, {series(10), at(1), 3}, {series(11), at(1), 4}}).ok());
+  ASSERT_TRUE(
+      write({{kCpu, at(1), 1}, {kDisk, at(1), 2}, {series(10), at(1), 3}, {series(11), at(1), 4}})
+          .ok());
   WindowQuery query{.time = {at(0), at(60)}, .group_by = {"name"}};
   WindowAnswer answer = windows(query);
   ASSERT_EQ(answer.groups.size(), 3u);
@@ -109,7 +114,8 @@ TEST_F(MetricWindowsTest, SeriesThatAreTooManyForTheMemoryAreReadInParts) {
   EXPECT_EQ(counts.size(), 10u);
   for (const auto& [place, found] : counts) EXPECT_EQ(found, 7u) << place;
   scan.samples_max = 5;
-  EXPECT_EQ(scan_samples(*snapshot(), scan, QueryGuard(), &cost, count).code(), StatusCode::kTooLarge);
+  EXPECT_EQ(scan_samples(*snapshot(), scan, QueryGuard(), &cost, count).code(),
+            StatusCode::kTooLarge);
 }
 
 TEST_F(MetricWindowsTest, TheWidthFollowsFromTheNumberOfPoints) {
@@ -156,7 +162,8 @@ TEST_F(MetricWindowsTest, AgreesWithAModelThroughAllTiers) {
     std::vector<Sample> samples;
     for (int i = 0; i < 400; ++i) {
       // Over three days, some late, some written again.
-      const int64_t second = static_cast<int64_t>(random() % (round < 3 ? 86'400 : 3 * 86'400)) / 10 * 10;
+      const int64_t second =
+          static_cast<int64_t>(random() % (round < 3 ? 86'400 : 3 * 86'400)) / 10 * 10;
       Sample sample{series(10 + static_cast<int>(random() % 5)), at(second),
                     static_cast<double>(random() % 1000) / 10};
       model[{sample.series, sample.time}] = sample.value;

@@ -86,7 +86,8 @@ TEST_F(MetricsTest, PagesOfPointsGoOnAcrossChunks) {
 }
 
 TEST_F(MetricsTest, ARangeOfSeveralSeriesIsInTheOrderOfTimeAndThenSeries) {
-  ASSERT_TRUE(write({{kDisk, at(1), 5}, {kCpu, at(1), 1}, {kCpu, at(2), 2}, {kDisk, at(3), 6}}).ok());
+  ASSERT_TRUE(
+      write({{kDisk, at(1), 5}, {kCpu, at(1), 1}, {kCpu, at(2), 2}, {kDisk, at(3), 6}}).ok());
   EXPECT_EQ(points(PointQuery{}), (Texts{"1:1", "1:5", "2:2", "3:6"}));
   // A page may end between two series of the same time.
   PointQuery query{.limit = 1};
@@ -106,7 +107,8 @@ TEST_F(MetricsTest, ADeletedSampleIsShownByNoReading) {
 }
 
 TEST_F(MetricsTest, ARangeOfASeriesIsDeleted) {
-  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(2), 2}, {kCpu, at(3), 3}, {kDisk, at(2), 5}}).ok());
+  ASSERT_TRUE(
+      write({{kCpu, at(1), 1}, {kCpu, at(2), 2}, {kCpu, at(3), 3}, {kDisk, at(2), 5}}).ok());
   EXPECT_TRUE(flush().ok());
   const auto remove = [&](const SeriesMatch& match) {
     return *delete_points(store_.get(), space_, match, {at(1), at(3)}, QueryGuard());
@@ -131,14 +133,17 @@ TEST_F(MetricsTest, TheLatestPointsOfEachSeriesAreFoundInWhateverIntervalTheyLie
 }
 
 TEST_F(MetricsTest, LabelsAndTheirValuesAreCounted) {
-  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kDisk, at(1), 1}, {std::string(30, '0') + "1a", at(1), 1}}).ok());
+  ASSERT_TRUE(
+      write({{kCpu, at(1), 1}, {kDisk, at(1), 1}, {std::string(30, '0') + "1a", at(1), 1}}).ok());
   using Counts = std::map<std::string, uint64_t>;
   EXPECT_EQ(find_labels(*snapshot(), {}, 10, QueryGuard())->texts, (Counts{{"host", 3}}));
   LabelQuery query{.key = "host"};
-  EXPECT_EQ(find_labels(*snapshot(), query, 10, QueryGuard())->texts, (Counts{{"1a", 1}, {"a", 1}, {"b", 1}}));
+  EXPECT_EQ(find_labels(*snapshot(), query, 10, QueryGuard())->texts,
+            (Counts{{"1a", 1}, {"a", 1}, {"b", 1}}));
   query.limit = 1;
   EXPECT_TRUE(find_labels(*snapshot(), query, 10, QueryGuard())->has_more);
-  EXPECT_EQ(find_labels(*snapshot(), query, 2, QueryGuard()).status().code(), StatusCode::kTooLarge);
+  EXPECT_EQ(find_labels(*snapshot(), query, 2, QueryGuard()).status().code(),
+            StatusCode::kTooLarge);
 }
 
 TEST_F(MetricsTest, SeriesAreDefinedOncePerIntervalAndFoundByNameAndLabel) {
@@ -148,13 +153,10 @@ TEST_F(MetricsTest, SeriesAreDefinedOncePerIntervalAndFoundByNameAndLabel) {
   ASSERT_TRUE(write({{kCpu, at(86'400), 1}}).ok());
   EXPECT_EQ(rows(Dataset::kSeries), 3u);
   EXPECT_EQ(names(), (Texts{"cpu", "disk"}));
-  EXPECT_EQ(names({.time = {at(86'400), INT64_MAX}}),
-            (Texts{"cpu"}));
+  EXPECT_EQ(names({.time = {at(86'400), INT64_MAX}}), (Texts{"cpu"}));
   EXPECT_EQ(names({.match = {.name = "disk"}}), (Texts{"disk"}));
-  EXPECT_EQ(names({.match = {.labels = {{"host", "a"}}}}),
-            (Texts{"cpu"}));
-  EXPECT_EQ(names({.limit = 1}),
-            (Texts{"cpu", "more"}));
+  EXPECT_EQ(names({.match = {.labels = {{"host", "a"}}}}), (Texts{"cpu"}));
+  EXPECT_EQ(names({.limit = 1}), (Texts{"cpu", "more"}));
   EXPECT_EQ(names({.after = kCpu}), (Texts{"disk"}));
 }
 

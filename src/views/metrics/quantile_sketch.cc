@@ -61,9 +61,9 @@ class Reader {
 }  // namespace
 
 void QuantileSketch::add_to(int32_t index, uint64_t count, Bins* bins) {
-  const auto found = std::lower_bound(
-      bins->begin(), bins->end(), index,
-      [](const Bin& bin, int32_t wanted) { return bin.index < wanted; });
+  const auto found =
+      std::lower_bound(bins->begin(), bins->end(), index,
+                       [](const Bin& bin, int32_t wanted) { return bin.index < wanted; });
   if (found != bins->end() && found->index == index) {
     found->count += count;
   } else {

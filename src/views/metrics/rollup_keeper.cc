@@ -43,9 +43,8 @@ bool is_over(const ChunkKey& interval, DurationNs age, TimeNs now) {
 using TouchedWindows = std::map<std::string, std::set<TimeNs>, std::less<>>;
 
 // The windows of the interval that have samples behind the mark.
-Result<TouchedWindows> touched_windows(
-    const Snapshot& snapshot, const ChunkKey& interval, DurationNs window, Position mark,
-    const QueryGuard& guard) {
+Result<TouchedWindows> touched_windows(const Snapshot& snapshot, const ChunkKey& interval,
+                                       DurationNs window, Position mark, const QueryGuard& guard) {
   TouchedWindows touched;
   ScanSpec spec;
   spec.filter.time = time_of(interval);
@@ -54,16 +53,15 @@ Result<TouchedWindows> touched_windows(
   spec.projection.add(ColumnId::kTime).add(ColumnId::kSeries);
   QueryCost cost;
   for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kSamples, spec.filter)) {
-    FIRN_TRY(for_each_row(snapshot, chunk, spec, guard, &cost,
-                          [&](const RecordBatch& batch, uint32_t row) {
-                            const std::string_view series = batch.strings(ColumnId::kSeries)[row];
-                            auto found = touched.find(series);
-                            if (found == touched.end()) {
-                              found = touched.try_emplace(std::string(series)).first;
-                            }
-                            found->second.insert(interval_start(
-                                batch.int64s(ColumnId::kTime)[row], window));
-                          }));
+    FIRN_TRY(for_each_row(
+        snapshot, chunk, spec, guard, &cost, [&](const RecordBatch& batch, uint32_t row) {
+          const std::string_view series = batch.strings(ColumnId::kSeries)[row];
+          auto found = touched.find(series);
+          if (found == touched.end()) {
+            found = touched.try_emplace(std::string(series)).first;
+          }
+          found->second.insert(interval_start(batch.int64s(ColumnId::kTime)[row], window));
+        }));
   }
   return touched;
 }
@@ -165,8 +163,8 @@ Status RollupKeeper::set_policy(NamespaceId id, const MetricPolicy& policy) {
   return Status();
 }
 
-bool RollupKeeper::is_due(NamespaceId id, const ChunkKey& interval, size_t level,
-                          DurationNs window, TimeNs now) {
+bool RollupKeeper::is_due(NamespaceId id, const ChunkKey& interval, size_t level, DurationNs window,
+                          TimeNs now) {
   const auto found = rolled_at_.find({id, interval.start, level});
   const DurationNs wait = interval.end <= now ? kRunInterval : kWindowsBetweenRolls * window;
   // Wide windows of an interval that goes on wait for its end.
@@ -197,8 +195,8 @@ Result<RollupRun> RollupKeeper::run_locked(NamespaceId id, TimeNs now, Scope sco
   return run;
 }
 
-Status RollupKeeper::roll(NamespaceId id, const ChunkKey& interval, size_t level,
-                          DurationNs window, const QueryGuard& guard, RollupRun* run) {
+Status RollupKeeper::roll(NamespaceId id, const ChunkKey& interval, size_t level, DurationNs window,
+                          const QueryGuard& guard, RollupRun* run) {
   FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
   QueryCost cost;
   FIRN_ASSIGN(const Position mark, read_rollup_mark(*snapshot, kRollupDatasets[level],
@@ -251,8 +249,9 @@ Status RollupKeeper::drop_old(NamespaceId id, const MetricPolicy& policy, TimeNs
   FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
   const auto check_clock = [&] {
     return store_->health().clock_suspect
-               ? conflict("the wall clock jumped, so ages cannot be decided; look at the clock, "
-                          "then confirm it")
+               ? conflict(
+                     "the wall clock jumped, so ages cannot be decided; look at the clock, "
+                     "then confirm it")
                : Status();
   };
   for (const auto& [start, interval] : intervals_of(*snapshot, Dataset::kSamples)) {

@@ -28,16 +28,17 @@ struct RollupProgress {
 };
 
 // Makes rollups and applies the policies of namespaces to samples and rollups
-// (docs/formats/rollups.md). Policies are events in a namespace of their own, "firn-metrics". Thread
-// rule: any thread; one run at a time. Everything may read from disk. The store must outlive it.
+// (docs/formats/rollups.md). Policies are events in a namespace of their own, "firn-metrics".
+// Thread rule: any thread; one run at a time. Everything may read from disk. The store must outlive
+// it.
 class RollupKeeper {
  public:
   RollupKeeper(Env* env, Store* store) : env_(env), store_(store) {}
 
   // How often run_due() should be called.
   static constexpr DurationNs kRunInterval = kMinuteNs;
-  // Rolls up what has waited long enough, in all namespaces, and drops what is old. Goes on when one
-  // fails, and returns what failed first.
+  // Rolls up what has waited long enough, in all namespaces, and drops what is old. Goes on when
+  // one fails, and returns what failed first.
   Status run_due(const QueryGuard& guard) EXCLUDES(run_mutex_, mutex_);
 
   // The one that was set last, else the default.
@@ -58,8 +59,8 @@ class RollupKeeper {
   Result<SnapshotPtr> policies_snapshot() const;
   Result<RollupRun> run_locked(NamespaceId id, TimeNs now, Scope scope, const QueryGuard& guard)
       REQUIRES(run_mutex_);
-  bool is_due(NamespaceId id, const ChunkKey& interval, size_t level, DurationNs window,
-              TimeNs now) REQUIRES(run_mutex_);
+  bool is_due(NamespaceId id, const ChunkKey& interval, size_t level, DurationNs window, TimeNs now)
+      REQUIRES(run_mutex_);
   // Rolls up what lies behind the mark.
   Status roll(NamespaceId id, const ChunkKey& interval, size_t level, DurationNs window,
               const QueryGuard& guard, RollupRun* run);

@@ -141,9 +141,7 @@ class Gathering {
     if (place != kUnknown) return place;
     const std::string_view series = columns_.series.entry(entry);
     const auto found = places_.find(series);
-    place = series == kRollupMark     ? kMark
-            : found == places_.end() ? kNotWanted
-                                      : found->second;
+    place = series == kRollupMark ? kMark : found == places_.end() ? kNotWanted : found->second;
     return place;
   }
 
@@ -195,8 +193,8 @@ void add_rollup_mark(TimeNs interval, DurationNs width, Position through, BatchB
 }
 
 Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
-                                                    const RollupScan& scan,
-                                                    const QueryGuard& guard, QueryCost* cost) {
+                                                    const RollupScan& scan, const QueryGuard& guard,
+                                                    QueryCost* cost) {
   ScanSpec spec;
   if (scan.series.size() < kSeriesPredicateMax) {
     std::vector<std::string> texts = scan.series;
@@ -225,13 +223,12 @@ Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset,
   const Position published = snapshot.published(Dataset::kSamples);
   Position mark = 0;
   for (const SnapshotChunk& chunk : chunks_of(snapshot, dataset, interval)) {
-    FIRN_TRY(for_each_row(snapshot, chunk, spec, guard, cost,
-                          [&](const RecordBatch& batch, uint32_t row) {
-                            const auto through =
-                                static_cast<Position>(batch.int64s(ColumnId::kThrough)[row]);
-                            if (batch.int64s(ColumnId::kDuration)[row] != width) return;
-                            if (through <= published) mark = std::max(mark, through);
-                          }));
+    FIRN_TRY(for_each_row(
+        snapshot, chunk, spec, guard, cost, [&](const RecordBatch& batch, uint32_t row) {
+          const auto through = static_cast<Position>(batch.int64s(ColumnId::kThrough)[row]);
+          if (batch.int64s(ColumnId::kDuration)[row] != width) return;
+          if (through <= published) mark = std::max(mark, through);
+        }));
   }
   return mark;
 }

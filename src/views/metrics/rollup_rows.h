@@ -39,10 +39,10 @@ struct IntervalRollups {
 
 struct RollupScan {
   Dataset dataset = Dataset::kRollups1;
-  TimeRange interval{};              // the chunk interval
-  TimeRange time;                    // of starts of windows
-  DurationNs divides = 0;            // only widths that divide this one; 0: any
-  std::vector<std::string> series;   // identities, ascending, each once
+  TimeRange interval{};             // the chunk interval
+  TimeRange time;                   // of starts of windows
+  DurationNs divides = 0;           // only widths that divide this one; 0: any
+  std::vector<std::string> series;  // identities, ascending, each once
   bool with_sketch = true;
 };
 
@@ -50,8 +50,8 @@ struct RollupScan {
 // snapshot does not show is not there. kCorruption for a row that cannot be; else as a tier or the
 // guard.
 Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
-                                                    const RollupScan& scan,
-                                                    const QueryGuard& guard, QueryCost* cost);
+                                                    const RollupScan& scan, const QueryGuard& guard,
+                                                    QueryCost* cost);
 
 // The mark of the interval for this width; 0 when there is none.
 Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset,

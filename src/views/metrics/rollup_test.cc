@@ -102,7 +102,8 @@ TEST_F(RollupTest, ASecondRunWritesNothing) {
 TEST_F(RollupTest, LateRepeatedReplacedAndDeletedSamplesCorrectWhatTheyTouch) {
   ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(301), 2}, {kDisk, at(1), 7}}).ok());
   run();
-  ASSERT_TRUE(write({{kCpu, at(2), 5}, {kCpu, at(301), 20}, {kDisk, at(1), 0, kSampleDeleted}}).ok());
+  ASSERT_TRUE(
+      write({{kCpu, at(2), 5}, {kCpu, at(301), 20}, {kDisk, at(1), 0, kSampleDeleted}}).ok());
   const auto check = [&](const std::string& when) {
     const WindowAnswer answer = windows(kFiveMinutes);
     ASSERT_EQ(answer.groups.size(), 1u) << when;

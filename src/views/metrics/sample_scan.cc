@@ -39,7 +39,8 @@ class IntervalRows {
     const auto times = batch.int64s(ColumnId::kTime);
     const bool has_values = batch.has_column(ColumnId::kValue);
     const bool has_flags = batch.has_column(ColumnId::kFlags);
-    const auto values = has_values ? batch.float64s(ColumnId::kValue) : decltype(batch.float64s(ColumnId::kValue)){};
+    const auto values = has_values ? batch.float64s(ColumnId::kValue)
+                                   : decltype(batch.float64s(ColumnId::kValue)){};
     const auto flags = has_flags ? batch.int64s(ColumnId::kFlags) : decltype(times){};
     for (uint32_t i = 0; i < slice.rows(); ++i) {
       const uint32_t row = slice.row(i);
@@ -110,8 +111,7 @@ class IntervalScan {
       : snapshot_(snapshot), scan_(scan), guard_(guard), cost_(cost), visit_(visit) {}
 
   Status run(std::span<const SnapshotChunk> chunks, size_t first, size_t end) {
-    const std::span<const std::string> series =
-        std::span(scan_.series).subspan(first, end - first);
+    const std::span<const std::string> series = std::span(scan_.series).subspan(first, end - first);
     IntervalRows rows(series, scan_);
     for (const SnapshotChunk& chunk : chunks) FIRN_TRY(read(chunk, series, &rows));
     if (!rows.is_full()) return rows.visit(first, visit_);
@@ -126,8 +126,7 @@ class IntervalScan {
   }
 
  private:
-  Status read(const SnapshotChunk& chunk, std::span<const std::string> series,
-              IntervalRows* rows) {
+  Status read(const SnapshotChunk& chunk, std::span<const std::string> series, IntervalRows* rows) {
     ScanSpec spec;
     spec.filter.time = scan_.time;
     spec.filter.positions = scan_.positions;

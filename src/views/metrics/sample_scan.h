@@ -20,8 +20,7 @@ struct SampleValue {
 
 // The values of a series in one chunk interval: ascending by time, of each time the one written
 // last. `series` is the place among those that were asked for.
-using SampleVisitor =
-    std::function<Status(size_t series, std::span<const SampleValue> values)>;
+using SampleVisitor = std::function<Status(size_t series, std::span<const SampleValue> values)>;
 
 // With more series than this, the rows of all are read: a tier looks at each text of a predicate.
 inline constexpr size_t kSeriesPredicateMax = 1024;
