@@ -60,7 +60,11 @@ export class Firn {
   // All events of a kind, by position.
   events(kind) { return this.list('events', `kind=${kind}&limit=1000`, 'events') }
   series() { return this.list('metrics/series', 'limit=7', 'series') }
-  points(series) { return this.list('metrics/range', `series=${series}&limit=5`, 'points') }
+  // Without the series, which is the same for all.
+  async points(series) {
+    const points = await this.list('metrics/range', `series=${series}&limit=5`, 'points')
+    return points.map(({ series: _, ...point }) => point)
+  }
 
   // The rows of a statement.
   async sql(statement) {
