@@ -215,6 +215,7 @@ Status SqliteDb::finish() {
 }
 
 Status SqliteDb::check_integrity() {
+  (void)take_last_sqlite_vfs_error();
   FIRN_ASSIGN(SqliteStatement statement,
               prepare(fmt::format("PRAGMA integrity_check({})", kMaxFindings)));
   std::string findings;
@@ -225,7 +226,11 @@ Status SqliteDb::check_integrity() {
     if (finding != "ok") findings.append(findings.empty() ? "" : "; ").append(finding);
   }
   if (findings.empty()) return {};
-  return corruption(fmt::format("sqlite {}: {}", path_, findings));
+  // SQLite counts a page that cannot be read among its findings; which one, and why, the file says.
+  const Status vfs = take_last_sqlite_vfs_error();
+  if (!vfs.ok()) findings.append("; ").append(vfs.message());
+  return {vfs.ok() ? StatusCode::kCorruption : vfs.code(),
+          fmt::format("sqlite {}: {}", path_, findings)};
 }
 
 // --- SqliteStatement ------------------------------------------------------------------------
