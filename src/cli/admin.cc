@@ -7,10 +7,6 @@ namespace firn {
 
 namespace {
 
-std::string namespace_path(const std::string& name) {
-  return "/api/v1/namespaces/" + url_encode(name);
-}
-
 // A command is answered when all of its work is done, with nothing on the way until then.
 constexpr DurationNs kCommandSilence = 7 * kDayNs;
 

@@ -17,6 +17,10 @@ void add_common_options(CLI::App* command, CommonOptions* options, bool prints_r
       ->capture_default_str();
 }
 
+std::string namespace_path(const std::string& name) {
+  return "/api/v1/namespaces/" + url_encode(name);
+}
+
 std::vector<std::string> reversed_arguments(std::vector<std::string> arguments) {
   const bool is_eventodb =
       !arguments.empty() && (arguments[0] == "export" || arguments[0] == "import");

@@ -34,6 +34,9 @@ struct CommonOptions {
 // Adds --server and --namespace, and --output when the command prints rows.
 void add_common_options(CLI::App* command, CommonOptions* options, bool prints_rows);
 
+// Where the API has what belongs to a namespace: "/api/v1/namespaces/default".
+std::string namespace_path(const std::string& name);
+
 // What a subcommand runs when it was chosen; returns the exit code.
 using Action = std::function<int()>;
 
@@ -52,6 +55,7 @@ void add_namespace_command(CLI::App* app, Action* chosen);
 void add_verify_command(CLI::App* app, Action* chosen);
 void add_config_command(CLI::App* app, Action* chosen);
 void add_bench_command(CLI::App* app, Action* chosen);
+void add_collect_command(CLI::App* app, Action* chosen);
 
 // Serves in EventoDB's place when the arguments begin with one of its flags, and gives the exit
 // code; nothing for any other command line.

@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "base/mutex.h"
 #include "base/size.h"
 #include "cli/command.h"
 #include "cli/connection.h"
@@ -8,6 +7,7 @@
 #include "cli/message_sender.h"
 #include "cli/place.h"
 #include "cli/progress.h"
+#include "cli/retry.h"
 #include "env/env.h"
 #include "server/eventodb_token.h"
 #include "wire/import_lines.h"
@@ -18,7 +18,7 @@ namespace firn {
 namespace {
 
 constexpr DurationNs kGiveUpNs = 2 * kMinuteNs;
-constexpr std::chrono::milliseconds kRetry(500);
+constexpr DurationNs kRetryNs = 500 * kMillisecondNs;
 
 constexpr const char* kEventodbFormat = "eventodb";
 
@@ -37,7 +37,7 @@ class Sender {
   Sender(Env* env, const PlaceOptions& options)
       : env_(env),
         options_(options),
-        path_("/api/v1/namespaces/" + url_encode(options.common.name_space) + "/events") {}
+        path_(namespace_path(options.common.name_space) + "/events") {}
 
   Status send(const RecordBatch& batch) {
     std::string body;
@@ -52,25 +52,15 @@ class Sender {
     while (true) {
       Status status =
           place_->connection()->call("POST", path_, body, "application/x-ndjson").status();
-      const bool may_work_later = status.code() == StatusCode::kUnavailable ||
-                                  status.code() == StatusCode::kNoSpace ||
-                                  status.code() == StatusCode::kOutcomeUnknown;
       // Waiting for a server that was never there helps nobody.
       const bool give_up = !reached() || env_->monotonic() - begin > kGiveUpNs;
-      if (!may_work_later || give_up) return status;
-      wait();
+      if (!may_work_later(status) || give_up) return status;
+      pause_for(kRetryNs);
     }
   }
   bool reached() const { return place_ != nullptr && place_->connection()->reached(); }
 
  private:
-  void wait() {
-    Mutex mutex;
-    CondVar never;
-    MutexLock lock(&mutex);
-    (void)never.wait_for(&mutex, kRetry);
-  }
-
   Env* env_;
   const PlaceOptions options_;
   std::string path_;

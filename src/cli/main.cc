@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   firn::add_verify_command(&app, &chosen);
   firn::add_config_command(&app, &chosen);
   firn::add_bench_command(&app, &chosen);
+  firn::add_collect_command(&app, &chosen);
   app.add_subcommand("version", "print the version")->callback([&chosen] {
     chosen = [] {
       firn::print(firn::version_text() + "\n");

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/mutex.h"
 #include "base/size.h"
 #include "cli/json_rows.h"
+#include "cli/retry.h"
 #include "env/env.h"
 
 namespace firn {
@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kPieceBytes = 8 * kMiB;
 constexpr size_t kPieceRecords = 20'000;
 constexpr DurationNs kGiveUpNs = 2 * kMinuteNs;
-constexpr std::chrono::milliseconds kRetry(500);
+constexpr DurationNs kRetryNs = 500 * kMillisecondNs;
 
 // Empty when there is no such member.
 std::string text_member(std::string_view json, const char* name) {
@@ -29,18 +29,6 @@ uint64_t number_member(std::string_view json, const char* name) {
   uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
-}
-
-void wait_a_moment() {
-  Mutex mutex;
-  CondVar never;
-  MutexLock lock(&mutex);
-  (void)never.wait_for(&mutex, kRetry);
-}
-
-bool may_work_later(const Status& status) {
-  return status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kNoSpace ||
-         status.code() == StatusCode::kOutcomeUnknown;
 }
 
 }  // namespace
@@ -79,7 +67,7 @@ Status MessageSender::send_piece() {
     forget(stored);
     // Whether the step that failed is stored nobody knows.
     if (mode != ImportMode::kForce || stored > 0) mode = ImportMode::kResume;
-    wait_a_moment();
+    pause_for(kRetryNs);
   }
   if (mode_ == ImportMode::kForce) mode_ = ImportMode::kPlain;
   text_.clear();

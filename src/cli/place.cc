@@ -61,7 +61,7 @@ Result<std::unique_ptr<Place>> Place::open(const PlaceOptions& options) {
 
 std::string Place::messages_path(const std::string& action) const {
   if (has_token_) return "/" + action;
-  return "/api/v1/namespaces/" + url_encode(name_space_) + "/messages:" + action;
+  return namespace_path(name_space_) + "/messages:" + action;
 }
 
 Status Place::export_lines(const std::string& query,

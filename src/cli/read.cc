@@ -14,10 +14,6 @@ struct FilterOptions {
   std::vector<std::string> attributes;
 };
 
-std::string namespace_path(const CommonOptions& common) {
-  return "/api/v1/namespaces/" + url_encode(common.name_space);
-}
-
 // Every filter is an option of the same name as the query parameter, with '-' for '_'.
 void add_filter_options(CLI::App* command, const std::shared_ptr<FilterOptions>& options) {
   const auto add = [&](const std::string& flag, const std::string& parameter, const char* help) {
@@ -67,7 +63,7 @@ int run_query(const FilterOptions& options) {
   auto connection = Connection::open(options.common.server);
   if (!connection.ok()) return report(connection.status());
   const Result<std::string> page =
-      (*connection)->call("GET", namespace_path(options.common) + "/events" + *query);
+      (*connection)->call("GET", namespace_path(options.common.name_space) + "/events" + *query);
   if (!page.ok()) return report(page.status(), **connection);
   const Status printed = print_objects(*page, "events",
                                        {{"position", OutputKind::kNumber},
@@ -91,12 +87,13 @@ int run_tail(const FilterOptions& options) {
   if (!query.ok()) return report(query.status());
   auto connection = Connection::open(options.common.server);
   if (!connection.ok()) return report(connection.status());
-  const Status status = (*connection)
-                            ->stream(namespace_path(options.common) + "/events:tail" + *query,
-                                     [](std::string_view line) {
-                                       if (!line.starts_with("data: ")) return true;
-                                       return print(std::string(line.substr(6)) + "\n");
-                                     });
+  const Status status =
+      (*connection)
+          ->stream(namespace_path(options.common.name_space) + "/events:tail" + *query,
+                   [](std::string_view line) {
+                     if (!line.starts_with("data: ")) return true;
+                     return print(std::string(line.substr(6)) + "\n");
+                   });
   return report(status, **connection);
 }
 
@@ -113,7 +110,8 @@ int run_sql_command(const SqlOptions& options) {
   body += "}";
   const Result<std::string> answer =
       (*connection)
-          ->call("POST", namespace_path(options.common) + "/sql", body, "application/json");
+          ->call("POST", namespace_path(options.common.name_space) + "/sql", body,
+                 "application/json");
   if (!answer.ok()) return report(answer.status(), **connection);
   return report(print_sql_answer(*answer, *parse_output_format(options.common.output)));
 }

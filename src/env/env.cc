@@ -2,7 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "base/size.h"
+
 namespace firn {
+
+namespace {
+
+constexpr size_t kGeneratedPieceBytes = 64 * kKiB;
+
+}  // namespace
 
 std::string join_path(std::string_view directory, std::string_view name) {
   while (!name.empty() && name.front() == '/') name.remove_prefix(1);
@@ -31,6 +39,22 @@ Result<std::string> read_file(Env* env, const std::string& path, uint64_t limit_
   FIRN_ASSIGN(const size_t count, file->read_at(0, content.data(), content.size()));
   content.resize(count);
   return content;
+}
+
+Result<std::string> read_generated_file(Env* env, const std::string& path, uint64_t limit_bytes) {
+  FIRN_ASSIGN(const auto file, env->open(path, OpenMode::kRead));
+  std::string content;
+  while (true) {
+    const size_t begin = content.size();
+    content.resize(begin + kGeneratedPieceBytes);
+    FIRN_ASSIGN(const size_t count,
+                file->read_at(begin, content.data() + begin, kGeneratedPieceBytes));
+    content.resize(begin + count);
+    if (content.size() > limit_bytes) {
+      return too_large(fmt::format("{} has more than the limit of {} bytes", path, limit_bytes));
+    }
+    if (count < kGeneratedPieceBytes) return content;
+  }
 }
 
 Status replace_file(Env* env, const std::string& path, ByteView content) {

@@ -131,6 +131,9 @@ std::string parent_path(std::string_view path);
 
 // Reads a whole file; kTooLarge when it is longer than `limit_bytes`.
 Result<std::string> read_file(Env* env, const std::string& path, uint64_t limit_bytes);
+// The same for a file that the system writes while it is read (/proc, /sys): its size says nothing,
+// so it is read until it ends.
+Result<std::string> read_generated_file(Env* env, const std::string& path, uint64_t limit_bytes);
 // Writes path.tmp, syncs, renames over `path`, syncs the directory: after a crash the old or the
 // new content is there, whole.
 Status replace_file(Env* env, const std::string& path, ByteView content);

@@ -46,6 +46,14 @@ TEST_F(FileContent, ReplacesOverWhatACrashLeft) {
   EXPECT_EQ(*read(), "new");
 }
 
+TEST_F(FileContent, GeneratedFilesAreReadToTheirEndOrRefused) {
+  const std::string content(200'000, 'x');
+  ASSERT_TRUE(replace(content).ok());
+  EXPECT_EQ(*read_generated_file(posix_env(), path_, content.size()), content);
+  EXPECT_EQ(read_generated_file(posix_env(), path_, content.size() - 1).status().code(),
+            StatusCode::kTooLarge);
+}
+
 TEST_F(FileContent, FailedReplacementKeepsTheOld) {
   ASSERT_TRUE(posix_env()->create_directories(path_).ok());
   EXPECT_FALSE(replace("new").ok());

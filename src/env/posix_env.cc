@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 
 #include "env/posix_error.h"
 #include "env/posix_file.h"
+#include "env/posix_space.h"
 #include "env/posix_worker.h"
 
 namespace firn {
@@ -136,11 +136,8 @@ Result<std::unique_ptr<FileLock>> PosixEnv::lock_file(const std::string& path) {
 }
 
 Result<uint64_t> PosixEnv::free_space(const std::string& path) {
-  struct statvfs info {};
-  if (retry_interrupted([&] { return ::statvfs(path.c_str(), &info); }) != 0) {
-    return posix_error("ask for the free space of", path, errno);
-  }
-  return uint64_t{info.f_bavail} * info.f_frsize;
+  FIRN_ASSIGN(const FileSystemSpace space, file_system_space(path));
+  return space.available_bytes;
 }
 
 TimeNs PosixEnv::now() {

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "base/size.h"
+#include "env/posix_space.h"
 #include "env/test_directory.h"
 
 namespace firn {
@@ -203,6 +204,23 @@ TEST_F(PosixEnvTest, ALockExcludesASecondOneUntilReleased) {
 TEST_F(PosixEnvTest, FreeSpaceIsSomeNumber) {
   EXPECT_GT(*env_->free_space(directory_.path()), 0U);
   EXPECT_EQ(env_->free_space(directory_.file("none")).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(PosixEnvTest, FileSystemsHaveASizeAndNoMoreThanThatFree) {
+  const auto space = file_system_space(directory_.path());
+  ASSERT_TRUE(space.ok()) << space.status().to_string();
+  EXPECT_GT(space->size_bytes, 0U);
+  EXPECT_LE(space->free_bytes, space->size_bytes);
+  EXPECT_LE(space->available_bytes, space->free_bytes);
+  EXPECT_EQ(file_system_space(directory_.file("none")).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(PosixEnvTest, ReadsGeneratedFilesWhoseSizeIsNone) {
+  EXPECT_EQ(*read_file(env_, "/proc/meminfo", kMiB), "");
+  const auto content = read_generated_file(env_, "/proc/meminfo", kMiB);
+  ASSERT_TRUE(content.ok()) << content.status().to_string();
+  EXPECT_EQ(content->substr(0, 9), "MemTotal:");
+  EXPECT_EQ(content->back(), '\n');
 }
 
 TEST_F(PosixEnvTest, RandomNumbersDifferBetweenCallsAndThreads) {
