@@ -148,9 +148,12 @@ Result<std::vector<size_t>> wanted_functions(const std::vector<std::string>& nam
   for (const std::string& name : names) {
     const auto found = std::find(kFunctions.begin(), kFunctions.end(), name);
     if (found == kFunctions.end()) {
-      std::string all;
-      for (const std::string_view one : kFunctions) all.append(all.empty() ? "" : ", ").append(one);
-      return invalid_argument("query parameter 'functions' names '" + name + "'; there are " + all);
+      std::string message = "query parameter 'functions' names '";
+      message.append(name).append("'; there are ");
+      for (const std::string_view one : kFunctions) {
+        message.append(one == kFunctions.front() ? "" : ", ").append(one);
+      }
+      return invalid_argument(std::move(message));
     }
     wanted.push_back(static_cast<size_t>(found - kFunctions.begin()));
   }

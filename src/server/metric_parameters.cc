@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "server/event_parameters.h"
 #include "server/http_types.h"
@@ -120,7 +121,9 @@ Result<MetricSelection> parse_metric_selection(std::string_view raw_query,
                                                TimeNs now, const Limits& limits) {
   FIRN_ASSIGN(const QueryParameters parameters, parse_query(raw_query));
   MetricSelection selection;
-  for (const auto& [name, value] : parameters) {
+  for (const auto& given : parameters) {
+    const std::string& name = given.first;
+    const std::string& value = given.second;
     FIRN_ASSIGN(const bool is_match, read_match(name, value, now, &selection));
     if (is_match) continue;
     const auto found = std::find_if(kParameters.begin(), kParameters.end(), [&](const auto& one) {
@@ -134,7 +137,9 @@ Result<MetricSelection> parse_metric_selection(std::string_view raw_query,
     for (const auto& [other, parameter] : kParameters) {
       if (std::count(known.begin(), known.end(), parameter) > 0) names.append(", ").append(other);
     }
-    return invalid_argument("unknown query parameter '" + name + "'; there are " + names);
+    std::string message = "unknown query parameter '";
+    message.append(name).append("'; there are ").append(names);
+    return invalid_argument(std::move(message));
   }
   return selection;
 }

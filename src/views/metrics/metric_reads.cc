@@ -95,6 +95,7 @@ bool is_deleted(const Point& point) {
 
 std::vector<std::string> identities(const std::vector<Series>& series) {
   std::vector<std::string> ids;
+  ids.reserve(series.size());
   for (const Series& one : series) ids.push_back(one.series);
   return ids;
 }
