@@ -267,15 +267,16 @@ class WindowsOfIntervals {
 Result<WindowAnswer> query_windows(const Snapshot& snapshot, const WindowQuery& query,
                                    const QueryGuard& guard) {
   QueryCost cost;
-  FIRN_ASSIGN(std::vector<Series> series,
+  FIRN_ASSIGN(const std::vector<Series> series,
               select_series(snapshot, query.match, query.time, query.series_max, guard, &cost));
-  FIRN_ASSIGN(WindowAnswer answer, query_series_windows(snapshot, query, std::move(series), guard));
+  FIRN_ASSIGN(WindowAnswer answer, query_series_windows(snapshot, query, series, guard));
   add_cost(cost, &answer.cost);
   return answer;
 }
 
 Result<WindowAnswer> query_series_windows(const Snapshot& snapshot, const WindowQuery& query,
-                                          std::vector<Series> series, const QueryGuard& guard) {
+                                          const std::vector<Series>& series,
+                                          const QueryGuard& guard) {
   WindowAnswer answer;
   answer.series = series.size();
   if (!series.empty()) {

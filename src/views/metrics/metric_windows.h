@@ -49,7 +49,8 @@ Result<WindowAnswer> query_windows(const Snapshot& snapshot, const WindowQuery& 
 
 // The same for series that are given, ascending by identity; of the query's match nothing is asked.
 Result<WindowAnswer> query_series_windows(const Snapshot& snapshot, const WindowQuery& query,
-                                          std::vector<Series> series, const QueryGuard& guard);
+                                          const std::vector<Series>& series,
+                                          const QueryGuard& guard);
 
 // The width for a range that is to have at most so many windows (docs/metrics.md, "Width"); nothing
 // for a range without ends. REQUIRES: points > 0.

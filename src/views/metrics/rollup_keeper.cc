@@ -219,8 +219,7 @@ Status RollupKeeper::roll(NamespaceId id, const ChunkKey& interval, size_t level
     for (; next != touched.end() && series.size() < kSeriesAtOnce; ++next) {
       series.emplace_back().series = next->first;
     }
-    FIRN_ASSIGN(const WindowAnswer answer,
-                query_series_windows(*snapshot, query, std::move(series), guard));
+    FIRN_ASSIGN(const WindowAnswer answer, query_series_windows(*snapshot, query, series, guard));
     std::map<std::string_view, const WindowGroup*> groups;
     for (const WindowGroup& group : answer.groups) groups.emplace(group.values[0], &group);
     for (auto one = first; one != next; ++one) {
