@@ -12,20 +12,8 @@ namespace firn {
 namespace {
 
 void check_text(std::string_view body, ExpositionFormat format) {
-  static SeriesCache cache(16 * kMiB, 1);
-  DecodeDefaults defaults;
-  defaults.now = 1;
-  const auto plain = decode_exposition(body, format, defaults);
-  defaults.series_cache = &cache;
-  const auto cached = decode_exposition(body, format, defaults);
-  FIRN_CHECK(plain.ok() == cached.ok());
-  if (!plain.ok()) return;
-  check_samples(plain->parts);
-  FIRN_CHECK(plain->parts.size() == cached->parts.size());
-  for (size_t i = 0; i < plain->parts.size(); ++i) {
-    FIRN_CHECK(plain->parts[i].samples->encoded() == cached->parts[i].samples->encoded());
-    FIRN_CHECK(plain->parts[i].definitions->encoded() == cached->parts[i].definitions->encoded());
-  }
+  check_with_and_without_cache(
+      [&](const DecodeDefaults& defaults) { return decode_exposition(body, format, defaults); });
 }
 
 }  // namespace

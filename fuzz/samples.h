@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/size.h"
 #include "base/status.h"
 #include "wire/json_reader.h"
 #include "wire/sample_rows.h"
@@ -32,6 +33,26 @@ inline void check_samples(const std::vector<DecodedSamples>& parts) {
       check_document(row.metadata);
       check_document(row.context);
     }
+  }
+}
+
+// What is decoded with a cache of series must be what is decoded without: `decode` takes the
+// defaults and answers a Result with the parts.
+template <typename Decode>
+void check_with_and_without_cache(const Decode& decode) {
+  static SeriesCache cache(16 * kMiB, 1);
+  DecodeDefaults defaults;
+  defaults.now = 1;
+  const auto plain = decode(defaults);
+  defaults.series_cache = &cache;
+  const auto cached = decode(defaults);
+  FIRN_CHECK(plain.ok() == cached.ok());
+  if (!plain.ok()) return;
+  check_samples(plain->parts);
+  FIRN_CHECK(plain->parts.size() == cached->parts.size());
+  for (size_t i = 0; i < plain->parts.size(); ++i) {
+    FIRN_CHECK(plain->parts[i].samples->encoded() == cached->parts[i].samples->encoded());
+    FIRN_CHECK(plain->parts[i].definitions->encoded() == cached->parts[i].definitions->encoded());
   }
 }
 

@@ -37,7 +37,7 @@ TEST_F(ChecksTest, AreListedAsTheyWereSent) {
       R"({"service_name":"shop","timestamp":"2026-01-01T00:00:01Z","status":"up",)"
       R"("response_time_ms":12,"http_status_code":200}],"next":null,"tiers":["hot"]})"
       "\n");
-  EXPECT_THAT(get(in_default("checks?service_name=farm")).body, HasSubstr(R"("checks":[])"));
+  EXPECT_THAT(get(in_default("checks?service_name=depot")).body, HasSubstr(R"("checks":[])"));
   EXPECT_THAT(get(in_default("checks")).body, HasSubstr("refused"));
 }
 

@@ -73,16 +73,16 @@ TEST_F(PrometheusTest, TheSameSampleOfBothVersionsIsOne) {
 
 TEST_F(PrometheusTest, GoesToTheNamespaceOfHeaderOrPath) {
   put("/api/v1/namespaces/shop");
-  put("/api/v1/namespaces/farm");
+  put("/api/v1/namespaces/depot");
   RequestFields fields = version1;
   fields.firn_namespace = "shop";
   EXPECT_EQ(write(one_sample(), fields).status, 204);
   EXPECT_EQ(
-      post("/api/v1/namespaces/farm/metrics/prometheus/write", pack_snappy(one_sample()), version1)
+      post("/api/v1/namespaces/depot/metrics/prometheus/write", pack_snappy(one_sample()), version1)
           .status,
       204);
   EXPECT_THAT(series("shop"), HasSubstr("up"));
-  EXPECT_THAT(series("farm"), HasSubstr("up"));
+  EXPECT_THAT(series("depot"), HasSubstr("up"));
   EXPECT_THAT(series(), Not(HasSubstr("up")));
   fields.firn_namespace = "nowhere";
   EXPECT_EQ(write(one_sample(), fields).status, 404);

@@ -105,7 +105,7 @@ TEST_F(GuardiaTest, ServicesChecksAndUptime) {
   EXPECT_THAT(uptime, HasSubstr(R"("uptime_percentage":33.3333)"));
   EXPECT_THAT(uptime,
               HasSubstr(R"("total_checks":3,"successful_checks":1,"avg_response_time_ms":200.0})"));
-  EXPECT_THAT(get("/api/v1/services/farm/uptime").body,
+  EXPECT_THAT(get("/api/v1/services/depot/uptime").body,
               HasSubstr(R"("uptime_percentage":null,"total_checks":0)"));
 }
 

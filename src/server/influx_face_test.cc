@@ -114,9 +114,9 @@ TEST_F(InfluxTest, CredentialsOfAnotherServerAreNotLookedAt) {
 }
 
 TEST_F(InfluxTest, TheHeaderNamesANamespace) {
-  put("/api/v1/namespaces/farm");
-  EXPECT_EQ(post("/write", "a v=1", {.firn_namespace = "farm"}).status, 204);
-  EXPECT_THAT(latest("farm"), HasSubstr("a_v"));
+  put("/api/v1/namespaces/depot");
+  EXPECT_EQ(post("/write", "a v=1", {.firn_namespace = "depot"}).status, 204);
+  EXPECT_THAT(latest("depot"), HasSubstr("a_v"));
   EXPECT_EQ(post("/write", "a v=1", {.firn_namespace = "nowhere"}).status, 404);
 }
 

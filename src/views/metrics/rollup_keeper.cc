@@ -124,7 +124,7 @@ Result<MetricPolicy> RollupKeeper::policy(NamespaceId id) {
       const auto parsed = parse_metric_policy_text(event_row(*last.batch, last.row).subject);
       if (!parsed) {
         return corruption("the policy for metrics of namespace " + std::to_string(id) +
-                          " does not parse; set it again");
+                          " does not parse; set it again by POST .../metrics/retention");
       }
       policy = *parsed;
     }

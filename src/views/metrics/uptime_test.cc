@@ -131,7 +131,7 @@ TEST_F(UptimeTest, WindowsAreCutToTheRangeAndShareStates) {
 TEST_F(UptimeTest, OtherServicesAndOtherValuesAreNotCounted) {
   check({{0, kUpValue}, {10, 7}});
   UptimeQuery other = query(100);
-  other.service = "farm";
+  other.service = "depot";
   EXPECT_EQ(counts(ask(other).whole), (Counts{0, 0, 0}));
   EXPECT_EQ(counts(ask(query(100)).whole), (Counts{1, 0, 0}));
   EXPECT_EQ(seconds(ask(query(100)).whole), (Seconds{100, 0, 0}));
