@@ -126,7 +126,17 @@ void GroupWal::run_group() {
   }
 }
 
+// Of the next group.
+uint64_t GroupWal::waiting_bytes() const {
+  uint64_t sum = 0;
+  for (size_t i = done_; i < waiting_.size() && sum <= options_.group_bytes_max; ++i) {
+    if (!is_too_large(waiting_[i])) sum += queued_bytes(waiting_[i]);
+  }
+  return std::min(sum, options_.group_bytes_max);
+}
+
 Status GroupWal::gather() {
+  begin_group(waiting_bytes());
   for (size_t i = done_; i < waiting_.size(); ++i) {
     const WalAppend& append = waiting_[i];
     if (append.parts.empty() || is_too_large(append)) {

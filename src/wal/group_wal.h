@@ -45,6 +45,8 @@ class GroupWal : public Wal {
   // --- What a log says. Called on the worker. ----------------------------------------------------
   // What a record takes in the log. Any thread.
   virtual uint64_t record_bytes(uint64_t payload_bytes) const = 0;
+  // A group begins for which so many bytes of records wait; a log may choose the place by it.
+  virtual void begin_group(uint64_t waiting_bytes) = 0;
   // Adds a record to the group, whose bytes stay until write(); returns where it will be, nothing
   // when the group must be written before. kNoSpace: refused, and nothing of it was written. Any
   // other failure fences the log. The group gathered so far stays intact in every case.
@@ -64,6 +66,7 @@ class GroupWal : public Wal {
   void run_group();
   // Gathers a group from waiting_; lsns_ are those of waiting_[done_..]. A Status other than ok
   // says why the append behind them cannot be written.
+  uint64_t waiting_bytes() const;
   Status gather();
   Status write_group();
   void complete_group(const Status& status);     // status: of everything but the too large

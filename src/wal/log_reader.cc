@@ -148,10 +148,10 @@ Status LogReader::copy_last_group(const Tail& tail, Lsn from, SegmentFiles* file
   header->previous_end = tail.synced.offset;
   header->previous_crc = tail.synced.crc;
   const auto fill = [&](std::unique_ptr<File> file) -> Status {
-    SegmentWriter writer(std::move(file), *header, kSegmentHeaderBytes, header->crc);
-    FIRN_TRY(copy_records(tail, from, &writer));
-    part->end = {writer.offset(), writer.last_crc()};
-    return writer.mark(RecordType::kClosed);
+    const std::unique_ptr<SegmentWriter> writer = SegmentWriter::begin(std::move(file), header);
+    FIRN_TRY(copy_records(tail, from, writer.get()));
+    part->end = {writer->offset(), writer->last_crc()};
+    return writer->mark(RecordType::kClosed);
   };
   return files->create_filled(header, fill).with_context("copying the end of the log");
 }

@@ -34,6 +34,7 @@ class RocksdbWal final : public GroupWal {
   RocksdbWal(Env* env, const WalOptions& options);
 
   uint64_t record_bytes(uint64_t payload_bytes) const override;
+  void begin_group(uint64_t) override {}
   Result<std::optional<Lsn>> add(std::span<const ByteView> parts) override;
   uint64_t group_bytes() const override;
   Status write() override;

@@ -68,20 +68,45 @@ void SegmentFiles::adopt(const SegmentListing& listing) {
       (void)env_->remove(path_of(spare.id, kSpareSuffix));
     }
   }
+  const uint64_t next = listing.segments.empty() ? 1 : listing.segments.back().id + 1;
+  const MutexLock making(&making_mutex_);
   for (const SegmentFile& file : listing.unfinished) {
-    (void)env_->remove(path_of(file.id, kUnfinishedSuffix));
+    if (file.id == next && file.bytes == options_.segment_bytes) {
+      left_over_ = next;
+    } else {
+      (void)env_->remove(path_of(file.id, kUnfinishedSuffix));
+    }
   }
   const MutexLock lock(&mutex_);
   segments_.assign(listing.segments.begin(), listing.segments.end());
   spares_ = std::move(spares);
 }
 
-std::optional<uint64_t> SegmentFiles::take_spare(size_t kept) {
+size_t SegmentFiles::spare_count() const {
   const MutexLock lock(&mutex_);
-  if (spares_.size() <= kept) return std::nullopt;
+  return spares_.size();
+}
+
+std::optional<uint64_t> SegmentFiles::take_spare() {
+  const MutexLock lock(&mutex_);
+  if (spares_.empty()) return std::nullopt;
   const uint64_t id = spares_.back();
   spares_.pop_back();
   return id;
+}
+
+// Durably, before anything is written to it: after a power cut a spare that holds records of a
+// segment that never got its name would look like any other, be used for the segment that has the
+// same id then, and bring those records back.
+Result<bool> SegmentFiles::use_spare(const std::string& path) {
+  while (const std::optional<uint64_t> spare = take_spare()) {
+    const Status renamed = env_->rename(path_of(*spare, kSpareSuffix), path);
+    if (renamed.code() == StatusCode::kNotFound) continue;
+    FIRN_TRY(renamed);
+    FIRN_TRY(env_->sync_directory(options_.directory));
+    return true;
+  }
+  return false;
 }
 
 Status SegmentFiles::check_space(uint64_t file_bytes) const {
@@ -93,124 +118,115 @@ Status SegmentFiles::check_space(uint64_t file_bytes) const {
       format_size(options_.disk_reserve_bytes)));
 }
 
-Result<std::unique_ptr<File>> SegmentFiles::allocate(const std::string& path, uint64_t file_bytes) {
+Status SegmentFiles::allocate(const std::string& path, uint64_t file_bytes, bool durable) {
   const Status removed = env_->remove(path);
   if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
-  FIRN_ASSIGN(std::unique_ptr<File> file, env_->open(path, OpenMode::kCreateNew));
-  FIRN_TRY(file->allocate(file_bytes));
-  return file;
+  FIRN_ASSIGN(const std::unique_ptr<File> file, env_->open(path, OpenMode::kCreateNew));
+  Status status = file->allocate(file_bytes);
+  if (status.ok() && durable) status = file->sync();
+  if (status.ok() && durable) status = env_->sync_directory(options_.directory);
+  // Best effort: a file left behind is removed by the next attempt or the next start.
+  if (status.code() == StatusCode::kNoSpace) (void)env_->remove(path);
+  return status;
 }
 
-// A file with the new header, synced, still under a name without meaning.
-Result<std::unique_ptr<File>> SegmentFiles::prepare(SegmentHeader* header, std::string* path) {
-  std::unique_ptr<File> file;
-  if (header->file_bytes == options_.segment_bytes) {
+Status SegmentFiles::make(const SegmentHeader& header) {
+  const std::string path = path_of(header.segment_id, kUnfinishedSuffix);
+  // Before there is asked for room.
+  if (std::exchange(left_over_, 0) != 0) (void)env_->remove(path);
+  const bool prepared = prepared_ == header.segment_id;
+  const bool usual = header.file_bytes == options_.segment_bytes;
+  const Status room = check_space(header.file_bytes);
+  if (!room.ok()) {
+    if (room.code() != StatusCode::kNoSpace) return room;
     // The last one is recovery's, unless another can be made.
-    const Status room = check_space(options_.segment_bytes);
-    if (!room.ok() && room.code() != StatusCode::kNoSpace) return room;
-    const size_t kept = room.ok() ? 0 : 1;
-    while (const std::optional<uint64_t> spare = take_spare(kept)) {
-      *path = path_of(*spare, kSpareSuffix);
-      Result<std::unique_ptr<File>> opened = env_->open(*path, OpenMode::kReadWrite);
-      if (opened.ok()) {
-        file = std::move(*opened);
-        break;
-      }
-      if (opened.status().code() != StatusCode::kNotFound) return opened.status();
-    }
+    if (!usual || spare_count() + (prepared ? 1 : 0) <= 1) return room;
   }
-  if (file == nullptr) {
-    *path = path_of(header->segment_id, kUnfinishedSuffix);
-    FIRN_TRY(check_space(header->file_bytes));
-    FIRN_ASSIGN(file, allocate(*path, header->file_bytes));
+  prepared_ = 0;
+  created_ = header.segment_id;
+  if (usual) {
+    if (prepared) return {};
+    FIRN_ASSIGN(const bool spare, use_spare(path));
+    if (spare) return {};
   }
-  std::string block(kSegmentHeaderBytes, '\0');
-  encode_segment_header(header, block.data());
-  FIRN_TRY(file->write_at(0, block));
-  FIRN_TRY(file->sync());
-  return file;
+  FIRN_TRY(room);
+  return allocate(path, header.file_bytes, /*durable=*/false);
 }
 
-Status SegmentFiles::publish(const SegmentHeader& header, const std::string& path) {
-  FIRN_TRY(env_->rename(path, path_of(header.segment_id, kSegmentSuffix)));
+Result<std::unique_ptr<File>> SegmentFiles::create(const SegmentHeader& header, OpenMode mode) {
+  const MutexLock lock(&making_mutex_);
+  FIRN_TRY(make(header));
+  return env_->open(path_of(header.segment_id, kUnfinishedSuffix), mode);
+}
+
+Status SegmentFiles::name(uint64_t segment_id) {
+  return env_->rename(path_of(segment_id, kUnfinishedSuffix), path_of(segment_id, kSegmentSuffix));
+}
+
+Status SegmentFiles::publish(const SegmentHeader& header) {
   if (!mutant(3)) FIRN_TRY(env_->sync_directory(options_.directory));
   const MutexLock lock(&mutex_);
+  unended_.push_back(header.previous_segment);
   segments_.push_back({header.segment_id, header.file_bytes});
   return {};
 }
 
-Result<std::unique_ptr<File>> SegmentFiles::create(SegmentHeader* header) {
-  std::string path;
-  Result<std::unique_ptr<File>> file = prepare(header, &path);
-  if (!file.ok()) {
-    // Best effort: a file left behind is removed by the next attempt or the next start.
-    if (file.status().code() == StatusCode::kNoSpace) (void)env_->remove(path);
-    return file.status();
-  }
-  Status status = publish(*header, path);
-  // The name may be there or not: no longer a refusal before anything was done.
-  if (status.code() == StatusCode::kNoSpace) status = io_error(std::string(status.message()));
-  if (!status.ok()) return status;
-  keep_spare();
-  return file;
-}
-
-// Recovery copies the last group to a new file, also when the disk is full by then. Best effort:
-// as long as there is room for the next segment besides.
-void SegmentFiles::keep_spare() {
-  if (options_.recycled_segments_max == 0) return;
-  {
-    const MutexLock lock(&mutex_);
-    if (!spares_.empty()) return;
-  }
-  if (!check_space(2 * options_.segment_bytes).ok()) return;
-  const std::string path = path_of(kIdMax, kUnfinishedSuffix);
-  SegmentHeader header;
-  header.segment_id = kIdMax;
-  header.file_bytes = options_.segment_bytes;
-  std::string block(kSegmentHeaderBytes, '\0');
-  encode_segment_header(&header, block.data());
-  Result<std::unique_ptr<File>> file = allocate(path, header.file_bytes);
-  Status status = file.status();
-  if (status.ok()) status = (*file)->write_at(0, block);
-  if (status.ok()) status = (*file)->sync();
-  if (status.ok()) status = env_->rename(path, path_of(kIdMax, kSpareSuffix));
-  if (status.ok()) status = env_->sync_directory(options_.directory);
-  if (!status.ok()) {
-    (void)env_->remove(path);
-    return;
-  }
+void SegmentFiles::ended() {
   const MutexLock lock(&mutex_);
-  spares_.push_back(kIdMax);
+  unended_.pop_front();
 }
 
-Status SegmentFiles::ensure_spare() {
+void SegmentFiles::prepare_next(uint64_t segment_id) {
+  if (options_.recycled_segments_max == 0) return;
+  const MutexLock lock(&making_mutex_);
+  if (prepared_ == segment_id || created_ >= segment_id) return;
+  const std::string path = path_of(segment_id, kUnfinishedSuffix);
+  Result<bool> made = use_spare(path);
+  if (made.ok() && !*made) {
+    if (!check_space(2 * options_.segment_bytes).ok()) return;
+    const Status allocated = allocate(path, options_.segment_bytes, /*durable=*/true);
+    if (!allocated.ok()) made = allocated;
+  }
+  if (made.ok()) {
+    prepared_ = segment_id;
+  } else {
+    (void)env_->remove(path);
+  }
+}
+
+Status SegmentFiles::ensure_next(uint64_t segment_id) {
   if (options_.recycled_segments_max == 0) return {};
-  keep_spare();
   {
-    const MutexLock lock(&mutex_);
-    if (!spares_.empty()) return {};
+    const MutexLock lock(&making_mutex_);
+    if (std::exchange(left_over_, 0) == segment_id) prepared_ = segment_id;
+  }
+  prepare_next(segment_id);
+  {
+    const MutexLock lock(&making_mutex_);
+    if (prepared_ == segment_id) return {};
   }
   return check_space(options_.segment_bytes);
 }
 
 Status SegmentFiles::create_filled(SegmentHeader* header, const Fill& fill) {
-  std::string path = path_of(header->segment_id, kUnfinishedSuffix);
-  Result<std::unique_ptr<File>> file = allocate(path, header->file_bytes);
-  if (file.status().code() == StatusCode::kNoSpace) {
-    (void)env_->remove(path);
-    const bool fits = header->file_bytes <= options_.segment_bytes;
-    const std::optional<uint64_t> spare = fits ? take_spare(0) : std::nullopt;
-    if (!spare) return file.status();
-    path = path_of(*spare, kSpareSuffix);
-    file = env_->open(path, OpenMode::kReadWrite);
+  const std::string path = path_of(header->segment_id, kUnfinishedSuffix);
+  const MutexLock lock(&making_mutex_);
+  const bool small = header->file_bytes <= options_.segment_bytes;
+  bool found = std::exchange(left_over_, 0) == header->segment_id && small;
+  if (!found) {
+    const Status made = allocate(path, header->file_bytes, /*durable=*/false);
+    if (made.code() == StatusCode::kNoSpace && small) {
+      FIRN_ASSIGN(found, use_spare(path));
+    }
+    if (!found) FIRN_TRY(made);
   }
-  FIRN_TRY(file.status());
-  std::string block(kSegmentHeaderBytes, '\0');
-  encode_segment_header(header, block.data());
-  FIRN_TRY((*file)->write_at(0, block));
-  FIRN_TRY(fill(std::move(*file)));
-  return publish(*header, path);
+  if (found) header->file_bytes = options_.segment_bytes;
+  FIRN_ASSIGN(std::unique_ptr<File> file, env_->open(path, OpenMode::kReadWrite));
+  FIRN_TRY(fill(std::move(file)));
+  FIRN_TRY(name(header->segment_id));
+  FIRN_TRY(publish(*header));
+  ended();  // its header seals the one before; nothing writes to that again
+  return {};
 }
 
 Status SegmentFiles::give_up(const SegmentFile& segment, bool recycle) {
@@ -230,6 +246,7 @@ Status SegmentFiles::trim(uint64_t segment_id) {
     {
       const MutexLock lock(&mutex_);
       if (segments_.size() <= 1 || segments_.front().id >= segment_id) return {};
+      if (!unended_.empty() && segments_.front().id >= unended_.front()) return {};
       oldest = segments_.front();
       recycle =
           oldest.bytes == options_.segment_bytes && spares_.size() < options_.recycled_segments_max;

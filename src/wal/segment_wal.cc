@@ -12,16 +12,31 @@ namespace firn {
 
 using wal::RecordType;
 
+namespace {
+
+// Of a segment, at most, that is left empty to keep a group in one.
+constexpr uint64_t kGivenUpShare = 8;
+
+}  // namespace
+
 SegmentWal::SegmentWal(Env* env, const WalOptions& options)
     : GroupWal(env, options),
       files_(env, {.directory = options.directory,
                    .segment_bytes = options.segment_bytes,
                    .recycled_segments_max = options.recycled_segments_max,
-                   .disk_reserve_bytes = options.disk_reserve_bytes}) {}
+                   .disk_reserve_bytes = options.disk_reserve_bytes}) {
+  roller_.start(env, "wal roll", [this] {
+    if (finish_roll()) roller_.notify();
+  });
+}
 
 SegmentWal::~SegmentWal() {
   stop();
-  if (can_write() && writer_ != nullptr && open_record_ && writer_->fits_mark()) {
+  roller_.stop();
+  while (can_write() && finish_roll()) {
+  }
+  if (can_write() && roll_status().ok() && writer_ != nullptr && open_record_ &&
+      writer_->fits_mark()) {
     // Nobody waits for it; without it the next start begins a new segment.
     (void)writer_->mark(RecordType::kClosed);
   }
@@ -73,21 +88,71 @@ Result<std::optional<Lsn>> SegmentWal::add(std::span<const ByteView> parts) {
   if (writer_ == nullptr || !writer_->fits(bytes)) {
     if (group_bytes() > 0) return std::optional<Lsn>();  // the next group begins the next segment
     FIRN_TRY(make_room(bytes));
+  } else if (should_roll()) {
+    const Status rolled = roll(bytes);
+    if (!rolled.ok() && rolled.code() != StatusCode::kNoSpace) return rolled;
   }
   const uint64_t offset = writer_->add(RecordType::kData, parts);
   return std::optional<Lsn>({writer_->header().segment_id, offset});
 }
 
+// A new segment gets its name when header and first group are synced, but before anybody who asked
+// for no more than a write is answered: a process that starts over finds them under that name only.
 Status SegmentWal::write() {
+  FIRN_TRY(roll_status());
   FIRN_TRY(writer_->write());
   open_record_ = true;
+  if (!unnamed_) return {};
+  FIRN_TRY(writer_->sync());
+  return files_.name(writer_->header().segment_id);
+}
+
+Status SegmentWal::sync() { return unnamed_ ? publish_segment() : writer_->sync(); }
+
+Status SegmentWal::publish_segment() {
+  FIRN_TRY(files_.publish(writer_->header()));
+  unnamed_ = false;
+  {
+    const MutexLock lock(&rolls_mutex_);
+    rolls_.push_back({writer_->header().segment_id, std::move(previous_)});
+  }
+  roller_.notify();
   return {};
 }
 
-Status SegmentWal::sync() { return writer_->sync(); }
+bool SegmentWal::finish_roll() {
+  Roll roll;
+  {
+    const MutexLock lock(&rolls_mutex_);
+    if (rolls_.empty() || !roll_status_.ok()) return false;
+    roll = std::move(rolls_.front());
+    rolls_.pop_front();
+  }
+  const Status status = roll.previous != nullptr ? roll.previous->mark(RecordType::kEnd) : Status();
+  if (!status.ok()) {
+    const MutexLock lock(&rolls_mutex_);
+    roll_status_ = status;
+    return false;
+  }
+  files_.ended();
+  files_.prepare_next(roll.segment_id + 1);
+  return true;
+}
+
+Status SegmentWal::roll_status() const {
+  const MutexLock lock(&rolls_mutex_);
+  return roll_status_;
+}
 
 Status SegmentWal::mark_synced() {
   return writer_->fits_mark() ? writer_->mark(RecordType::kSynced) : Status();
+}
+
+// What waits together should be written together: otherwise those behind the end of the segment
+// wait for one sync more than the others.
+bool SegmentWal::should_roll() const {
+  return group_bytes() == 0 && !writer_->fits(waiting_bytes_) &&
+         waiting_bytes_ <= options().segment_bytes / kGivenUpShare;
 }
 
 Status SegmentWal::make_room(uint64_t payload_size) {
@@ -96,8 +161,8 @@ Status SegmentWal::make_room(uint64_t payload_size) {
                                  wal::kReservedBytes <=
                              end_.header.file_bytes;
   if (!resumable) return roll(payload_size);
-  // A recovery on a full disk may have used the spare: without it the next one could fail.
-  FIRN_TRY(files_.ensure_spare());
+  // A recovery on a full disk may have used the file made ahead: without one the next could fail.
+  FIRN_TRY(files_.ensure_next(end_.header.segment_id + 1));
   return resume_segment();
 }
 
@@ -105,20 +170,20 @@ Status SegmentWal::make_room(uint64_t payload_size) {
 // record can be read, nothing lies behind it.
 Status SegmentWal::resume_segment() {
   const wal::SegmentHeader& header = end_.header;
-  FIRN_ASSIGN(std::unique_ptr<File> file, open_segment(header.segment_id));
+  const std::string path = wal::segment_path(options().directory, header.segment_id);
+  FIRN_ASSIGN(std::unique_ptr<File> file, env()->open(path, open_mode()));
   writer_ = std::make_unique<wal::SegmentWriter>(std::move(file), header, end_.offset, end_.crc);
   Status status = writer_->mark(RecordType::kSynced);
   if (status.code() == StatusCode::kNoSpace) status = io_error(std::string(status.message()));
   return status;
 }
 
-Result<std::unique_ptr<File>> SegmentWal::open_segment(uint64_t segment_id) const {
-  return env()->open(
-      wal::segment_path(options().directory, segment_id),
-      options().sync == WalSync::kDirect ? OpenMode::kReadWriteDirect : OpenMode::kReadWrite);
+OpenMode SegmentWal::open_mode() const {
+  return options().sync == WalSync::kDirect ? OpenMode::kReadWriteDirect : OpenMode::kReadWrite;
 }
 
 Status SegmentWal::roll(uint64_t payload_size) {
+  FIRN_CHECK(!unnamed_);
   const uint64_t needed =
       wal::kSegmentHeaderBytes + wal::record_bytes(payload_size) + wal::kReservedBytes;
   wal::SegmentHeader header;
@@ -134,17 +199,10 @@ Status SegmentWal::roll(uint64_t payload_size) {
     header.previous_crc = end_.crc;
   }
   header.segment_id = header.previous_segment + 1;
-  FIRN_ASSIGN(std::unique_ptr<File> file, files_.create(&header));
-  if (options().sync == WalSync::kDirect) {
-    FIRN_ASSIGN(file, open_segment(header.segment_id));
-  }
-  if (writer_ != nullptr) {
-    Status status = writer_->mark(RecordType::kEnd);
-    if (status.code() == StatusCode::kNoSpace) status = io_error(std::string(status.message()));
-    FIRN_TRY(status);
-  }
-  writer_ = std::make_unique<wal::SegmentWriter>(std::move(file), header, wal::kSegmentHeaderBytes,
-                                                 header.crc);
+  FIRN_ASSIGN(std::unique_ptr<File> file, files_.create(header, open_mode()));
+  previous_ = std::move(writer_);
+  writer_ = wal::SegmentWriter::begin(std::move(file), &header);
+  unnamed_ = true;
   return {};
 }
 

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/status.h"
 #include "env/env.h"
+#include "env/stoppable_worker.h"
 #include "wal/group_wal.h"
 #include "wal/log_reader.h"
 #include "wal/segment_files.h"
@@ -35,6 +38,7 @@ class SegmentWal final : public GroupWal {
   SegmentWal(Env* env, const WalOptions& options);
 
   uint64_t record_bytes(uint64_t payload_bytes) const override;
+  void begin_group(uint64_t waiting_bytes) override { waiting_bytes_ = waiting_bytes; }
   Result<std::optional<Lsn>> add(std::span<const ByteView> parts) override;
   uint64_t group_bytes() const override;
   Status write() override;
@@ -42,16 +46,37 @@ class SegmentWal final : public GroupWal {
   Status mark_synced() override;
   Lsn reached() const override;
 
+  bool should_roll() const;
   Status make_room(uint64_t payload_size);
   Status resume_segment();
   // For writing, in the way of the option `sync`.
-  Result<std::unique_ptr<File>> open_segment(uint64_t segment_id) const;
+  OpenMode open_mode() const;
   Status roll(uint64_t payload_size);
+  Status publish_segment();
+  // What a new segment brings with it and no append waits for: the end record of the one before,
+  // and the file of the next. False: there was nothing to do.
+  bool finish_roll();
+  Status roll_status() const;
+
+  // A segment that was begun, and the writer of the one before; null when a process before wrote
+  // that.
+  struct Roll {
+    uint64_t segment_id;
+    std::unique_ptr<wal::SegmentWriter> previous;
+  };
 
   wal::SegmentFiles files_;
   wal::LogEnd end_;  // how the log ended when it was opened; segment_id 0: there was none
   std::unique_ptr<wal::SegmentWriter> writer_;  // null until the first append
-  bool open_record_ = false;  // something was written behind the last closed record
+  std::unique_ptr<wal::SegmentWriter> previous_;
+  uint64_t waiting_bytes_ = 0;  // of the group that begins
+  bool unnamed_ = false;        // writer_'s segment has no name before its first group is synced
+  bool open_record_ = false;    // something was written behind the last closed record
+
+  mutable Mutex rolls_mutex_;
+  std::deque<Roll> rolls_ GUARDED_BY(rolls_mutex_);
+  Status roll_status_ GUARDED_BY(rolls_mutex_);
+  StoppableWorker roller_;  // last: its step uses all of the above
 };
 
 // Opens the log in options.directory, which is made when missing. kInvalidArgument when an option

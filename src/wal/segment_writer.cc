@@ -24,6 +24,17 @@ SegmentWriter::SegmentWriter(std::unique_ptr<File> file, const SegmentHeader& he
       written_(offset),
       last_crc_(last_crc) {}
 
+std::unique_ptr<SegmentWriter> SegmentWriter::begin(std::unique_ptr<File> file,
+                                                    SegmentHeader* header) {
+  std::string block(kSegmentHeaderBytes, '\0');
+  encode_segment_header(header, block.data());
+  auto writer =
+      std::make_unique<SegmentWriter>(std::move(file), *header, kSegmentHeaderBytes, header->crc);
+  writer->written_ = 0;
+  writer->stage(block);
+  return writer;
+}
+
 void SegmentWriter::stage(ByteView bytes) {
   if (pieces_.empty() || pieces_.back().outside != nullptr) {
     pieces_.push_back({nullptr, staging_.size(), 0});

@@ -23,6 +23,9 @@ class SegmentWriter {
   SegmentWriter(std::unique_ptr<File> file, const SegmentHeader& header, uint64_t offset,
                 uint32_t last_crc);
 
+  // Begins a segment: the header, whose crc is set here, is written with the first records.
+  static std::unique_ptr<SegmentWriter> begin(std::unique_ptr<File> file, SegmentHeader* header);
+
   // Whether a data record with this payload has room, with the reserve behind it.
   bool fits(uint64_t payload_bytes) const {
     return offset_ + record_bytes(payload_bytes) + kReservedBytes <= header_.file_bytes;

@@ -54,8 +54,8 @@ struct WalOptions {
   WalType type = WalType::kSegment;  // for open_wal()
   WalSync sync = WalSync::kAuto;     // of a segment log; RocksDB has its own
   uint64_t segment_bytes = 64ull << 20;
-  uint64_t recycled_segments_max = 3;     // one of them is kept for recovery on a full disk
-  uint64_t group_bytes_max = 4ull << 20;  // one write call's worth; a larger record goes alone
+  uint64_t recycled_segments_max = 3;      // one of them is kept for recovery on a full disk
+  uint64_t group_bytes_max = 16ull << 20;  // one write call's worth; a larger record goes alone
   // Appends are refused with kNoSpace while the file system has fewer free bytes than this.
   uint64_t disk_reserve_bytes = 256ull << 20;
 };

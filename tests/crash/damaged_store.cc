@@ -19,7 +19,7 @@ FileKind kind_of(const std::string& path, const std::string& cold_backend) {
   if (path.find("/manifest.db") != std::string::npos) {
     return journal ? FileKind::kManifestJournal : FileKind::kManifest;
   }
-  if (path.ends_with(".spare")) return FileKind::kSpareLog;
+  if (path.ends_with(".spare") || path.ends_with(".new")) return FileKind::kSpareLog;
   if (path.find("/wal/") != std::string::npos) return FileKind::kLog;
   if (path.find("/warm/") != std::string::npos) {
     return journal ? FileKind::kBlocksJournal : FileKind::kBlocksChunk;
@@ -243,7 +243,10 @@ bool DamagedStore::ends_before(const Reading& reading, Position position) const 
 std::string DamagedStore::check_files() const {
   const std::vector<std::string> present = machine_.env.all_files();
   for (const std::string& path : files_) {
-    if (path.ends_with("-wal") || path.ends_with("-journal") || path.ends_with(".spare")) continue;
+    if (path.ends_with("-wal") || path.ends_with("-journal") || path.ends_with(".spare") ||
+        path.ends_with(".new")) {
+      continue;
+    }
     if (std::find(present.begin(), present.end(), path) == present.end()) {
       return "removed: " + path;
     }

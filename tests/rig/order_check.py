@@ -68,6 +68,11 @@ def is_segment(path):
     return path.endswith(".wal") and os.path.basename(os.path.dirname(path)) == "wal"
 
 
+def takes_records(path):
+    """A new segment gets its name when its first records are synced."""
+    return is_segment(path.removesuffix(".new") + ".wal") if path.endswith(".new") else is_segment(path)
+
+
 def is_manifest(path):
     return os.path.basename(path) == "manifest.db"
 
@@ -257,7 +262,7 @@ class OrderCheck:
         write = Write(call)
         if not write.durable:
             file.writes.append(write)
-        if is_segment(path):
+        if takes_records(path):
             for token in _TOKEN.findall(call.text):
                 self.written_in.setdefault(int(token), (file, write))
 

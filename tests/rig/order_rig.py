@@ -20,7 +20,7 @@ import rig
 import trace
 from load import Load
 from oracle import Oracle, Total
-from order_check import SYNCS, OrderCheck, is_segment
+from order_check import SYNCS, OrderCheck, takes_records
 from verifier import verify
 
 WRITERS = 3
@@ -52,7 +52,7 @@ def tokens_by_position(oracle):
 
 
 def syncs_segment(call):
-    return is_segment(call.path()) and (call.name in SYNCS or "RWF_DSYNC" in call.text)
+    return takes_records(call.path()) and (call.name in SYNCS or "RWF_DSYNC" in call.text)
 
 
 def try_the_checker(oracle, calls, data_dir):
