@@ -140,11 +140,9 @@ Status Engine::check_library() {
                                  duckdb::DuckDB::LibraryVersion()));
 }
 
-Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& options) {
-  FIRN_TRY(check_library());
-  if (!options.temp_directory.empty()) {
-    FIRN_TRY(env->create_directories(options.temp_directory));
-  }
+namespace {
+
+Result<std::unique_ptr<duckdb::DuckDB>> start_database(Env* env, const EngineOptions& options) {
   try {
     duckdb::DBConfig config;
     config.file_system = make_file_system(env, options);
@@ -164,23 +162,44 @@ Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& opti
     config.options.enable_external_file_cache = false;
     // Nothing is stored in the database itself, so a bug that one statement meets spoils no other.
     config.options.disable_database_invalidation = true;
-    auto instance = std::make_unique<Instance>(env);
-    instance->database = std::make_unique<duckdb::DuckDB>(nullptr, &config);
-    auto& database = *instance->database->instance;
+    auto started = std::make_unique<duckdb::DuckDB>(nullptr, &config);
+    auto& database = *started->instance;
     register_scan_functions(database);
     register_attribute_function(database);
     {
-      duckdb::Connection connection(*instance->database);
+      duckdb::Connection connection(*started);
       auto set = connection.Query("SET GLOBAL TimeZone = 'UTC'");
       if (set->HasError()) return internal_error("DuckDB: " + set->GetError());
     }
     database.config.replacement_scans.clear();
     database.config.replacement_scans.emplace_back(replace_table);
     database.config.options.lock_configuration = true;
-    return std::unique_ptr<Engine>(new Engine(std::move(instance)));
+    return started;
   } catch (const std::exception& exception) {
     return internal_error(std::string("DuckDB does not start: ") + exception.what());
   }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> Engine::Instance::connect() {
+  duckdb::DuckDB* started = nullptr;
+  {
+    MutexLock lock(&mutex);
+    if (database == nullptr) {
+      FIRN_ASSIGN(database, start_database(env, options));
+    }
+    started = database.get();
+  }
+  return std::make_unique<Client>(*started, env);
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& options) {
+  FIRN_TRY(check_library());
+  if (!options.temp_directory.empty()) {
+    FIRN_TRY(env->create_directories(options.temp_directory));
+  }
+  return std::unique_ptr<Engine>(new Engine(std::make_unique<Instance>(env, options)));
 }
 
 namespace {
@@ -222,8 +241,8 @@ Status execute(Client& client, const SqlRequest& request, ResultSink* sink, SqlS
 }  // namespace
 
 Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
-  Client client(*instance_->database, instance_->env);
-  Session& session = *client.session;
+  FIRN_ASSIGN(const std::unique_ptr<Client> client, instance_->connect());
+  Session& session = *client->session;
   for (const EventTable& table : request.event_tables) {
     session.event_tables.push_back(&table);
     for (const ParquetPart& part : table.parquet) {
@@ -232,7 +251,7 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
   }
   for (const ValueTable& table : request.value_tables) session.value_tables.push_back(&table);
 
-  const auto interrupt = [&client] { client.connection.Interrupt(); };
+  const auto interrupt = [&client] { client->connection.Interrupt(); };
   QueryControl* control = request.control.get();
   if (control != nullptr) {
     MutexLock lock(&control->mutex_);
@@ -245,7 +264,7 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
   const uint64_t ticket = deadline == INT64_MAX ? 0 : instance_->watch.add(deadline, interrupt);
 
   SqlSummary summary;
-  Status status = execute(client, request, sink, &summary);
+  Status status = execute(*client, request, sink, &summary);
 
   if (ticket != 0) instance_->watch.remove(ticket);
   if (control != nullptr) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "base/mutex.h"
 #include "base/time.h"
@@ -40,10 +41,18 @@ class Watch {
   std::unique_ptr<Worker> worker_ GUARDED_BY(mutex_);
 };
 
+// Thread rule: any thread.
 struct Engine::Instance {
-  explicit Instance(Env* environment) : env(environment), watch(environment) {}
+  Instance(Env* environment, EngineOptions settings)
+      : env(environment), options(std::move(settings)), watch(environment) {}
+  // A connection of its own. DuckDB itself is started by the first: that takes tens of milliseconds
+  // and as many megabytes, which a store that only takes events in never needs.
+  Result<std::unique_ptr<Client>> connect() EXCLUDES(mutex);
+
   Env* const env;
-  std::unique_ptr<duckdb::DuckDB> database;
+  const EngineOptions options;
+  Mutex mutex;
+  std::unique_ptr<duckdb::DuckDB> database GUARDED_BY(mutex);
   Watch watch;
 };
 

@@ -174,8 +174,8 @@ std::optional<std::string> ParquetInfo::find(std::string_view key) const {
 
 Status Engine::write_parquet(const ParquetWrite& write) {
   FIRN_CHECK(write.slices.empty() || write.merge.empty());
-  Client client(*instance_->database, instance_->env);
-  Session& session = *client.session;
+  FIRN_ASSIGN(const std::unique_ptr<Client> client, instance_->connect());
+  Session& session = *client->session;
   session.writable_path = write.path;
   session.writable_identity = write.identity;
   session.may_read(write.merge);
@@ -191,29 +191,29 @@ Status Engine::write_parquet(const ParquetWrite& write) {
           ? "firn_scan('rows')"
           : fmt::format("read_parquet({}, hive_partitioning = false)", path_list(write.merge));
   FIRN_TRY(run_to_end(
-      client, fmt::format("COPY (SELECT {}{} FROM {}) TO {} ({})", column_list(write.dataset, true),
-                          attribute_columns(write.attributes), from, sql_quote(env_url(write.path)),
-                          copy_options(write))));
+      *client, fmt::format("COPY (SELECT {}{} FROM {}) TO {} ({})",
+                           column_list(write.dataset, true), attribute_columns(write.attributes),
+                           from, sql_quote(env_url(write.path)), copy_options(write))));
   if (!session.synced) return internal_error(write.path + ": written, but never synced");
   return {};
 }
 
 Result<std::vector<ParquetInfo>> Engine::parquet_info(std::span<const std::string> paths) {
   if (paths.empty()) return std::vector<ParquetInfo>();
-  Client client(*instance_->database, instance_->env);
-  client.session->may_read(paths);
+  FIRN_ASSIGN(const std::unique_ptr<Client> client, instance_->connect());
+  client->session->may_read(paths);
   std::vector<ParquetInfo> infos(paths.size());
-  const Status status = read_infos(client, {paths.begin(), paths.end()}, &infos);
+  const Status status = read_infos(*client, {paths.begin(), paths.end()}, &infos);
   if (status.ok()) return infos;
-  if (paths.size() == 1) return as_damage(status, *client.session, paths[0]);
+  if (paths.size() == 1) return as_damage(status, *client->session, paths[0]);
   // One of them failed; alone it can be named.
   for (const std::string& path : paths) FIRN_TRY(parquet_info({&path, 1}).status());
   return status;
 }
 
 Result<std::vector<ParquetRowGroup>> Engine::parquet_row_groups(const std::string& path) {
-  Client client(*instance_->database, instance_->env);
-  client.session->may_read({&path, 1});
+  FIRN_ASSIGN(const std::unique_ptr<Client> client, instance_->connect());
+  client->session->may_read({&path, 1});
   std::vector<ParquetRowGroup> groups;
   const auto add = [&](duckdb::ColumnDataRow& row) {
     ParquetRowGroup group;
@@ -225,29 +225,29 @@ Result<std::vector<ParquetRowGroup>> Engine::parquet_row_groups(const std::strin
   };
   const std::string url = sql_quote(env_url(path));
   Status status = for_each_row(
-      client,
+      *client,
       fmt::format("SELECT row_group_num_rows::BIGINT, stats_min_value, stats_max_value "
                   "FROM parquet_metadata({}) WHERE path_in_schema = 'position' "
                   "ORDER BY row_group_id",
                   url),
       add);
-  if (!status.ok() && client.session->failure().ok()) {
+  if (!status.ok() && client->session->failure().ok()) {
     // The listing prints all statistics, and fails on times at the very end of their range. Such a
     // file is taken as one row group.
     groups.clear();
-    status = for_each_row(client,
+    status = for_each_row(*client,
                           fmt::format("SELECT count(*)::BIGINT, min(position), max(position) FROM "
                                       "read_parquet({}, hive_partitioning = false)",
                                       url),
                           add);
   }
-  if (!status.ok()) return as_damage(status, *client.session, path);
+  if (!status.ok()) return as_damage(status, *client->session, path);
   return groups;
 }
 
 Result<std::unique_ptr<BatchReader>> Engine::read_parquet(const ParquetRead& read) {
   FIRN_CHECK(read.namespace_id != 0);
-  auto client = std::make_unique<Client>(*instance_->database, instance_->env);
+  FIRN_ASSIGN(std::unique_ptr<Client> client, instance_->connect());
   client->session->may_read({&read.path, 1});
   // A missing file is told now rather than at the first row.
   FIRN_TRY(open_known_file(instance_->env, read.path).status());
