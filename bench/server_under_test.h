@@ -4,6 +4,7 @@
 #include <string>
 
 #include "bench/peers.h"
+#include "env/posix_memory.h"
 #include "server/server.h"
 
 namespace firn::bench {
@@ -11,6 +12,7 @@ namespace firn::bench {
 // A server in this process, ready, with its data in `directory`: the API and EventoDB's protocol
 // without tokens, nothing else.
 inline std::unique_ptr<Server> start_server(const std::string& directory) {
+  bound_allocator();  // as the program does
   ServerConfig config;
   config.store = default_store_options(directory);
   config.listen = "127.0.0.1:0";

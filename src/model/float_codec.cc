@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/packed_format.h"
+#include "model/planes.h"
 
 namespace firn {
 namespace {

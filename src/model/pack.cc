@@ -13,6 +13,7 @@
 #include "model/float_codec.h"
 #include "model/packed.h"
 #include "model/packed_format.h"
+#include "model/planes.h"
 #include "model/pod_buffer.h"
 #include "model/series_order.h"
 #include "model/step_codec.h"

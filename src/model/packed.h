@@ -1,10 +1,12 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "model/filter.h"
+#include "model/pod_buffer.h"
 #include "model/record_batch.h"
 
 namespace firn {
@@ -29,5 +31,19 @@ std::vector<PackedColumn> pack_columns(const RecordBatch& batch, int level = 1);
 Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId namespace_id,
                                                     uint32_t rows,
                                                     const std::vector<PackedColumn>& columns);
+
+// What unpacking needs for the while, kept from call to call: blocks are large enough that fresh
+// memory for each costs as much as unpacking it.
+struct UnpackMemory {
+  PodBuffer<char> raw, values;
+};
+
+// As unpack_columns(), but the batch has only some of the rows: no value of the others is copied.
+// REQUIRES: `selected` ascends, is not empty and stays below `rows`.
+Result<std::unique_ptr<RecordBatch>> unpack_rows(Dataset dataset, NamespaceId namespace_id,
+                                                 uint32_t rows,
+                                                 const std::vector<PackedColumn>& columns,
+                                                 std::span<const uint32_t> selected,
+                                                 UnpackMemory* memory);
 
 }  // namespace firn

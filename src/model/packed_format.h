@@ -74,19 +74,4 @@ inline uint64_t nonzero_bytes(uint64_t value) {
   return static_cast<uint64_t>(__builtin_popcountll(marks));
 }
 
-// Plane p of `planes` gets byte p of each of `count` values; value i begins at from + i * stride.
-inline void split_planes(const char* from, size_t stride, size_t count, size_t planes, char* to) {
-  for (size_t plane = 0; plane < planes; ++plane) {
-    const char* byte = from + plane;
-    for (size_t i = 0; i < count; ++i, byte += stride) *to++ = *byte;
-  }
-}
-// The other way round.
-inline void join_planes(const char* from, size_t stride, size_t count, size_t planes, char* to) {
-  for (size_t plane = 0; plane < planes; ++plane) {
-    char* byte = to + plane;
-    for (size_t i = 0; i < count; ++i, byte += stride) *byte = *from++;
-  }
-}
-
 }  // namespace firn

@@ -268,6 +268,40 @@ TEST(UnpackColumns, IgnoresAColumnOfANewerVersion) {
   expect_same_rows(slice_of(unpack(*batch, columns)), slice_of(batch));
 }
 
+TEST(UnpackRows, GivesTheSameRowsAsUnpackingAllOfThem) {
+  UnpackMemory memory;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    for (const Dataset dataset : {Dataset::kEvents, Dataset::kSamples, Dataset::kRollups2}) {
+      const BatchPtr batch = seed % 2 == 0 ? random_batch(seed, 300, 1000, 5, dataset)
+                                           : random_batch_with_gaps(seed, 300, 1, dataset);
+      std::vector<uint32_t> selected;
+      const auto step = static_cast<uint32_t>(seed % 30);
+      for (uint32_t row = step % 7; row < batch->rows(); row += 1 + row % 5 * step) {
+        selected.push_back(row);
+      }
+      auto rows = unpack_rows(dataset, batch->namespace_id(), batch->rows(), pack_columns(*batch),
+                              selected, &memory);
+      ASSERT_TRUE(rows.ok()) << rows.status().to_string();
+      expect_same_rows(slice_of(BatchPtr(std::move(*rows))), slice_of(batch, selected));
+    }
+  }
+}
+
+TEST(UnpackRows, OfADictionaryKeepsOnlyTheirEntries) {
+  std::vector<EventRow> rows(100);
+  std::vector<std::string> types;
+  for (size_t i = 0; i < 10; ++i) types.push_back("type" + std::to_string(i));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].type = types[i % 10];
+  const BatchPtr batch = make_batch(rows);
+  UnpackMemory memory;
+  const std::vector<uint32_t> selected{3, 13, 27};
+  const auto some = unpack_rows(Dataset::kEvents, 1, 100, pack_columns(*batch), selected, &memory);
+  ASSERT_TRUE(some.ok()) << some.status().to_string();
+  EXPECT_EQ((*some)->strings(ColumnId::kType).entries(), 2u);
+  EXPECT_EQ((*some)->strings(ColumnId::kType)[1], "type3");
+}
+
 // A packed column to damage; the checksum is made right again unless it is what is tested.
 class DamagedColumn {
  public:

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "model/packed_format.h"
+#include "model/planes.h"
 
 namespace firn {
 namespace {

@@ -5,8 +5,10 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "base/bytes.h"
@@ -15,6 +17,7 @@
 #include "model/float_codec.h"
 #include "model/packed.h"
 #include "model/packed_format.h"
+#include "model/planes.h"
 #include "model/pod_buffer.h"
 #include "model/series_order.h"
 #include "model/step_codec.h"
@@ -100,17 +103,19 @@ void decode_deltas(const char* raw, uint32_t rows, uint64_t* values) {
   for (uint32_t row = 0; row < rows; ++row) values[row] = value += unzigzag(values[row]);
 }
 
+Status check_dataset(Dataset dataset) {
+  if (!dataset_columns(dataset).empty()) return {};
+  return corruption(
+      fmt::format("packed columns: unknown dataset {}", static_cast<unsigned>(dataset)));
+}
+
 class Unpacker {
  public:
-  Unpacker(Dataset dataset, NamespaceId namespace_id, uint32_t rows)
-      : dataset_(dataset), namespace_id_(namespace_id), rows_(rows) {}
+  Unpacker(Dataset dataset, NamespaceId namespace_id, uint32_t rows, UnpackMemory* memory)
+      : dataset_(dataset), namespace_id_(namespace_id), rows_(rows), memory_(memory) {}
 
   Result<std::unique_ptr<RecordBatch>> run(const std::vector<PackedColumn>& columns) {
-    if (rows_ == 0 || rows_ > kBatchRowsMax) {
-      return corruption(fmt::format("packed columns: {} rows", rows_));
-    }
-    FIRN_TRY(read_headers(columns));
-    FIRN_TRY(read_series());
+    FIRN_TRY(begin(columns));
     BatchLayout layout(dataset_, rows_);
     Position first_position = 0;
     for (const Part& part : parts_) {
@@ -127,13 +132,137 @@ class Unpacker {
     }
     layout.allocate();
     FIRN_TRY(fill_columns(&layout));
-    auto batch = layout.finish(namespace_id_, first_position);
+    return finish(&layout, first_position);
+  }
+
+  Result<std::unique_ptr<RecordBatch>> run_rows(const std::vector<PackedColumn>& columns,
+                                                std::span<const uint32_t> selected) {
+    FIRN_CHECK(!selected.empty() && selected.back() < rows_);
+    FIRN_TRY(begin(columns));
+    const auto rows = static_cast<uint32_t>(selected.size());
+    BatchLayout layout(dataset_, rows);
+    std::vector<Picked> all;
+    Position first_position = 0;
+    for (const Part& part : parts_) {
+      Picked picked;
+      if (part.schema->id == ColumnId::kPosition) {
+        FIRN_TRY(pick_positions(part, selected, &first_position, &picked));
+        if (picked.bytes.empty()) continue;
+      } else {
+        FIRN_TRY(pick(part, selected, &picked));
+      }
+      layout.add_column(part.schema->id, part.schema->type, picked.encoding, picked.entries,
+                        picked.bytes.size());
+      all.push_back(std::move(picked));
+    }
+    layout.allocate();
+    for (size_t i = 0; i < all.size(); ++i) {
+      std::memcpy(layout.data(i), all[i].bytes.data(), all[i].bytes.size());
+    }
+    return finish(&layout, first_position);
+  }
+
+ private:
+  // What some rows have of a column, as it lies in a batch.
+  struct Picked {
+    ColumnEncoding encoding = ColumnEncoding::kPlain;
+    uint32_t entries = 0;
+    PodBuffer<char> bytes;
+  };
+
+  Status begin(const std::vector<PackedColumn>& columns) {
+    if (rows_ == 0 || rows_ > kBatchRowsMax) {
+      return corruption(fmt::format("packed columns: {} rows", rows_));
+    }
+    FIRN_TRY(read_headers(columns));
+    return read_series();
+  }
+
+  Result<std::unique_ptr<RecordBatch>> finish(BatchLayout* layout, Position first_position) {
+    auto batch = layout->finish(namespace_id_, first_position);
     FIRN_TRY(validate_batch(reinterpret_cast<const uint64_t*>(batch->encoded().data()),
                             batch->size_bytes()));
     return batch;
   }
 
- private:
+  // Leaves `picked` empty when the rows' positions have no gaps.
+  Status pick_positions(const Part& part, std::span<const uint32_t> selected,
+                        Position* first_position, Picked* picked) {
+    Position first = 0;
+    FIRN_TRY(read_positions(part, &first));
+    const auto position = [&](uint32_t row) {
+      return positions_.empty() ? first + row : static_cast<Position>(positions_[row]);
+    };
+    *first_position = position(selected.front());
+    picked->entries = static_cast<uint32_t>(selected.size());
+    if (position(selected.back()) - *first_position == selected.size() - 1) return {};
+    for (const uint32_t row : selected) put<uint64_t>(position(row), &picked->bytes);
+    return {};
+  }
+
+  Status pick(const Part& part, std::span<const uint32_t> selected, Picked* picked) {
+    picked->encoding = encoding_of(part);
+    picked->entries = static_cast<uint32_t>(selected.size());
+    if (picked->encoding == ColumnEncoding::kConstant) {
+      picked->entries = 1;
+      return fill(part, picked->bytes.extend(size_of(part, picked->encoding)));
+    }
+    if (part.is_string()) return pick_strings(part, selected, picked);
+    const size_t size = fixed_size(part.schema->type);
+    memory_->values.clear();
+    char* const values = memory_->values.extend(size_t{rows_} * size);
+    FIRN_TRY(fill(part, values));
+    for (const uint32_t row : selected) picked->bytes.append(values + size_t{row} * size, size);
+    return {};
+  }
+
+  // Of a dictionary only the entries that the rows have.
+  Status pick_strings(const Part& part, std::span<const uint32_t> selected, Picked* picked) {
+    const char* raw = nullptr;
+    FIRN_TRY(decompress(part, &raw));
+    const bool has_indexes = picked->encoding == ColumnEncoding::kDictionary;
+    const uint32_t entries = has_indexes ? part.header.entries : rows_;
+    const uint32_t width = has_indexes ? packed_index_bytes(entries) : 0;
+    const uint64_t index_bytes = uint64_t{rows_} * width;
+    memory_->values.clear();
+    auto* const offsets =
+        reinterpret_cast<uint32_t*>(memory_->values.extend((size_t{entries} + 1) * 4));
+    FIRN_TRY(fill_offsets(part, entries, raw + index_bytes, part.header.raw_bytes - index_bytes,
+                          offsets));
+    std::vector<uint32_t> taken;  // entries, in the order of their new numbers
+    std::unordered_map<uint32_t, uint32_t> numbers;
+    for (const uint32_t row : selected) {
+      if (!has_indexes) {
+        taken.push_back(row);
+        continue;
+      }
+      uint32_t entry = 0;
+      for (uint32_t plane = 0; plane < width; ++plane) {
+        reinterpret_cast<char*>(&entry)[plane] = raw[uint64_t{plane} * rows_ + row];
+      }
+      if (entry >= entries) return damage(*part.schema, "index beyond the dictionary");
+      const auto [number, is_new] = numbers.emplace(entry, static_cast<uint32_t>(taken.size()));
+      if (is_new) taken.push_back(entry);
+      put<uint32_t>(number->second, &picked->bytes);
+    }
+    picked->entries = static_cast<uint32_t>(taken.size());
+    uint32_t end = 0;
+    put<uint32_t>(end, &picked->bytes);
+    for (const uint32_t entry : taken) {
+      put<uint32_t>(end += offsets[entry + 1] - offsets[entry], &picked->bytes);
+    }
+    const char* const strings = raw + index_bytes + uint64_t{entries} * 4;
+    for (const uint32_t entry : taken) {
+      picked->bytes.append(strings + offsets[entry], offsets[entry + 1] - offsets[entry]);
+    }
+    return {};
+  }
+
+  template <typename T>
+  static void put(T value, PodBuffer<char>* to) {
+    std::memcpy(to->extend(sizeof(T)), &value, sizeof(T));
+  }
+
   Status fill_columns(BatchLayout* layout) {
     size_t number = 0;
     for (const Part& part : parts_) {
@@ -285,8 +414,8 @@ class Unpacker {
     }
     static thread_local const std::unique_ptr<ZSTD_DCtx, FreeZstd> context(ZSTD_createDCtx());
     FIRN_CHECK(context != nullptr);
-    raw_.clear();
-    char* const to = raw_.extend(size);
+    memory_->raw.clear();
+    char* const to = memory_->raw.extend(size);
     const size_t got =
         ZSTD_decompressDCtx(context.get(), to, size, part.payload.data(), part.payload.size());
     if (ZSTD_isError(got) != 0) return damage(*part.schema, ZSTD_getErrorName(got));
@@ -370,36 +499,46 @@ class Unpacker {
     high_.clear();
     uint64_t* high = high_.extend(rows_);
     decode_deltas(raw, rows_, high);
+    low_.clear();
+    uint64_t* low = low_.extend(rows_);
+    join_planes(raw + size_t{rows_} * 8, 8, rows_, 8, reinterpret_cast<char*>(low));
     for (uint32_t row = 0; row < rows_; ++row) {
       store_le<uint64_t>(to + size_t{row} * 16, __builtin_bswap64(high[row]));
+      std::memcpy(to + size_t{row} * 16 + 8, low + row, 8);
     }
-    join_planes(raw + size_t{rows_} * 8, 16, rows_, 8, to + 8);
   }
 
   // `raw` holds lengths as planes, then bytes; `to` gets offsets, then bytes.
   Status fill_strings(const Part& part, uint32_t entries, const char* raw, uint64_t raw_bytes,
                       char* to) {
-    auto* offsets = reinterpret_cast<uint32_t*>(to);
+    FIRN_TRY(fill_offsets(part, entries, raw, raw_bytes, reinterpret_cast<uint32_t*>(to)));
+    const uint64_t lengths_bytes = uint64_t{entries} * 4;
+    const uint64_t size = raw_bytes - lengths_bytes;
+    if (size != 0) std::memcpy(to + 4 + lengths_bytes, raw + lengths_bytes, size);
+    return {};
+  }
+
+  // Where each entry begins, and where the last one ends.
+  Status fill_offsets(const Part& part, uint32_t entries, const char* raw, uint64_t raw_bytes,
+                      uint32_t* offsets) {
     offsets[0] = 0;
-    join_planes(raw, 4, entries, 4, to + 4);
+    join_planes(raw, 4, entries, 4, reinterpret_cast<char*>(offsets + 1));
     uint64_t end = 0;
     for (uint32_t entry = 1; entry <= entries; ++entry) {
       end += offsets[entry];
       offsets[entry] = static_cast<uint32_t>(end);
     }
-    const uint64_t lengths_bytes = uint64_t{entries} * 4;
-    if (end != raw_bytes - lengths_bytes) return damage(*part.schema, "lengths do not add up");
-    if (end != 0) std::memcpy(to + 4 + lengths_bytes, raw + lengths_bytes, end);
-    return {};
+    if (end == raw_bytes - uint64_t{entries} * 4) return {};
+    return damage(*part.schema, "lengths do not add up");
   }
 
   Dataset dataset_;
   NamespaceId namespace_id_;
   uint32_t rows_;
+  UnpackMemory* const memory_;
   std::vector<Part> parts_;
   PodBuffer<int64_t> positions_;  // empty without gaps
-  PodBuffer<char> raw_;
-  PodBuffer<uint64_t> high_, by_place_;
+  PodBuffer<uint64_t> high_, low_, by_place_;
   PodBuffer<Float64> values_;
   // Of the batch's series, when they are a dictionary: the entry of each row.
   std::vector<uint32_t> series_;
@@ -411,11 +550,18 @@ class Unpacker {
 Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId namespace_id,
                                                     uint32_t rows,
                                                     const std::vector<PackedColumn>& columns) {
-  if (dataset_columns(dataset).empty()) {
-    return corruption(
-        fmt::format("packed columns: unknown dataset {}", static_cast<unsigned>(dataset)));
-  }
-  return Unpacker(dataset, namespace_id, rows).run(columns);
+  FIRN_TRY(check_dataset(dataset));
+  UnpackMemory memory;
+  return Unpacker(dataset, namespace_id, rows, &memory).run(columns);
+}
+
+Result<std::unique_ptr<RecordBatch>> unpack_rows(Dataset dataset, NamespaceId namespace_id,
+                                                 uint32_t rows,
+                                                 const std::vector<PackedColumn>& columns,
+                                                 std::span<const uint32_t> selected,
+                                                 UnpackMemory* memory) {
+  FIRN_TRY(check_dataset(dataset));
+  return Unpacker(dataset, namespace_id, rows, memory).run_rows(columns, selected);
 }
 
 }  // namespace firn

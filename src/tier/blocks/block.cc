@@ -162,8 +162,7 @@ Status append_header(const BlockNumbers& numbers, std::vector<BlockHeader>* head
   return Status();
 }
 
-Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId namespace_id,
-                                    const Projection& asked, ScanCost* cost) {
+Status ColumnReader::fetch(const BlockHeader& header, const Projection& asked, ScanCost* cost) {
   Projection projection = asked;
   if (dataset_ != Dataset::kEvents) projection.add(ColumnId::kSeries);
   if (block_ != header.id) packed_.clear();
@@ -185,6 +184,12 @@ Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId names
   }
   std::sort(packed_.begin(), packed_.end(),
             [](const PackedColumn& a, const PackedColumn& b) { return a.id < b.id; });
+  return Status();
+}
+
+Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId namespace_id,
+                                    const Projection& projection, ScanCost* cost) {
+  FIRN_TRY(fetch(header, projection, cost));
   auto unpacked = unpack_columns(dataset_, namespace_id, header.rows, packed_);
   if (!unpacked.ok()) return unpacked.status().with_context(header.describe());
   BatchPtr batch = std::move(unpacked).value();
@@ -195,6 +200,15 @@ Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId names
                       std::to_string(batch->last_position()));
   }
   return batch;
+}
+
+Result<BatchPtr> ColumnReader::load_rows(const BlockHeader& header, NamespaceId namespace_id,
+                                         const Projection& projection,
+                                         std::span<const uint32_t> selected, ScanCost* cost) {
+  FIRN_TRY(fetch(header, projection, cost));
+  auto unpacked = unpack_rows(dataset_, namespace_id, header.rows, packed_, selected, &memory_);
+  if (!unpacked.ok()) return unpacked.status().with_context(header.describe());
+  return BatchPtr(std::move(unpacked).value());
 }
 
 }  // namespace firn

@@ -104,12 +104,20 @@ class ColumnReader {
   // kCorruption names the block.
   Result<BatchPtr> load(const BlockHeader& header, NamespaceId namespace_id,
                         const Projection& projection, ScanCost* cost);
+  // The same of some rows only; see unpack_rows().
+  Result<BatchPtr> load_rows(const BlockHeader& header, NamespaceId namespace_id,
+                             const Projection& projection, std::span<const uint32_t> selected,
+                             ScanCost* cost);
 
  private:
+  // Leaves in packed_ what was asked for, and perhaps what was asked for before.
+  Status fetch(const BlockHeader& header, const Projection& projection, ScanCost* cost);
+
   BlockSource* source_;
   const Dataset dataset_;
   int64_t block_ = 0;                 // whose columns are in packed_
   std::vector<PackedColumn> packed_;  // so that a second load of a block reads only what is new
+  UnpackMemory memory_;
 };
 
 }  // namespace firn

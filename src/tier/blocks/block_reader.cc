@@ -12,6 +12,9 @@ namespace firn {
 
 namespace {
 
+// Of fewer rows than one in so many, the others are not unpacked.
+constexpr uint32_t kFewRowsShare = 4;
+
 class BlockReader : public BatchReader {
  public:
   BlockReader(std::unique_ptr<BlockSession> session, std::vector<BlockHeader> blocks,
@@ -61,6 +64,11 @@ class BlockReader : public BatchReader {
     BatchSlice matching = apply_filter({looked_at, nullptr}, filter_);
     if (matching.batch == nullptr) return Status();
     // Row numbers stay the same when the other columns join.
+    if (matching.rows() * kFewRowsShare < header.rows) {
+      FIRN_ASSIGN(out->batch,
+                  columns_.load_rows(header, id, projection_, *matching.selection, cost_));
+      return Status();
+    }
     FIRN_ASSIGN(matching.batch, columns_.load(header, id, projection_, cost_));
     *out = std::move(matching);
     return Status();
