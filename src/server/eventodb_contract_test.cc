@@ -15,24 +15,7 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-class EventodbContract : public EventodbTest {
- protected:
-  std::string import_lines(const std::string& lines) {
-    HttpResponse response = post("/import", lines);
-    EXPECT_EQ(response.status, 200);
-    return read_all(response.stream.get());
-  }
-  // How many messages an array holds.
-  size_t count(const std::string& call_text) {
-    const std::string body = call(call_text);
-    size_t found = 0;
-    for (size_t at = body.find("\"T\","); at != std::string::npos;
-         at = body.find("\"T\",", at + 1)) {
-      ++found;
-    }
-    return found;
-  }
-};
+class EventodbContract : public EventodbTest {};
 
 TEST_F(EventodbContract, NumbersAreTruncated) {
   for (int i = 0; i < 3; ++i) write("s-1");

@@ -29,14 +29,6 @@ Result<std::string> find_token(const HttpRequest& request) {
   return request.authorization.substr(kBearer.size());
 }
 
-std::string details_of(std::string_view name, std::string_view value) {
-  std::string details;
-  JsonObjectWriter object(&details);
-  object.text(name, value);
-  object.close();
-  return details;
-}
-
 }  // namespace
 
 Face eventodb_face(Services* services) {
@@ -86,6 +78,14 @@ HttpResponse eventodb_error(int http_status, std::string_view code, std::string_
   return response;
 }
 
+std::string error_details(std::string_view name, std::string_view value) {
+  std::string details;
+  JsonObjectWriter object(&details);
+  object.text(name, value);
+  object.close();
+  return details;
+}
+
 HttpResponse eventodb_error(const Status& status) { return eventodb_error(status, {}); }
 
 HttpResponse eventodb_error(const Status& status, std::string_view details) {
@@ -129,7 +129,7 @@ bool authenticate(Services* services, const HttpRequest& request, EventodbCaller
     }
     if (!services->eventodb_test_mode) {
       return refuse(eventodb_error(401, "AUTH_INVALID_TOKEN", "Invalid token",
-                                   details_of("error", name.status().message())));
+                                   error_details("error", name.status().message())));
     }
     name = std::string(kDefaultNamespace);
   }
@@ -142,7 +142,7 @@ bool authenticate(Services* services, const HttpRequest& request, EventodbCaller
   }
   // The same for an unknown namespace and a wrong token.
   return refuse(eventodb_error(403, "AUTH_UNAUTHORIZED", "The token is not valid for its namespace",
-                               details_of("namespace", *name)));
+                               error_details("namespace", *name)));
 }
 
 bool authenticate_to_namespace(Services* services, const HttpRequest& request,

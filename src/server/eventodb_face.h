@@ -38,6 +38,8 @@ inline constexpr std::string_view kEventodbVersion = "0.7.0";
 // {"error":{"code":...,"message":...,"details":...}}; no details when `details` is empty.
 HttpResponse eventodb_error(int http_status, std::string_view code, std::string_view message,
                             std::string_view details = {});
+// Details with one member: {"name":"value"}.
+std::string error_details(std::string_view name, std::string_view value);
 // A failure of the store or of a query.
 HttpResponse eventodb_error(const Status& status);
 HttpResponse eventodb_error(const Status& status, std::string_view details);

@@ -32,9 +32,21 @@ void answer_rpc(Services* services, const HttpRequestPtr& request, const Respond
     status = parse_eventodb_call(request->body, services->limits.json_depth, &call);
   }
   if (!status.ok()) {
-    return respond(eventodb_error(http_status, "INVALID_REQUEST", status.message()));
+    return respond(eventodb_error(http_status, "INVALID_REQUEST", status.message(),
+                                  error_details("error", status.message())));
   }
   answer_rpc_call(services, request, std::move(caller), std::move(call), respond);
+}
+
+// Whoever may not ask does not learn which methods there are.
+void refuse_method(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  HttpResponse refusal;
+  EventodbCaller caller;
+  if (authenticate(services, *request, &caller, &refusal)) {
+    refusal = eventodb_error(405, "INVALID_REQUEST", "/rpc answers to POST only");
+    refusal.headers.emplace_back("Allow", "POST");
+  }
+  respond(std::move(refusal));
 }
 
 }  // namespace
@@ -57,6 +69,14 @@ void add_rpc_route(Services* services, Face* face) {
                      answer_rpc(services, request, respond);
                    },
                    eventodb_route_error});
+  for (const HttpMethod other :
+       {HttpMethod::kGet, HttpMethod::kPut, HttpMethod::kDelete, HttpMethod::kOther}) {
+    face->push_back({other, "/rpc",
+                     [services](const HttpRequestPtr& request, const Responder& respond) {
+                       refuse_method(services, request, respond);
+                     },
+                     eventodb_route_error});
+  }
 }
 
 Status run_rpc(const RpcCallPtr& call, std::function<Result<HttpResponse>()> work) {

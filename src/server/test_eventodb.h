@@ -50,6 +50,22 @@ class EventodbTest : public FaceTest {
   }
   std::string error(std::string body) { return error_of(rpc(std::move(body))); }
 
+  std::string import_lines(const std::string& lines) {
+    HttpResponse response = post("/import", lines);
+    EXPECT_EQ(response.status, 200);
+    return read_all(response.stream.get());
+  }
+  // How many messages of type T an array holds.
+  size_t count(const std::string& call_text) {
+    const std::string body = call(call_text);
+    size_t found = 0;
+    for (size_t at = body.find("\"T\","); at != std::string::npos;
+         at = body.find("\"T\",", at + 1)) {
+      ++found;
+    }
+    return found;
+  }
+
   void serve_tokens(const std::string& token) {
     services_.eventodb_test_mode = false;
     const auto open = services_.gate->get();

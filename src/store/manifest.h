@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/recent_cache.h"
 #include "base/status.h"
 #include "env/env.h"
 #include "env/sqlite_db.h"
 #include "model/schema.h"
 #include "store/hash_list.h"
-#include "store/list_cache.h"
 #include "store/stream_index.h"
 #include "tier/tier.h"
 #include "wal/wal.h"
@@ -134,6 +134,10 @@ struct ClockRecord {
 
 class ManifestChange;
 
+// The lists of one chunk, one for each of its flushes.
+using HashLists = std::vector<std::shared_ptr<const HashList>>;
+using StreamLists = std::vector<std::shared_ptr<const StreamList>>;
+
 // The transactional record of where data is: a SQLite database in the data directory
 // (docs/formats/manifest.md). Every change is one durable transaction; readers take the current
 // version and never wait for a writer, only stream_head() and id_lists() may.
@@ -209,8 +213,8 @@ class Manifest {
                                                                     uint32_t limit);
   // The stored lists of a chunk; fewer than its record counts when it was dropped meanwhile. Cached
   // within a budget of 64 MiB for ids and 32 MiB for streams.
-  Result<ListCache<HashList>::Lists> id_lists(const ChunkKey& key);
-  Result<ListCache<StreamList>::Lists> stream_lists(const ChunkKey& key);
+  Result<HashLists> id_lists(const ChunkKey& key);
+  Result<StreamLists> stream_lists(const ChunkKey& key);
   // SQLite's own check plus ours, as at each opening: kCorruption with the findings. Reads
   // everything; changes wait meanwhile.
   Status verify();
@@ -256,8 +260,8 @@ class Manifest {
   std::function<void(const std::string&, const ChunkKey&)> on_unused_;
   std::function<void(const Status&)> on_failed_sync_;
 
-  ListCache<HashList> ids_cache_{size_t{64} << 20};
-  ListCache<StreamList> streams_cache_{size_t{32} << 20};
+  RecentCache<ChunkKey, HashLists> ids_cache_{size_t{64} << 20};
+  RecentCache<ChunkKey, StreamLists> streams_cache_{size_t{32} << 20};
 };
 
 }  // namespace firn

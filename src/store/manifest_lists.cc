@@ -60,25 +60,28 @@ Result<std::vector<std::pair<std::string, int64_t>>> Manifest::stream_heads(Name
 }
 
 // The write lock is held across reading and caching, so that a flush cannot invalidate in between.
-Result<ListCache<HashList>::Lists> Manifest::id_lists(const ChunkKey& key) {
+Result<HashLists> Manifest::id_lists(const ChunkKey& key) {
   if (auto cached = ids_cache_.find(key); cached.has_value()) return std::move(*cached);
-  ListCache<HashList>::Lists lists;
+  HashLists lists;
+  size_t bytes = 0;
   MutexLock write_lock(&write_mutex_);
   FIRN_TRY(read_lists(db_.get(),
                       "SELECT hashes FROM id_lists WHERE namespace = ? AND dataset = ? AND "
                       "start_ns = ? AND end_ns = ? AND generation = ? ORDER BY sequence",
                       key, [&](const SqliteStatement& row) -> Status {
                         FIRN_ASSIGN(HashList list, HashList::parse(row.column_blob(0)));
+                        bytes += list.bytes();
                         lists.push_back(std::make_shared<const HashList>(std::move(list)));
                         return Status();
                       }));
-  ids_cache_.put(key, lists);
+  ids_cache_.put(key, lists, bytes);
   return lists;
 }
 
-Result<ListCache<StreamList>::Lists> Manifest::stream_lists(const ChunkKey& key) {
+Result<StreamLists> Manifest::stream_lists(const ChunkKey& key) {
   if (auto cached = streams_cache_.find(key); cached.has_value()) return std::move(*cached);
-  ListCache<StreamList>::Lists lists;
+  StreamLists lists;
+  size_t bytes = 0;
   MutexLock write_lock(&write_mutex_);
   FIRN_TRY(read_lists(db_.get(),
                       "SELECT is_complete, hashes FROM stream_lists WHERE namespace = ? AND "
@@ -88,10 +91,11 @@ Result<ListCache<StreamList>::Lists> Manifest::stream_lists(const ChunkKey& key)
                         auto list = std::make_shared<StreamList>();
                         list->is_complete = row.column_int64(0) != 0;
                         FIRN_ASSIGN(list->hashes, HashList::parse(row.column_blob(1)));
+                        bytes += list->bytes();
                         lists.push_back(std::move(list));
                         return Status();
                       }));
-  streams_cache_.put(key, lists);
+  streams_cache_.put(key, lists, bytes);
   return lists;
 }
 

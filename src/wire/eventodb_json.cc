@@ -45,7 +45,10 @@ Status parse_eventodb_record(std::string_view line, EventodbRecord* record) {
     } else if (name == "pos") {
       FIRN_ASSIGN(record->position, json_integer(value, name));
     } else if (name == "data") {
-      record->data = value;
+      if (value != "null" && !is_json_object(value)) {
+        return invalid_argument("'data' must be an object");
+      }
+      record->data = value == "null" ? "{}" : value;
     } else if (name == "meta" && value != "null") {
       if (!is_json_object(value)) return invalid_argument("'meta' must be an object or null");
       record->metadata = value;

@@ -18,16 +18,18 @@ export async function freePort() {
 }
 
 export class EventoServer {
-  constructor(binary) {
+  constructor(binary, environment = {}) {
     this.binary = binary
+    this.environment = environment
   }
 
   async start(...flags) {
-    this.process = spawn(this.binary, flags, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.process = spawn(this.binary, flags, { stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.environment } })
     this.printed = this.logged = ''
     this.process.stdout.on('data', (text) => { this.printed += text })
     this.process.stderr.on('data', (text) => { this.logged += text; process.stderr.write(text) })
-    this.port = flags.join(' ').match(/-port[= ](\d+)/)[1]
+    this.port = flags.join(' ').match(/-port[= ](\d+)/)?.[1] ?? this.environment.EVENTODB_PORT
     this.url = `http://localhost:${this.port}`
     for (let wait = 0; ; ++wait) {
       const health = await fetch(`${this.url}/health`).catch(() => undefined)

@@ -11,6 +11,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EventoClient, EventoServer, freePort, token } from './client.mjs'
+import { answersPlainRoutes, exportsAndImports, refusesSettings, takesFlags, takesVariables } from './process.mjs'
 
 const [binary] = process.argv.slice(2)
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
@@ -246,6 +247,11 @@ try {
   await withTokens(join(directory, 'given'))
   await madeToken(join(directory, 'made'))
   await inTestMode()
+  await takesFlags(binary, join(directory, 'flags'))
+  await takesVariables(binary, join(directory, 'variables'))
+  await refusesSettings(binary, join(directory, 'refused'))
+  await answersPlainRoutes(binary)
+  await exportsAndImports(binary, directory)
   await exitsWithin100Milliseconds()
 } finally {
   rmSync(directory, { recursive: true, force: true })

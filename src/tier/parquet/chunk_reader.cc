@@ -8,9 +8,9 @@ namespace {
 
 class ChunkReader : public BatchReader {
  public:
-  ChunkReader(Engine* engine, std::vector<ParquetFilePtr> files, const ScanSpec& spec,
-              ScanCost* cost)
-      : engine_(engine), files_(std::move(files)), spec_(spec), cost_(cost) {
+  ChunkReader(Engine* engine, UnpackedFiles* unpacked, std::vector<ParquetFilePtr> files,
+              const ScanSpec& spec, ScanCost* cost)
+      : engine_(engine), unpacked_(unpacked), files_(std::move(files)), spec_(spec), cost_(cost) {
     // Taken from the back.
     if (!descending()) std::reverse(files_.begin(), files_.end());
   }
@@ -46,6 +46,11 @@ class ChunkReader : public BatchReader {
       return {};
     }
     if (cost_ != nullptr) cost_->blocks_read += groups;
+    uint64_t* const bytes_read = cost_ != nullptr ? &cost_->bytes_read : nullptr;
+    if (UnpackedFiles::is_meant(footer->stats, spec_.filter)) {
+      FIRN_ASSIGN(reader_, unpacked_->read(engine_, *current_, spec_, bytes_read));
+      return {};
+    }
     ParquetRead read;
     read.path = current_->path();
     read.dataset = name.key.dataset;
@@ -57,12 +62,13 @@ class ChunkReader : public BatchReader {
       FIRN_ASSIGN(read.row_groups, current_->row_groups(engine_));
     }
     read.has_raw_rows = footer->stats.raw_rows != 0;
-    read.bytes_read = cost_ != nullptr ? &cost_->bytes_read : nullptr;
+    read.bytes_read = bytes_read;
     FIRN_ASSIGN(reader_, engine_->read_parquet(read));
     return {};
   }
 
   Engine* const engine_;
+  UnpackedFiles* const unpacked_;
   std::vector<ParquetFilePtr> files_;  // the next one last
   const ScanSpec spec_;
   ScanCost* const cost_;
@@ -77,9 +83,10 @@ bool may_match(const ParquetFileStats& stats, const Filter& filter) {
          filter.positions.overlaps(stats.position_min, stats.position_max);
 }
 
-std::unique_ptr<BatchReader> make_chunk_reader(Engine* engine, std::vector<ParquetFilePtr> files,
+std::unique_ptr<BatchReader> make_chunk_reader(Engine* engine, UnpackedFiles* unpacked,
+                                               std::vector<ParquetFilePtr> files,
                                                const ScanSpec& spec, ScanCost* cost) {
-  return std::make_unique<ChunkReader>(engine, std::move(files), spec, cost);
+  return std::make_unique<ChunkReader>(engine, unpacked, std::move(files), spec, cost);
 }
 
 }  // namespace firn

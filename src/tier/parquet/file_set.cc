@@ -4,9 +4,11 @@ namespace firn {
 
 ParquetFile::ParquetFile(std::shared_ptr<FileSet> set, ParquetFileName name, std::string path,
                          uint64_t size_bytes)
-    : set_(std::move(set)), name_(name), path_(std::move(path)), size_bytes_(size_bytes) {
-  set_->add(path_);
-}
+    : set_(std::move(set)),
+      number_(set_->add(path)),
+      name_(name),
+      path_(std::move(path)),
+      size_bytes_(size_bytes) {}
 
 ParquetFile::~ParquetFile() {
   MutexLock lock(&mutex_);
@@ -54,10 +56,11 @@ void ParquetFile::make_obsolete() {
   obsolete_ = true;
 }
 
-void FileSet::add(const std::string& path) {
+uint64_t FileSet::add(const std::string& path) {
   MutexLock lock(&mutex_);
   used_.insert(path);
   leftovers_.erase(path);
+  return ++added_;
 }
 
 void FileSet::forget(const std::string& path) {

@@ -34,6 +34,8 @@ class ParquetFile {
   ParquetFile(const ParquetFile&) = delete;
   ParquetFile& operator=(const ParquetFile&) = delete;
 
+  // No other file of the set has it, nor will have it.
+  uint64_t number() const { return number_; }
   const ParquetFileName& name() const { return name_; }
   const std::string& path() const { return path_; }
   uint64_t size_bytes() const { return size_bytes_; }
@@ -48,6 +50,7 @@ class ParquetFile {
 
  private:
   const std::shared_ptr<FileSet> set_;
+  const uint64_t number_;
   const ParquetFileName name_;
   const std::string path_;
   const uint64_t size_bytes_;
@@ -68,7 +71,8 @@ Status load_footers(Engine* engine, std::span<const ParquetFilePtr> files);
 class FileSet {
  public:
   explicit FileSet(Env* env) : env_(env) {}
-  void add(const std::string& path) EXCLUDES(mutex_);
+  // Returns a number that no call returned before.
+  uint64_t add(const std::string& path) EXCLUDES(mutex_);
   void forget(const std::string& path) EXCLUDES(mutex_);
   // Nobody refers to the file any more. A failure is remembered.
   void remove_unless_used(const std::string& path) EXCLUDES(mutex_);
@@ -78,6 +82,7 @@ class FileSet {
  private:
   Env* const env_;
   Mutex mutex_;
+  uint64_t added_ GUARDED_BY(mutex_) = 0;
   std::set<std::string> used_ GUARDED_BY(mutex_);
   std::set<std::string> leftovers_ GUARDED_BY(mutex_);
 };

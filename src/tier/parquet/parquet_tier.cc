@@ -16,6 +16,7 @@
 #include "tier/parquet/file_set.h"
 #include "tier/parquet/parquet_files.h"
 #include "tier/parquet/tree.h"
+#include "tier/parquet/unpacked_files.h"
 #include "tier/slices.h"
 
 namespace firn {
@@ -25,6 +26,8 @@ namespace {
 constexpr uint64_t kMergedFileBytes = 1 * kGiB;
 // Raw bytes of a row group: this part of the engine's memory.
 constexpr uint64_t kRowGroupShare = 16;
+// The same of what is kept unpacked.
+constexpr uint64_t kUnpackedShare = 16;
 constexpr uint64_t kRowGroupUnit = 2048;  // rows; the engine packs so many at a time
 // Samples are small rows, and each row group names their series again.
 constexpr uint64_t kSampleRowGroupFactor = 5;
@@ -38,7 +41,8 @@ class ParquetTier : public Tier {
       : objects_(std::move(objects)),
         env_(env),
         options_(std::move(options)),
-        file_set_(std::make_shared<FileSet>(env)) {}
+        file_set_(std::make_shared<FileSet>(env)),
+        unpacked_(options_.memory_bytes / kUnpackedShare) {}
 
   Status load() EXCLUDES(mutex_);
 
@@ -73,6 +77,8 @@ class ParquetTier : public Tier {
   Status file_size(const std::string& path, uint64_t* size_bytes);
   Result<ParquetFilePtr> merge(const ChunkKey& key, std::span<const ParquetFilePtr> parts);
   Status verify_file(const ParquetFile& file) const;
+  // Files that belong to no chunk any more.
+  void retire(const ChunkFiles& files);
 
   const std::unique_ptr<ObjectEnv> objects_;  // null for a directory
   Env* const env_;                            // what opens all files: `objects_` if there are any
@@ -80,6 +86,7 @@ class ParquetTier : public Tier {
   mutable Mutex engine_mutex_;
   mutable std::unique_ptr<Engine> engine_ GUARDED_BY(engine_mutex_);
   const std::shared_ptr<FileSet> file_set_;
+  UnpackedFiles unpacked_;
   mutable Mutex mutex_;
   std::map<ChunkKey, ChunkFiles> chunks_ GUARDED_BY(mutex_);
 };
@@ -267,7 +274,7 @@ Result<ChunkStats> ParquetTier::seal(const ChunkKey& key) {
   }
   // A part that a scan still reads stays until then; one that cannot be removed goes with the
   // chunk, or at the next start, because the merged file covers it.
-  for (const ParquetFilePtr& part : replaced) part->make_obsolete();
+  retire(replaced);
   return chunk_stats(after);
 }
 
@@ -276,7 +283,7 @@ Result<std::unique_ptr<BatchReader>> ParquetTier::scan(const ChunkKey& key, cons
   ChunkFiles files = find(key);
   if (files.empty()) return not_found("chunk " + key.name() + " is not in tier " + options_.name);
   FIRN_ASSIGN(Engine* const engine, opened_engine());
-  return make_chunk_reader(engine, std::move(files), spec, cost);
+  return make_chunk_reader(engine, &unpacked_, std::move(files), spec, cost);
 }
 
 Result<AggregateStates> ParquetTier::aggregate(const ChunkKey& key, const AggregateSpec& spec,
@@ -351,6 +358,13 @@ Result<ChunkStats> ParquetTier::verify(const ChunkKey& key) {
   return chunk_stats(files);
 }
 
+void ParquetTier::retire(const ChunkFiles& files) {
+  for (const ParquetFilePtr& file : files) {
+    unpacked_.forget(*file);
+    file->make_obsolete();
+  }
+}
+
 Status ParquetTier::drop(const ChunkKey& key) {
   ChunkFiles files;
   {
@@ -361,7 +375,7 @@ Status ParquetTier::drop(const ChunkKey& key) {
       chunks_.erase(chunk);
     }
   }
-  for (const ParquetFilePtr& file : files) file->make_obsolete();
+  retire(files);
   // Files that a scan still reads go with it, the others now.
   files.clear();
   const std::string directory = parquet_chunk_directory(options_.directory, key);

@@ -322,6 +322,51 @@ TEST_F(ParquetTierTest, SkipsFilesAndRowGroupsThatCannotMatch) {
   EXPECT_LT(narrow.bytes_read * 4, wide.bytes_read);
 }
 
+TEST_F(ParquetTierTest, ASmallFileIsReadOnceForLookUps) {
+  write(1, 500);
+  write(501, 500);
+  const auto bytes_of = [this](const ScanSpec& spec) {
+    ScanCost cost;
+    EXPECT_EQ(read_sums(tier_.get(), test_chunk(), spec), sums_of(written_, spec.filter));
+    auto reader = std::move(*tier_->scan(test_chunk(), spec, &cost));
+    BatchSlice slice;
+    while (*reader->next(&slice)) EXPECT_GT(slice.rows(), 0u);
+    return cost.bytes_read;
+  };
+  ScanSpec all;
+  EXPECT_GT(bytes_of(all), 0u);
+  EXPECT_GT(bytes_of(all), 0u);
+  for (const char* stream : {"order-1", "order-2", "none"}) {
+    ScanSpec spec;
+    spec.filter.predicates = {equal_text(ColumnId::kStream, stream)};
+    spec.order = ScanOrder::kPositionDescending;
+    EXPECT_EQ(bytes_of(spec), 0u) << stream;
+  }
+}
+
+TEST_F(ParquetTierTest, LookUpsDoNotSeeTheFileThatHadTheNameBefore) {
+  ScanSpec spec;
+  spec.filter.predicates = {equal_text(ColumnId::kStream, "order-1")};
+  for (uint64_t seed : {1, 2}) {
+    const BatchSlice slice = slice_of(keyed_batch(seed, 500, 1));
+    ASSERT_TRUE(tier_->write(test_chunk(), {&slice, 1}, 500).ok());
+    EXPECT_EQ(read_sums(tier_.get(), test_chunk(), spec), sums_of({slice}, spec.filter));
+    ASSERT_TRUE(tier_->drop(test_chunk()).ok());
+  }
+}
+
+TEST_F(ParquetTierTest, ALargeFileIsNotKept) {
+  write(1, 20'000);
+  ScanSpec spec;
+  spec.filter.predicates = {equal_text(ColumnId::kStream, "order-1")};
+  read_sums(tier_.get(), test_chunk(), spec);
+  ScanCost cost;
+  auto reader = std::move(*tier_->scan(test_chunk(), spec, &cost));
+  BatchSlice slice;
+  ASSERT_TRUE(*reader->next(&slice));
+  EXPECT_GT(cost.bytes_read, 0u);
+}
+
 TEST_F(ParquetTierTest, ShowsHivePartitionsToOtherReaders) {
   write(1, 100);
   EXPECT_THAT(path_of(0), testing::HasSubstr("/events/namespace=1/date=2025-12-31/"));

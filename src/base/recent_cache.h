@@ -4,48 +4,43 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "base/mutex.h"
-#include "tier/tier.h"
 
 namespace firn {
 
-// The lists of chunks that were read last, within a number of bytes. Thread rule: any thread.
-template <typename List>
-class ListCache {
+// The values that were used last, within a number of bytes; the last one put is kept whatever its
+// size. Values are copied out, so they should be shared pointers or lists of them. Looks at every
+// entry to make room: for some thousands of entries that are dear to get. Thread rule: any thread.
+template <typename Key, typename Value>
+class RecentCache {
  public:
-  using Lists = std::vector<std::shared_ptr<const List>>;
+  explicit RecentCache(size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  explicit ListCache(size_t bytes_max) : bytes_max_(bytes_max) {}
-
-  std::optional<Lists> find(const ChunkKey& key) EXCLUDES(mutex_) {
+  std::optional<Value> find(const Key& key) EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     const auto found = entries_.find(key);
     if (found == entries_.end()) return std::nullopt;
     found->second.used = ++clock_;
-    return found->second.lists;
+    return found->second.value;
   }
 
-  void put(const ChunkKey& key, Lists lists) EXCLUDES(mutex_) {
-    Entry entry{std::move(lists), 0, 0};
-    for (const auto& list : entry.lists) entry.bytes += list->bytes();
+  // Replaces what is there under the key.
+  void put(const Key& key, Value value, size_t bytes) EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     if (const auto known = entries_.find(key); known != entries_.end()) remove(known);
-    while (!entries_.empty() && bytes_ + entry.bytes > bytes_max_) {
+    while (!entries_.empty() && bytes_ + bytes > bytes_max_) {
       remove(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
         return a.second.used < b.second.used;
       }));
     }
-    entry.used = ++clock_;
-    bytes_ += entry.bytes;
-    entries_.emplace(key, std::move(entry));
+    bytes_ += bytes;
+    entries_.emplace(key, Entry{std::move(value), bytes, ++clock_});
   }
 
-  void erase(const ChunkKey& key) EXCLUDES(mutex_) {
+  void erase(const Key& key) EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     const auto found = entries_.find(key);
     if (found != entries_.end()) remove(found);
@@ -53,11 +48,11 @@ class ListCache {
 
  private:
   struct Entry {
-    Lists lists;
+    Value value;
     size_t bytes;
     uint64_t used;
   };
-  using Entries = std::map<ChunkKey, Entry>;
+  using Entries = std::map<Key, Entry>;
 
   void remove(typename Entries::iterator entry) REQUIRES(mutex_) {
     bytes_ -= entry->second.bytes;
