@@ -69,6 +69,20 @@ struct MetricRollup {
   int64_t keep_ns = INT64_MAX;
 };
 
+// A metric's name, a label, or a label's value, and how many there are of what is counted.
+struct MetricCount {
+  std::string name, value;
+  uint64_t count = 0;
+};
+
+// Where series come from (docs/metrics.md); each list from the greatest on.
+struct MetricCardinality {
+  uint64_t series = 0, series_limit = 0;
+  std::vector<MetricCount> names;   // by series
+  std::vector<MetricCount> labels;  // by different values
+  std::vector<MetricCount> pairs;   // label and value, by series
+};
+
 // The metrics of one namespace of a database (docs/metrics.md). A value; the database must outlive
 // it. Thread rule: every method from any thread.
 class Metrics {
@@ -90,6 +104,11 @@ class Metrics {
   // `window_ns` 0: one window over all. `group_by`: labels, "series" or "name".
   Result<std::vector<MetricGroup>> windows(const MetricMatch& match, int64_t window_ns,
                                            const std::vector<std::string>& group_by = {});
+  // Of the series in a half-open range of time, the `top` greatest of each list.
+  Result<MetricCardinality> cardinality(int64_t from_ns, int64_t to_ns, uint32_t top = 10);
+  // How many series there may be in a chunk interval; 0: the default. write() refuses with
+  // kSeriesLimit what would define more.
+  Status set_series_limit(uint64_t limit);
   // Deletes the matching samples, and returns how many there were.
   Result<uint64_t> remove(const MetricMatch& match);
 

@@ -18,6 +18,7 @@ enum class StatusCode : uint8_t {
   kOk = 0,
   kInvalidArgument,   // the caller's input is wrong and will stay wrong
   kTooLarge,          // a limit of base/limits.h was exceeded; the message names it
+  kSeriesLimit,       // a namespace has as many series as it may; known ones may go on
   kNotFound,          // what was asked for does not exist
   kConflict,          // it exists with other content, or is in another state
   kUnavailable,       // cannot now, retry later: overload, start-up, a backend that is away
@@ -65,6 +66,9 @@ inline Status invalid_argument(std::string m) {
   return {StatusCode::kInvalidArgument, std::move(m)};
 }
 inline Status too_large(std::string m) { return {StatusCode::kTooLarge, std::move(m)}; }
+inline Status series_limit_reached(std::string m) {
+  return {StatusCode::kSeriesLimit, std::move(m)};
+}
 inline Status not_found(std::string m) { return {StatusCode::kNotFound, std::move(m)}; }
 inline Status conflict(std::string m) { return {StatusCode::kConflict, std::move(m)}; }
 inline Status unavailable(std::string m) { return {StatusCode::kUnavailable, std::move(m)}; }

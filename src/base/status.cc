@@ -19,6 +19,8 @@ std::string_view status_code_name(StatusCode code) {
       return "invalid_argument";
     case StatusCode::kTooLarge:
       return "too_large";
+    case StatusCode::kSeriesLimit:
+      return "series_limit";
     case StatusCode::kNotFound:
       return "not_found";
     case StatusCode::kConflict:

@@ -4,6 +4,7 @@
 
 #include "env/env.h"
 #include "library/database_parts.h"
+#include "views/metrics/cardinality.h"
 #include "views/metrics/metric_append.h"
 #include "views/metrics/metric_reads.h"
 #include "views/metrics/metric_windows.h"
@@ -150,6 +151,32 @@ Result<std::vector<MetricGroup>> Metrics::windows(const MetricMatch& match, int6
     for (const auto& [start, state] : group.windows) one.windows.push_back(window_of(start, state));
   }
   return groups;
+}
+
+Result<MetricCardinality> Metrics::cardinality(int64_t from_ns, int64_t to_ns, uint32_t top) {
+  Database::Parts* parts = database_->parts_.get();
+  FIRN_ASSIGN(const NamespaceInfo info, parts->store->find_namespace(name_space_));
+  FIRN_ASSIGN(const SnapshotPtr snapshot, parts->store->snapshot(info.id));
+  CardinalityQuery query;
+  query.time = {from_ns, to_ns};
+  query.top = top;
+  FIRN_ASSIGN(const Cardinality counted, count_series(*snapshot, query, nullptr));
+  MetricCardinality found;
+  found.series = counted.series;
+  found.series_limit = parts->store->series_limit_of(info);
+  const auto copy = [](const std::vector<CardinalityEntry>& from, std::vector<MetricCount>* to) {
+    for (const CardinalityEntry& entry : from) to->push_back({entry.name, entry.value, entry.count});
+  };
+  copy(counted.names, &found.names);
+  copy(counted.labels, &found.labels);
+  copy(counted.pairs, &found.pairs);
+  return found;
+}
+
+Status Metrics::set_series_limit(uint64_t limit) {
+  Database::Parts* parts = database_->parts_.get();
+  FIRN_TRY(parts->namespace_id(name_space_).status());
+  return parts->store->set_series_limit(name_space_, limit).status();
 }
 
 Result<uint64_t> Metrics::remove(const MetricMatch& match) {

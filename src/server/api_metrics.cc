@@ -8,6 +8,7 @@
 #include "server/api_face.h"
 #include "server/metric_answers.h"
 #include "server/metric_parameters.h"
+#include "views/metrics/cardinality.h"
 #include "views/metrics/metric_append.h"
 #include "views/metrics/metric_reads.h"
 #include "views/metrics/metric_windows.h"
@@ -332,6 +333,77 @@ Result<HttpResponse> stats_answer(const MetricQuestion& question) {
   return json_response(std::move(body) + "}\n");
 }
 
+void append_top(std::string_view name, const std::vector<CardinalityEntry>& entries,
+                std::string_view count_name, std::string* body) {
+  body->push_back(',');
+  append_list(name, entries, body, [&](const CardinalityEntry& entry, std::string* out) {
+    const bool is_pair = count_name == "series" && name != "names";
+    JsonObjectWriter object(out);
+    object.text(is_pair ? "label" : "name", entry.name);
+    if (is_pair) object.text("value", entry.value);
+    object.unsigned_integer(count_name, entry.count);
+    object.close();
+  });
+}
+
+// Sixteen bytes for a place in the set of series, of which up to two thirds are empty after it grew
+// and both generations are there while it does.
+constexpr uint64_t kBytesPerSeries = 72;
+constexpr uint64_t kCardinalityBytes = 20 * kMiB;
+
+Result<HttpResponse> cardinality_answer(Services* services, const HttpRequestPtr& request,
+                                        const MetricSelection& selection) {
+  FIRN_ASSIGN(const Target target, find_target(services, *request));
+  const Store& store = *target.open->store;
+  FIRN_ASSIGN(const SnapshotPtr snapshot, store.snapshot(target.name_space.id));
+  CardinalityQuery query;
+  query.time = selection.time;
+  query.top = selection.limit.value_or(query.top);
+  if (query.time.from == INT64_MIN && query.time.to == INT64_MAX) {
+    const TimeNs now = services->env->now();
+    query.time = {now, now + 1};
+  }
+  // Rows of definitions are at least as many as series.
+  uint64_t rows = 0;
+  for (const SnapshotChunk& chunk : snapshot->chunks(Dataset::kSeries, Filter{})) {
+    if (query.time.overlaps(chunk.key.start, chunk.key.end - 1)) rows += chunk.stats.rows;
+  }
+  MemoryBudget* const memory = services->answer_memory.get();
+  const uint64_t bytes =
+      std::min(kCardinalityBytes + rows * kBytesPerSeries, memory->bytes_max());
+  FIRN_ASSIGN(const MemoryBudget::Share share, take_memory(services, *request, memory, bytes));
+  query.series_max = (bytes - std::min(bytes, kCardinalityBytes)) / kBytesPerSeries;
+  FIRN_ASSIGN(const Cardinality found,
+              count_series(*snapshot, query, make_guard(services, request)));
+  std::string body;
+  JsonObjectWriter object(&body);
+  object.unsigned_integer("series", found.series);
+  object.unsigned_integer("series_limit", store.series_limit_of(target.name_space));
+  append_top("names", found.names, "series", &body);
+  append_top("labels", found.labels, "values", &body);
+  append_top("pairs", found.pairs, "series", &body);
+  object.unsigned_integer("names_error", found.names_error);
+  object.unsigned_integer("pairs_error", found.pairs_error);
+  object.raw("tiers", tiers_json(found.cost));
+  object.close();
+  return json_response(body + "\n");
+}
+
+void answer_cardinality(Services* services, const HttpRequestPtr& request,
+                        const Responder& respond) {
+  auto selection = parse_metric_selection(request->query, {MetricParameter::kLimit},
+                                          services->env->now(), services->limits);
+  if (!selection.ok()) return respond(json_error(selection.status()));
+  const SeriesMatch& match = selection->match;
+  if (!match.series.empty() || !match.name.empty() || !match.labels.empty()) {
+    return respond(json_error(invalid_argument(
+        "cardinality is of all series of the namespace; there are from, to and limit")));
+  }
+  run_query(services, request, respond, [services, request, selection = std::move(*selection)] {
+    return cardinality_answer(services, request, selection);
+  });
+}
+
 }  // namespace
 
 void add_metric_routes(Services* services, Face* face) {
@@ -350,6 +422,10 @@ void add_metric_routes(Services* services, Face* face) {
   add("aggregate", aggregate_answer, P::kGroupBy, P::kFunctions);
   add("windows", windows_answer, P::kGroupBy, P::kFunctions, P::kWindow, P::kMaxPoints);
   add("stats", stats_answer);
+  face->push_back({HttpMethod::kGet, "/api/v1/namespaces/{ns}/metrics/cardinality",
+                   [services](const HttpRequestPtr& request, const Responder& respond) {
+                     answer_cardinality(services, request, respond);
+                   }});
   face->push_back({HttpMethod::kDelete, "/api/v1/namespaces/{ns}/metrics/range",
                    [services](const HttpRequestPtr& request, const Responder& respond) {
                      delete_range(services, request, respond);

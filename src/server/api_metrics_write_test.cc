@@ -71,5 +71,36 @@ TEST_F(MetricsBatchTest, TheNamespaceMustExist) {
             404);
 }
 
+TEST_F(MetricsBatchTest, ABatchBeyondTheLimitOfSeriesIsRefusedByName) {
+  EXPECT_THAT(put("/api/v1/namespaces/default", R"({"series_limit":1})").body,
+              HasSubstr(R"("series_limit":1})"));
+  EXPECT_EQ(write(cpu_).status, 200);
+  const HttpResponse response = write(cpu_ + R"(,{"server_id":"b","timestamp":1767225600000,)"
+                                             R"("metric_type":"cpu","value":1})");
+  EXPECT_EQ(response.status, 429);
+  EXPECT_THAT(response.body, HasSubstr(R"("code":"series_limit")"));
+  EXPECT_THAT(response.body, HasSubstr("has 1 series"));
+  EXPECT_THAT(range(), Not(HasSubstr(R"("server_id":"b")")));
+  EXPECT_EQ(write(cpu_).status, 200) << "known series go on";
+  EXPECT_EQ(put("/api/v1/namespaces/default", R"({"series_limit":null})").status, 200);
+  EXPECT_EQ(write(R"({"server_id":"b","timestamp":1767225600000,"metric_type":"cpu","value":1})")
+                .status,
+            200);
+}
+
+TEST_F(MetricsBatchTest, TheReportSaysWhereSeriesComeFrom) {
+  write(cpu_);
+  write(R"({"name":"cpu","labels":{"server_id":"b"},"timestamp":1767225600000,"value":1})");
+  const std::string range_of_day = "metrics/cardinality?from=2026-01-01T00:00:00Z";
+  EXPECT_THAT(get(in_default(range_of_day)).body,
+              HasSubstr(R"({"series":2,"series_limit":5000000,"names":[{"name":"cpu","series":2}],)"
+                        R"("labels":[{"name":"server_id","values":2}],)"
+                        R"("pairs":[{"label":"server_id","value":"a","series":1},)"
+                        R"({"label":"server_id","value":"b","series":1}],)"
+                        R"("names_error":0,"pairs_error":0,"tiers":["hot"]})"));
+  EXPECT_THAT(get(in_default(range_of_day + "&limit=1")).body, Not(HasSubstr(R"("value":"b")")));
+  EXPECT_EQ(get(in_default("metrics/cardinality?name=cpu")).status, 400);
+}
+
 }  // namespace
 }  // namespace firn

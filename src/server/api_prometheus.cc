@@ -56,12 +56,10 @@ HttpResponse answer(HttpResponse response, RemoteWriteVersion version, const Wri
 }
 
 // Senders drop what a 400 answers and send again what a 503 does; other codes mean this to some and
-// that to others.
+// that to others: on 429 vmagent sends the same block for ever, and what stands behind it waits.
 HttpResponse refusal(const Status& status) {
   int http_status = http_status_of(status.code());
-  if (status.code() == StatusCode::kTooLarge || status.code() == StatusCode::kConflict) {
-    http_status = 400;
-  }
+  if (http_status < 500 && status.code() != StatusCode::kNotFound) http_status = 400;
   if (http_status >= 500) http_status = 503;
   HttpResponse response =
       json_error(http_status, status_code_name(status.code()), status.message());

@@ -88,6 +88,19 @@ TEST_F(PrometheusTest, GoesToTheNamespaceOfHeaderOrPath) {
   EXPECT_EQ(write(one_sample(), fields).status, 404);
 }
 
+TEST_F(PrometheusTest, TooManySeriesAre400BecauseSendersRepeatOthers) {
+  put("/api/v1/namespaces/default", R"({"series_limit":1})");
+  EXPECT_EQ(write(one_sample(), version1).status, 204);
+  const std::string two =
+      test_request1({test_series1(kUp, {test_sample(1.5, 2000)}),
+                     test_series1({{"__name__", "other"}}, {test_sample(1.0, 2000)})});
+  const HttpResponse response = write(two, version1);
+  EXPECT_EQ(response.status, 400);
+  EXPECT_THAT(response.body, HasSubstr(R"("code":"series_limit")"));
+  EXPECT_THAT(series(), Not(HasSubstr("other")));
+  EXPECT_EQ(write(one_sample(3000), version1).status, 204) << "known series go on";
+}
+
 TEST_F(PrometheusTest, OtherContentIs415) {
   for (const char* type : {"application/json", "application/x-protobuf;proto=other.Request"}) {
     EXPECT_EQ(write(one_sample(), {.content_type = type}).status, 415);

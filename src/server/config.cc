@@ -177,6 +177,10 @@ std::vector<Setting> store_settings() {
   return {
       size_setting(kMaxMemory, "rows in memory and on their way to the log; above it appends wait",
                    0, [](auto* c) { return &c->store.memory_bytes_max; }),
+      number_setting("series_limit",
+                     "series a namespace may have in one chunk interval; 0: 5000000, or one for "
+                     "each 100 bytes of max_memory",
+                     0, UINT64_MAX, [](auto* c) { return &c->store.series_limit; }),
       duration_setting("chunk_interval", "width of a chunk; fixed when the directory is created",
                        [](auto* c) { return &c->store.chunk_interval_ns; }),
       wal_type_setting(),

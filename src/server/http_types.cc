@@ -64,6 +64,8 @@ std::string_view http_reason(int status) {
       return "Unsupported Media Type";
     case 417:
       return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -88,6 +90,8 @@ int http_status_of(StatusCode code) {
       return 400;
     case StatusCode::kTooLarge:
       return 413;
+    case StatusCode::kSeriesLimit:
+      return 429;
     case StatusCode::kNotFound:
       return 404;
     case StatusCode::kConflict:

@@ -67,9 +67,9 @@ HttpResponse route_error2(const HttpRequest&, int http_status, std::string_view,
   return influx_error(InfluxVersion::k2, http_status, message);
 }
 
-// Clients send again what a 503 answers and drop what other codes do.
+// Clients send again what a 503 or 429 answers and drop what other codes do.
 int influx_status(StatusCode code) {
-  const int http_status = http_status_of(code);
+  const int http_status = code == StatusCode::kSeriesLimit ? 400 : http_status_of(code);
   return http_status >= 500 ? 503 : http_status;
 }
 

@@ -50,6 +50,13 @@ class InfluxTest : public FaceTest {
   }
 };
 
+TEST_F(InfluxTest, TooManySeriesAre400BecauseClientsRepeatOthers) {
+  put("/api/v1/namespaces/default", R"({"series_limit":1})");
+  EXPECT_EQ(post("/write", "cpu,host=a v=1 1").status, 204);
+  EXPECT_EQ(post("/write", "cpu,host=b v=1 1").status, 400);
+  EXPECT_EQ(post("/write", "cpu,host=a v=1 2").status, 204);
+}
+
 TEST_F(InfluxTest, LinesAreStoredWhenAnswered) {
   const HttpResponse response =
       post("/write?db=telegraf&rp=autogen&precision=s", "cpu,host=a usage=42.5,n=3i 1767225600\n");

@@ -68,6 +68,7 @@ HttpResponse otlp_error(const Status& status, OtlpEncoding encoding) {
   const bool retry = otlp_is_retryable(status.code());
   int http_status = retry ? 503 : http_status_of(status.code());
   if (http_status == 500) http_status = 503;
+  if (http_status == 429) http_status = 400;  // clients would send it again
   HttpResponse response = encoded(
       encoding,
       encode_rpc_status(otlp_rpc_code(status.code()), status.message(),

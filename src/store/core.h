@@ -56,6 +56,7 @@ struct NamespaceState {
   std::atomic<bool> deleted{false};
   std::atomic<DurationNs> retention_ns{kForever};
   std::atomic<TimeNs> created_at{0};
+  std::atomic<uint64_t> series_limit{0};  // 0: that of the store
   std::shared_ptr<const NamespaceProfile> profile() const EXCLUDES(profile_mutex) {
     MutexLock lock(&profile_mutex);
     return current_profile;

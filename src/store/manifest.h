@@ -106,6 +106,7 @@ struct NamespaceRecord {
   // By dataset_index(), as of the last trim of the log.
   std::array<Position, kDatasetCount> next_positions = first_positions();
   DurationNs retention_ns = INT64_MAX;  // rows older than this are dropped; INT64_MAX: tiers decide
+  uint64_t series_limit = 0;            // 0: that of the store's options
   NamespaceProfile profile;
 };
 
@@ -177,6 +178,7 @@ class Manifest {
   // Replaces what is known of it besides its data.
   Status set_profile(NamespaceId id, const NamespaceProfile& profile);
   Status set_retention(NamespaceId id, DurationNs retention);
+  Status set_series_limit(NamespaceId id, uint64_t limit);
   // Whether the id was once that of a namespace, and is of none now.
   bool was_deleted(NamespaceId id) const;
   // Forgets the namespace, marks its chunks dropped, and creates an empty one with a new id and the

@@ -7,12 +7,18 @@ namespace firn {
 
 namespace {
 
+std::string series_limit_key(NamespaceId id) { return "series_limit/" + std::to_string(id); }
+
 Status add_row(ManifestChange* change, const NamespaceRecord& record) {
   const ManifestValue key[] = {int64_t{record.id}};
   const ManifestValue values[] = {std::string_view(record.name), record.created_at,
                                   record.retention_ns, std::string_view(record.profile.description),
                                   ManifestBytes{record.profile.token_sha256}};
   FIRN_TRY(change->run(kAddNamespace, key, values));
+  if (record.series_limit != 0) {
+    FIRN_TRY(
+        change->set_meta(series_limit_key(record.id), std::to_string(record.series_limit)));
+  }
   return change->set_meta("next_namespace", std::to_string(record.id + 1));
 }
 
@@ -21,6 +27,14 @@ Status delete_rows(ManifestChange* change, NamespaceId id) {
   for (const ManifestStatement& statement : kDeleteNamespace) {
     FIRN_TRY(change->run(statement, of_namespace, {}));
   }
+  return Status();
+}
+
+Status load_series_limit(SqliteStatement* statement, NamespaceRecord* record) {
+  statement->reset();
+  FIRN_TRY(statement->bind_text(1, series_limit_key(record->id)));
+  FIRN_ASSIGN(const bool row, statement->step());
+  if (row) record->series_limit = static_cast<uint64_t>(statement->column_int64(0));
   return Status();
 }
 
@@ -45,6 +59,8 @@ Result<std::vector<NamespaceRecord>> Manifest::load_namespaces() {
   FIRN_ASSIGN(
       SqliteStatement positions,
       read_db_->prepare("SELECT dataset, next_position FROM positions WHERE namespace = ?"));
+  FIRN_ASSIGN(SqliteStatement series_limit,
+              read_db_->prepare("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?"));
   std::vector<NamespaceRecord> namespaces;
   while (true) {
     FIRN_ASSIGN(const bool row, statement.step());
@@ -56,6 +72,7 @@ Result<std::vector<NamespaceRecord>> Manifest::load_namespaces() {
     record.retention_ns = statement.column_int64(3);
     record.profile = {std::string(statement.column_text(4)), std::string(statement.column_blob(5))};
     FIRN_TRY(load_positions(&positions, &record));
+    FIRN_TRY(load_series_limit(&series_limit, &record));
     namespaces.push_back(std::move(record));
   }
 }
@@ -123,6 +140,20 @@ Status Manifest::set_retention(NamespaceId id, DurationNs retention) {
   MutexLock lock(&version_mutex_);
   for (NamespaceRecord& record : namespaces_) {
     if (record.id == id) record.retention_ns = retention;
+  }
+  return Status();
+}
+
+Status Manifest::set_series_limit(NamespaceId id, uint64_t limit) {
+  MutexLock write_lock(&write_mutex_);
+  if (!is_alive(id)) return not_found("the namespace was deleted");
+  ManifestChange change(db_.get(), &content_sum_);
+  FIRN_TRY(change.begin());
+  FIRN_TRY(change.set_meta(series_limit_key(id), std::to_string(limit)));
+  FIRN_TRY(commit(&change));
+  MutexLock lock(&version_mutex_);
+  for (NamespaceRecord& record : namespaces_) {
+    if (record.id == id) record.series_limit = limit;
   }
   return Status();
 }

@@ -34,6 +34,14 @@ TierConfig StoreOptions::resolved(TierConfig tier) const {
   return tier;
 }
 
+Status StoreOptions::check_series_limit(uint64_t limit) const {
+  if (limit <= series_limit_max()) return Status();
+  return invalid_argument("series_limit is " + std::to_string(limit) + "; with max_memory " +
+                          format_size(memory_bytes_max) + " it can be at most " +
+                          std::to_string(series_limit_max()) +
+                          ", one for each 100 bytes. Give it more memory, or take a smaller one");
+}
+
 bool is_in_data_dir(const TierConfig& tier) {
   return tier.url.empty() && !tier.directory.empty() && tier.directory[0] != '/';
 }
@@ -113,6 +121,7 @@ Status validate_options(const StoreOptions& options) {
   if (options.memory_bytes_max < 4 * kLimits.batch_bytes) {
     return invalid_argument("max_memory must be at least " + format_size(4 * kLimits.batch_bytes));
   }
+  FIRN_TRY(options.check_series_limit(options.series_limit));
   if (options.flush_bytes() >= options.memory_bytes_max) {
     return invalid_argument(
         "tier '" + options.tiers[0].name + "': max_memory " + format_size(options.flush_bytes()) +

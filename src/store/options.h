@@ -31,6 +31,9 @@ struct StoreOptions {
   uint64_t wal_segment_bytes = 64 * kMiB;
   uint64_t wal_group_bytes = 4 * kMiB;
   uint64_t disk_reserve_bytes = 256 * kMiB;
+  // How many series a namespace may define for one chunk interval, unless it has a limit of its own;
+  // 0: as many as memory allows, at most 5 million.
+  uint64_t series_limit = 0;
   // Free space on the disk of data_dir below which the oldest chunk on it is dropped; 0: never.
   uint64_t drop_oldest_below_free_bytes = 0;
   // Where chunks may be exported to: names, with what a parquet tier needs.
@@ -47,6 +50,15 @@ struct StoreOptions {
     const uint64_t configured = tiers.empty() ? 0 : tiers[0].max_memory_bytes;
     return configured != 0 ? configured : memory_bytes_max / 2;
   }
+
+  // Series at the limit are remembered, some 24 bytes each.
+  uint64_t series_limit_max() const { return memory_bytes_max / 100; }
+  uint64_t series_limit_or_default() const {
+    constexpr uint64_t kDefault = 5'000'000;
+    return series_limit != 0 ? series_limit : std::min(kDefault, series_limit_max());
+  }
+  // kInvalidArgument when a limit of series cannot be kept.
+  Status check_series_limit(uint64_t limit) const;
 
   // Rows of a chunk that are flushed in one transaction of the second tier, about.
   uint64_t flush_piece_bytes() const { return std::clamp(flush_bytes() / 2, kMiB, 256 * kMiB); }

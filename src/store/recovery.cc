@@ -160,6 +160,7 @@ Status load_namespaces(StoreCore* core) {
   for (const NamespaceRecord& record : core->manifest->namespaces()) {
     auto state = std::make_shared<NamespaceState>(record.id, record.name);
     state->retention_ns.store(record.retention_ns);
+    state->series_limit.store(record.series_limit);
     state->created_at.store(record.created_at);
     state->set_profile(record.profile);
     for (size_t i = 0; i < kDatasetCount; ++i) {

@@ -8,6 +8,7 @@
 #include "store/mover.h"
 #include "store/recovery.h"
 #include "store/sequencer.h"
+#include "store/series_limit.h"
 #include "wal/open_wal.h"
 
 namespace firn {
@@ -112,6 +113,7 @@ NamespaceInfo info_of(const NamespaceState& state) {
           state.sequences[dataset_index(Dataset::kEvents)].published.load(),
           state.retention_ns.load(),
           state.created_at.load(),
+          state.series_limit.load(),
           state.profile()};
 }
 
@@ -140,6 +142,7 @@ struct Waiter {
 // then the rest with the core.
 struct Store::Parts {
   std::shared_ptr<StoreCore> core = std::make_shared<StoreCore>();
+  SeriesLimit series_limit{core};  // stops first, goes last: the log's last answers tell it
   std::unique_ptr<Mover> mover;
   std::unique_ptr<Sequencer> sequencer;
   std::optional<IdTagger> tagger;
@@ -152,6 +155,7 @@ Store::Store() : parts_(std::make_unique<Parts>()) {}
 // answers still use the sequencer.
 Store::~Store() {
   StoreCore* core = parts_->core.get();
+  parts_->series_limit.stop();
   if (parts_->sequencer != nullptr) parts_->sequencer->stop();
   if (parts_->mover != nullptr) parts_->mover->stop();
   {
@@ -253,6 +257,7 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
   parts_->sequencer = std::make_unique<Sequencer>(parts_->core);
   core->prune_indexes = [sequencer = parts_->sequencer.get()] { sequencer->prune(); };
   if (!core->condition.accepts_writes()) return Status();
+  parts_->series_limit.start();
   mover->start();
   MutexLock unused_lock(&unused->mutex);
   unused->wake = core->wake_mover;
@@ -345,6 +350,18 @@ Result<NamespaceInfo> Store::put_namespace(const std::string& name, DurationNs r
   return add_namespace(name, retention_ns, {});
 }
 
+Result<NamespaceInfo> Store::set_series_limit(const std::string& name, uint64_t limit) {
+  StoreCore* core = parts_->core.get();
+  FIRN_TRY(core->options.check_series_limit(limit));
+  if (!core->condition.accepts_writes()) return core->condition.refusal();
+  MutexLock admin_lock(&parts_->admin_mutex);
+  const NamespacePtr ns = core->find_namespace(name);
+  if (ns == nullptr) return not_found("there is no namespace '" + name + "'");
+  FIRN_TRY(core->manifest->set_series_limit(ns->id, limit));
+  ns->series_limit.store(limit);
+  return info_of(*ns);
+}
+
 Result<NamespaceInfo> Store::create_namespace(const std::string& name,
                                               const NamespaceProfile& profile) {
   FIRN_TRY(check_namespace_name(name));
@@ -373,6 +390,7 @@ NamespaceInfo Store::show_namespace(const NamespaceRecord& record) {
   auto state = std::make_shared<NamespaceState>(record.id, record.name);
   state->retention_ns.store(record.retention_ns);
   state->created_at.store(record.created_at);
+  state->series_limit.store(record.series_limit);
   state->set_profile(record.profile);
   MutexLock lock(&core->namespaces_mutex);
   core->namespaces_by_name.insert_or_assign(record.name, state);
@@ -479,6 +497,7 @@ StoreHealth Store::health() const {
   return health;
 }
 
+SeriesLimit& Store::series_limit() const { return parts_->series_limit; }
 KnownSeries& Store::known_series() const { return *parts_->core->known_series; }
 
 const StoreOptions& Store::options() const { return parts_->core->options; }

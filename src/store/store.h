@@ -15,12 +15,15 @@
 
 namespace firn {
 
+class SeriesLimit;
+
 struct NamespaceInfo {
   NamespaceId id = 0;
   std::string name;
   Position last_position = 0;
   DurationNs retention_ns = kForever;
   TimeNs created_at = 0;
+  uint64_t series_limit = 0;  // its own; 0: the store's (StoreOptions)
   std::shared_ptr<const NamespaceProfile> profile;  // never null
 };
 
@@ -84,6 +87,9 @@ class Store {
   std::vector<NamespaceInfo> namespaces() const;
   // Names are [a-z0-9][a-z0-9_-]{0,62}. Creates, or changes the retention of an existing one.
   Result<NamespaceInfo> put_namespace(const std::string& name, DurationNs retention_ns);
+  // How many series it may define for one chunk interval; 0: as the store's options say.
+  // kInvalidArgument for more than memory allows, kNotFound when there is no such namespace.
+  Result<NamespaceInfo> set_series_limit(const std::string& name, uint64_t limit);
   // Creates one with a profile; kConflict when it exists.
   Result<NamespaceInfo> create_namespace(const std::string& name, const NamespaceProfile& profile);
   // Changes what is known of it besides its data. kNotFound when there is none.
@@ -110,6 +116,12 @@ class Store {
 
   // Which series are defined where; whoever appends samples keeps it (docs/formats/samples.md).
   KnownSeries& known_series() const;
+  // How many series the namespace may define for one chunk interval.
+  uint64_t series_limit_of(const NamespaceInfo& info) const {
+    return info.series_limit != 0 ? info.series_limit : options().series_limit_or_default();
+  }
+  // Whoever appends definitions asks it first.
+  SeriesLimit& series_limit() const;
 
   StoreHealth health() const;
   const StoreOptions& options() const;

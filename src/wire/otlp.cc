@@ -99,6 +99,7 @@ int otlp_rpc_code(StatusCode code) {
     case StatusCode::kConflict:
       return kRpcInvalidArgument;
     case StatusCode::kTooLarge:
+    case StatusCode::kSeriesLimit:
       return kRpcResourceExhausted;
     case StatusCode::kUnsupported:
       return kRpcUnimplemented;

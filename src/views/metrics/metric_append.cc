@@ -10,6 +10,7 @@
 #include "base/mutex.h"
 #include "base/size.h"
 #include "model/sample_flags.h"
+#include "store/series_limit.h"
 
 namespace firn {
 
@@ -28,8 +29,17 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
         epoch_(store->known_series().epoch()) {}
 
   void start() {
-    define(store_->known_series().unknown(name_space_, wanted_),
-           [self = shared_from_this()] { self->append(); });
+    std::vector<SeriesDefinition> unknown = store_->known_series().unknown(name_space_, wanted_);
+    if (unknown.empty()) return append();
+    store_->series_limit().admit(
+        name_space_, unknown, [self = shared_from_this(), unknown](const Status& admitted) {
+          if (!admitted.ok()) return self->done_(admitted);
+          self->define(unknown, [self, unknown](const Status& defined) {
+            self->store_->series_limit().settle(self->name_space_, unknown, defined.ok());
+            if (!defined.ok()) return self->done_(defined);
+            self->append();
+          });
+        });
   }
 
  private:
@@ -77,17 +87,18 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
     return builder.finish();
   }
 
-  // Makes the definitions durable, then goes on; or fails the whole append.
-  void define(std::vector<SeriesDefinition> definitions, std::function<void()> then) {
-    if (definitions.empty()) return then();
+  // Makes the definitions durable, or fails.
+  void define(std::vector<SeriesDefinition> definitions, std::function<void(const Status&)> then) {
     AppendRequest request;
     request.batch = make_batch(definitions);
     store_->append(name_space_, std::move(request),
                    [self = shared_from_this(), definitions = std::move(definitions),
                     then = std::move(then)](const Result<AppendResult>& result) {
-                     if (!result.ok()) return self->done_(result);
-                     self->store_->known_series().add(self->name_space_, definitions, self->epoch_);
-                     then();
+                     if (result.ok()) {
+                       self->store_->known_series().add(self->name_space_, definitions,
+                                                        self->epoch_);
+                     }
+                     then(result.status());
                    });
   }
 
@@ -104,7 +115,11 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
     const uint64_t epoch = store_->known_series().epoch();
     if (!result.ok() || epoch == epoch_) return done_(result);
     epoch_ = epoch;
-    define(wanted_, [self = shared_from_this(), result] { self->finish(result); });
+    // They were admitted before, so the limit of series is not asked again.
+    define(wanted_, [self = shared_from_this(), result](const Status& defined) {
+      if (!defined.ok()) return self->done_(defined);
+      self->finish(result);
+    });
   }
 
   Store* const store_;
