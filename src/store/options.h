@@ -29,7 +29,7 @@ struct StoreOptions {
   WalType wal_type = WalType::kSegment;  // fixed when the data directory is created
   WalSync wal_sync = WalSync::kAuto;
   uint64_t wal_segment_bytes = 64 * kMiB;
-  uint64_t wal_group_bytes = 4 * kMiB;
+  uint64_t wal_group_bytes = 16 * kMiB;
   uint64_t disk_reserve_bytes = 256 * kMiB;
   // How many series a namespace may define for one chunk interval, unless it has a limit of its own;
   // 0: as many as memory allows, at most 5 million.
