@@ -69,7 +69,9 @@ constexpr size_t fixed_size(ColumnType type) {
 // finish.
 class BatchLayout {
  public:
-  BatchLayout(Dataset dataset, uint32_t rows) : dataset_(dataset), rows_(rows) {}
+  BatchLayout(Dataset dataset, uint32_t rows) : dataset_(dataset), rows_(rows) {
+    columns_.reserve(dataset_columns(dataset).size());
+  }
 
   // Returns the column's number for data().
   size_t add_column(ColumnId id, ColumnType type, ColumnEncoding encoding, uint32_t entries,

@@ -43,6 +43,9 @@ class Tail : public std::enable_shared_from_this<Tail> {
       MutexLock lock(&mutex_);
       FIRN_CHECK(!piece_);
       piece_ = std::move(piece);
+      // Who has sent all there is need not look before more is heard of.
+      waiting_ = caught_up_ && published_ <= sent_;
+      if (waiting_) return;
     }
     schedule();
   }
@@ -70,7 +73,8 @@ class Tail : public std::enable_shared_from_this<Tail> {
     {
       MutexLock lock(&mutex_);
       published_ = std::max(published_, published);
-      if (!waiting_) return;
+      // While it waits, nobody changes sent_.
+      if (!waiting_ || published <= sent_) return;
       waiting_ = false;
     }
     schedule();
@@ -81,13 +85,15 @@ class Tail : public std::enable_shared_from_this<Tail> {
     if (failed_) return deliver("");
     while (!stopped_.load()) {
       std::string text;
+      caught_up_ = false;
       const Result<Position> end = read_piece(&text);
       if (!end.ok()) {
         failed_ = true;
         return deliver(error_text(end.status()));
       }
+      caught_up_ = sent_ >= *end;
       if (!text.empty()) return deliver(std::move(text));
-      if (sent_ < *end) continue;  // nothing of that piece passed
+      if (!caught_up_) continue;  // nothing of that piece passed
       MutexLock lock(&mutex_);
       if (published_ <= *end) {
         waiting_ = true;
@@ -142,7 +148,7 @@ class Tail : public std::enable_shared_from_this<Tail> {
         append_event_json(*event.batch, event.row, text);
         *text += "\n\n";
       }
-      if (text->size() > services_->limits.tail_buffer_bytes) return sent_;
+      if (text->size() > services_->limits.tail_buffer_bytes) return end;
     }
     if (!page.next.has_value()) sent_ = end;
     return end;
@@ -178,6 +184,7 @@ class Tail : public std::enable_shared_from_this<Tail> {
   Position sent_;
   bool greeted_ = false;
   bool failed_ = false;
+  bool caught_up_ = false;  // the last read left nothing behind it
 
   Mutex mutex_;
   BodyStream::Piece piece_ GUARDED_BY(mutex_);  // set while a next() waits for events

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <thread>
 
 #include "server/tail_stream.h"
@@ -115,6 +116,25 @@ TEST_F(TailTest, GoesOnAcrossTiers) {
   post(in_default("chunks:flush"), "");
   append(R"({"type":"c"})");
   EXPECT_EQ(read_until(stream.get(), 3), from_to(1, 3));
+}
+
+TEST_F(TailTest, DoesNotLookAgainWhenItHasSentAllThereIs) {
+  auto reads = std::make_shared<std::atomic<int>>(0);
+  services_.tail_executor = [reads, executor = services_.tail_executor](auto work) {
+    ++*reads;
+    executor(std::move(work));
+  };
+  const auto stream = tail("?after=0");
+  append(R"({"type":"a"})");
+  next(stream.get());
+  EXPECT_EQ(ids(*next(stream.get())), from_to(1, 1));
+  EXPECT_EQ(*reads, 1);
+  auto piece = std::make_shared<Awaited<std::string>>();
+  stream->next([piece](std::string text) { piece->set(std::move(text)); });
+  EXPECT_EQ(*reads, 1);
+  append(R"({"type":"b"})");
+  EXPECT_EQ(ids(*piece->get()), from_to(2, 2));
+  EXPECT_EQ(*reads, 2);
 }
 
 TEST_F(TailTest, CanBeGivenUpAtAnyMoment) {

@@ -466,12 +466,13 @@ void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& 
         FIRN_CHECK(written.ok());
       }
       core_->applied_segment.store(lsn.segment);
-      const Dataset dataset = commit->batch->dataset();
-      ns->positions(dataset).published.store(last);
-      if (dataset == Dataset::kEvents) core_->subscribers.notify(ns->id, last);
+      ns->positions(commit->batch->dataset()).published.store(last);
       if (core_->memory_in_use() > core_->options.flush_bytes()) core_->wake_mover();
     }
     commit->answer(Status());
+    if (commit->batch != nullptr && commit->batch->dataset() == Dataset::kEvents) {
+      core_->subscribers.notify(ns->id, commit->batch->last_position());
+    }
   } else {
     if (status.code() == StatusCode::kNoSpace) {
       core_->condition.set_disk_full(true);

@@ -1,8 +1,16 @@
 #include "views/streams/stream_append.h"
 
+#include <optional>
+
+#include "base/size.h"
+
 namespace firn {
 
 namespace {
+
+// What the builder that a thread keeps is used for, so that it never holds much more.
+constexpr uint64_t kSmallBytes = 64 * kKiB;
+constexpr size_t kSmallMessages = 64;
 
 Status check_name(const char* what, std::string_view name, uint64_t bytes_max, const char* limit) {
   if (name.empty()) return invalid_argument(std::string(what) + " must not be empty");
@@ -17,12 +25,21 @@ Result<AppendRequest> make_stream_append(std::span<const NewMessage> messages,
                                          std::vector<ExpectedVersion> expected_versions,
                                          const std::function<Id()>& make_id, const Limits& limits) {
   if (messages.empty()) return invalid_argument("there is no message to append");
-  BatchBuilder builder(Dataset::kEvents);
-  AppendRequest request;
+  uint64_t bytes = 0;
   for (const NewMessage& message : messages) {
     FIRN_TRY(check_name("the stream name", message.stream, limits.stream_name_bytes,
                         "stream_name_bytes"));
     FIRN_TRY(check_name("the type", message.type, limits.type_bytes, "type_bytes"));
+    bytes += message.data.size() + message.metadata.size();
+  }
+  // A builder costs as much as building a small batch, so each thread keeps one for those.
+  static thread_local BatchBuilder small_builder(Dataset::kEvents);
+  std::optional<BatchBuilder> large_builder;
+  const bool is_small = bytes <= kSmallBytes && messages.size() <= kSmallMessages;
+  if (!is_small) large_builder.emplace(Dataset::kEvents);
+  BatchBuilder& builder = is_small ? small_builder : *large_builder;
+  AppendRequest request;
+  for (const NewMessage& message : messages) {
     EventRow row;
     row.time = message.time;
     row.kind = EventKind::kMessage;

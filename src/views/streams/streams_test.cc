@@ -300,5 +300,29 @@ TEST(StreamAppend, RefusesMessagesWithoutStreamOrType) {
             StatusCode::kTooLarge);
 }
 
+TEST(StreamAppend, HasNothingOfTheOneBefore) {
+  const auto make_id = [] { return Id(); };
+  const auto rows_of = [&](std::span<const NewMessage> messages) -> BatchPtr {
+    auto request = make_stream_append(messages, {}, make_id, kLimits);
+    return request.ok() ? BatchPtr(std::move(request->batch)) : nullptr;
+  };
+  const NewMessage first{.stream = "a-1", .type = "A", .data = "{}", .metadata = R"({"k":1})"};
+  const NewMessage refused[] = {first, {.stream = "a-1", .type = ""}};
+  const NewMessage second{.stream = "b-1", .type = "B", .data = R"({"x":1})"};
+  const std::string long_data = R"({"x":")" + std::string(200'000, 'x') + "\"}";
+  const NewMessage large{.stream = "c-1", .type = "C", .data = long_data};
+  EXPECT_EQ(rows_of({&first, 1})->rows(), 1u);
+  EXPECT_EQ(rows_of(refused), nullptr);
+  for (const NewMessage& message : {second, large, second}) {
+    const BatchPtr batch = rows_of({&message, 1});
+    ASSERT_NE(batch, nullptr);
+    ASSERT_EQ(batch->rows(), 1u);
+    EXPECT_EQ(batch->strings(ColumnId::kType)[0], message.type);
+    EXPECT_EQ(batch->strings(ColumnId::kStream).entries(), 1u);
+    EXPECT_EQ(batch->strings(ColumnId::kData)[0], message.data);
+    EXPECT_FALSE(batch->has_column(ColumnId::kMetadata));
+  }
+}
+
 }  // namespace
 }  // namespace firn
