@@ -91,6 +91,8 @@ TEST_F(EventodbMethods, OptionsOfAnotherTypeAreRefused) {
                            R"(["ns.streams",{"cursor":1}])",
                            R"(["ns.create",7])",
                            R"(["ns.create",""])",
+                           R"(["ns.create",".."])",
+                           R"(["ns.create","../x"])",
                            R"(["ns.create","a",[]])",
                            R"(["ns.create","a",{"description":1}])",
                            R"(["ns.create","a",{"token":1}])",

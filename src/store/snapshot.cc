@@ -67,24 +67,31 @@ std::vector<SnapshotChunk> Snapshot::chunks(Dataset dataset, const Filter& filte
     chunk.stats_are_exact = record.stats.watermark <= published;
     consider(std::move(chunk));
   }
-  for (const auto& held : memory_.chunks(namespace_->id)) {
-    if (held.key.dataset != dataset) continue;
-    SnapshotChunk chunk;
-    chunk.key = held.key;
-    chunk.tier = core_->memory->name();
-    chunk.backend = core_->memory->backend();
-    chunk.stats = held.stats;
-    chunk.owned = {version_->watermark(held.key) + 1, published + 1};
-    chunk.in_memory = true;
-    chunk.stats_are_exact =
-        chunk.owned.from <= held.stats.position_min && held.stats.position_max <= published;
-    consider(std::move(chunk));
-  }
+  for (SnapshotChunk& chunk : memory_chunks(dataset)) consider(std::move(chunk));
   std::stable_sort(found.begin(), found.end(), [](const SnapshotChunk& a, const SnapshotChunk& b) {
     if (a.key.start != b.key.start) return a.key.start < b.key.start;
     if (a.in_memory != b.in_memory) return b.in_memory;
     return a.key.generation < b.key.generation;
   });
+  return found;
+}
+
+std::vector<SnapshotChunk> Snapshot::memory_chunks(Dataset dataset) const {
+  std::vector<SnapshotChunk> found;
+  const Position published = this->published(dataset);
+  for (const auto& held : memory_.chunks(namespace_->id)) {
+    const PositionRange owned{version_->watermark(held.key) + 1, published + 1};
+    if (held.key.dataset != dataset || owned.from >= owned.to) continue;
+    SnapshotChunk& chunk = found.emplace_back();
+    chunk.key = held.key;
+    chunk.tier = core_->memory->name();
+    chunk.backend = core_->memory->backend();
+    chunk.stats = held.stats;
+    chunk.owned = owned;
+    chunk.in_memory = true;
+    chunk.stats_are_exact =
+        chunk.owned.from <= held.stats.position_min && held.stats.position_max <= published;
+  }
   return found;
 }
 

@@ -48,6 +48,8 @@ class Snapshot {
   // The chunks that may hold rows of the filter's time and position ranges, ascending by key, tiers
   // from old to fresh within an interval.
   std::vector<SnapshotChunk> chunks(Dataset dataset, const Filter& filter) const;
+  // Those of them that are in memory, in no order.
+  std::vector<SnapshotChunk> memory_chunks(Dataset dataset) const;
   // All chunks of all datasets, in that order within each.
   std::vector<SnapshotChunk> all_chunks() const;
   // Reads rows of the chunk that it owns and that satisfy the filter.

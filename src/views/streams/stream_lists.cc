@@ -33,8 +33,7 @@ Result<Heads> heads_in_memory(const Snapshot& snapshot, const Wanted& wanted,
   uint64_t bytes = 0;
   ScanSpec spec;
   spec.projection = Projection::none().add(ColumnId::kStream).add(ColumnId::kStreamPosition);
-  for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kEvents, Filter{})) {
-    if (!chunk.in_memory) continue;
+  for (const SnapshotChunk& chunk : snapshot.memory_chunks(Dataset::kEvents)) {
     FIRN_ASSIGN(const auto reader, snapshot.scan(chunk, spec, nullptr));
     BatchSlice slice;
     while (true) {

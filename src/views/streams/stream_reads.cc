@@ -208,8 +208,7 @@ Result<int64_t> stream_version(const Snapshot& snapshot, const std::string& stre
   spec.filter.predicates = {stream_predicate(stream)};
   spec.projection = Projection::none().add(ColumnId::kStreamPosition);
   spec.order = ScanOrder::kPositionDescending;
-  for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kEvents, Filter{})) {
-    if (!chunk.in_memory) continue;
+  for (const SnapshotChunk& chunk : snapshot.memory_chunks(Dataset::kEvents)) {
     FIRN_ASSIGN(const auto reader, snapshot.scan(chunk, spec, nullptr));
     BatchSlice slice;
     FIRN_ASSIGN(const bool found, reader->next(&slice));
