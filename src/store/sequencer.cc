@@ -468,7 +468,7 @@ void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& 
       core_->applied_segment.store(lsn.segment);
       const Dataset dataset = commit->batch->dataset();
       ns->positions(dataset).published.store(last);
-      if (dataset == Dataset::kEvents) core_->subscribers.notify(ns->id, last);
+      core_->subscribers.notify(ns->id, dataset, last);
       if (core_->memory_in_use() > core_->options.flush_bytes()) core_->wake_mover();
     }
     commit->answer(Status());
