@@ -100,6 +100,7 @@ asio::awaitable<void> HttpConnection::serve_web_socket(std::unique_ptr<MessageSt
   socket->stream.set_option(timeout);
   socket->stream.read_message_max(kMessageBytesMax);
   socket->stream.text(true);
+  socket->stream.auto_fragment(false);  // a frame for each message
   set_phase(Phase::kWrite, shared_->options.write_time_ns);
   const auto [refused] = co_await socket->stream.async_accept(reader_->head(), kToken);
   if (refused) co_return;
