@@ -165,7 +165,8 @@ Result<MetricCardinality> Metrics::cardinality(int64_t from_ns, int64_t to_ns, u
   found.series = counted.series;
   found.series_limit = parts->store->series_limit_of(info);
   const auto copy = [](const std::vector<CardinalityEntry>& from, std::vector<MetricCount>* to) {
-    for (const CardinalityEntry& entry : from) to->push_back({entry.name, entry.value, entry.count});
+    for (const CardinalityEntry& entry : from)
+      to->push_back({entry.name, entry.value, entry.count});
   };
   copy(counted.names, &found.names);
   copy(counted.labels, &found.labels);

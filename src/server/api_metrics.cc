@@ -369,8 +369,7 @@ Result<HttpResponse> cardinality_answer(Services* services, const HttpRequestPtr
     if (query.time.overlaps(chunk.key.start, chunk.key.end - 1)) rows += chunk.stats.rows;
   }
   MemoryBudget* const memory = services->answer_memory.get();
-  const uint64_t bytes =
-      std::min(kCardinalityBytes + rows * kBytesPerSeries, memory->bytes_max());
+  const uint64_t bytes = std::min(kCardinalityBytes + rows * kBytesPerSeries, memory->bytes_max());
   FIRN_ASSIGN(const MemoryBudget::Share share, take_memory(services, *request, memory, bytes));
   query.series_max = (bytes - std::min(bytes, kCardinalityBytes)) / kBytesPerSeries;
   FIRN_ASSIGN(const Cardinality found,

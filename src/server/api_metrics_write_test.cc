@@ -83,9 +83,9 @@ TEST_F(MetricsBatchTest, ABatchBeyondTheLimitOfSeriesIsRefusedByName) {
   EXPECT_THAT(range(), Not(HasSubstr(R"("server_id":"b")")));
   EXPECT_EQ(write(cpu_).status, 200) << "known series go on";
   EXPECT_EQ(put("/api/v1/namespaces/default", R"({"series_limit":null})").status, 200);
-  EXPECT_EQ(write(R"({"server_id":"b","timestamp":1767225600000,"metric_type":"cpu","value":1})")
-                .status,
-            200);
+  EXPECT_EQ(
+      write(R"({"server_id":"b","timestamp":1767225600000,"metric_type":"cpu","value":1})").status,
+      200);
 }
 
 TEST_F(MetricsBatchTest, TheReportSaysWhereSeriesComeFrom) {

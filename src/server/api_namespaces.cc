@@ -60,8 +60,9 @@ Result<NamespaceChange> read_change(std::string_view body) {
       if (json->skip_null() || !json->read_number(&text)) return true;
       const auto number = parse_unsigned(text);
       if (!number || *number == 0) {
-        return invalid_argument("'series_limit' is " + std::string(text) +
-                                "; it must be a whole number from 1, or null for the configured one");
+        return invalid_argument(
+            "'series_limit' is " + std::string(text) +
+            "; it must be a whole number from 1, or null for the configured one");
       }
       change.series_limit = *number;
       return true;

@@ -277,8 +277,9 @@ TEST_F(ApiTest, AQueryHasATimeLimit) {
 }
 
 TEST_F(ApiTest, Namespaces) {
-  EXPECT_EQ(put("/api/v1/namespaces/shop", R"({"retention":"30d"})").body,
-            "{\"name\":\"shop\",\"last_position\":0,\"retention\":\"30d\",\"series_limit\":5000000}\n");
+  EXPECT_EQ(
+      put("/api/v1/namespaces/shop", R"({"retention":"30d"})").body,
+      "{\"name\":\"shop\",\"last_position\":0,\"retention\":\"30d\",\"series_limit\":5000000}\n");
   EXPECT_THAT(put("/api/v1/namespaces/shop").body, HasSubstr("\"retention\":\"30d\""));
   EXPECT_EQ(post("/api/v1/namespaces/shop/events", R"({"type":"a"})").status, 200);
   EXPECT_THAT(get("/api/v1/namespaces/shop").body, HasSubstr("\"last_position\":1"));

@@ -11,6 +11,8 @@
 #include "model/server_metrics.h"
 #include "model/service_check.h"
 #include "server/event_parameters.h"
+#include "server/guardia_json.h"
+#include "server/guardia_stream.h"
 #include "server/metric_answers.h"
 #include "server/requested_namespace.h"
 #include "views/metrics/metric_reads.h"
@@ -100,36 +102,6 @@ SeriesMatch match_of(std::string_view name, std::string_view label, const std::s
   match.name = name;
   if (!value.empty()) match.labels.emplace_back(label, value);
   return match;
-}
-
-// Those of a document's members that are asked for, as JSON; empty for those it has not.
-std::string_view member_of(std::string_view document, std::string_view wanted) {
-  std::string_view found;
-  if (!is_json_object(document)) return found;
-  const Status read =
-      visit_members(document, [&](std::string_view name, std::string_view json) -> Status {
-        if (name == wanted) found = json;
-        return Status();
-      });
-  return read.ok() ? found : std::string_view();
-}
-
-std::string label_of(const Series& series, std::string_view label) {
-  return attribute_of(series.labels, {}, {}, label).value_or("");
-}
-
-void raw_or_null(std::string_view name, std::string_view json, JsonObjectWriter* object) {
-  object->raw(name, json.empty() ? "null" : json);
-}
-
-// The name that was given, else the id.
-void add_display_name(std::string_view metadata, const std::string& id, JsonObjectWriter* object) {
-  const std::string_view name = member_of(metadata, "display_name");
-  if (name.empty()) {
-    object->text("display_name", id);
-  } else {
-    object->raw("display_name", name);
-  }
 }
 
 void append_row(const Point& point, const std::string& server, std::string* out) {
@@ -375,6 +347,34 @@ std::string token_of(const HttpRequest& request, const QueryParameters& paramete
   return "";
 }
 
+// The stream of a WebSocket; a client that cannot send headers shows its token in the query, or
+// later in a message.
+Result<HttpResponse> open_stream(Services* services, const HttpRequestPtr& request) {
+  const OpenStorePtr open = services->gate->get();
+  if (open == nullptr) return services->gate->why_not();
+  FIRN_ASSIGN(const QueryParameters parameters, parse_query(request->query));
+  FIRN_ASSIGN(const auto target, requested_namespace(*services, open->store.get(), *request,
+                                                     token_of(*request, parameters)));
+  if (!target) return guardia_error(401, "the token is not valid for its namespace");
+  if (!request->wants_web_socket) {
+    HttpResponse response = guardia_error(426, "this is a stream for WebSocket, version 13");
+    response.headers.emplace_back("Upgrade", "websocket");
+    return response;
+  }
+  FIRN_ASSIGN(const SnapshotPtr snapshot, open->store->snapshot(target->id));
+  Position after = snapshot->published(Dataset::kSamples);
+  for (const auto& [name, value] : parameters) {
+    if (name != "after") continue;
+    const auto position = parse_unsigned(value);
+    if (!position) return invalid_argument("'after' must be the position of a message");
+    after = std::min(after, *position);
+  }
+  HttpResponse response;
+  response.status = 101;
+  response.messages = make_guardia_stream(services, open, target->id, after);
+  return response;
+}
+
 Result<HttpResponse> work_on(Services* services, const HttpRequestPtr& request, GuardiaWork work) {
   const OpenStorePtr open = services->gate->get();
   if (open == nullptr) return services->gate->why_not();
@@ -418,6 +418,12 @@ Face guardia_face(Services* services) {
   add("services", answer_services);
   add("services/{name}/checks", answer_service_checks);
   add("services/{name}/uptime", answer_service_uptime);
+  face.push_back({HttpMethod::kGet, "/api/v1/stream",
+                  [services](const HttpRequestPtr& request, const Responder& respond) {
+                    auto answer = open_stream(services, request);
+                    respond(answer.ok() ? std::move(*answer) : guardia_error(answer.status()));
+                  },
+                  guardia_route_error});
   return face;
 }
 

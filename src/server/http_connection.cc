@@ -41,37 +41,6 @@ bool is_local_name(std::string_view host) {
 
 }  // namespace
 
-template <typename T>
-void Mailbox<T>::put(T value) {
-  bool wake = false;
-  {
-    MutexLock lock(&mutex_);
-    value_ = std::move(value);
-    wake = waiting_;
-  }
-  if (wake) asio::post(*context_, [self = this->shared_from_this()] { self->wake_.cancel(); });
-}
-
-template <typename T>
-std::optional<T> Mailbox<T>::take() {
-  MutexLock lock(&mutex_);
-  return std::exchange(value_, std::nullopt);
-}
-
-template <typename T>
-asio::awaitable<void> Mailbox<T>::wait(DurationNs time_max) {
-  {
-    MutexLock lock(&mutex_);
-    if (value_.has_value()) co_return;
-    waiting_ = true;
-  }
-  // A put() from here on posts to this thread, so its cancel() comes after the wait has begun.
-  wake_.expires_after(std::chrono::nanoseconds(time_max));
-  co_await wake_.async_wait(kToken);
-  MutexLock lock(&mutex_);
-  waiting_ = false;
-}
-
 // The body of a request that is read while it is answered: the handler asks from any thread, the
 // connection's coroutine reads and delivers.
 class HttpConnection::StreamedBody final : public BodySource {
@@ -155,6 +124,16 @@ asio::awaitable<void> HttpConnection::run() {
     if (!whole) break;
     HttpResponse response = co_await answer();
     if (gone_) break;
+    if (response.messages != nullptr) {
+      FIRN_CHECK(request_->wants_web_socket);
+      if (!reader_->has_input()) {
+        co_await serve_web_socket(std::move(response.messages));
+        co_return;
+      }
+      keep_alive_ = false;
+      response = router_->error(*request_, 400, "invalid_argument",
+                                "a client of WebSocket must wait for the answer to its handshake");
+    }
     if (stopping_) keep_alive_ = false;
     const bool written = co_await write_response(std::move(response));
     end_body();
@@ -508,7 +487,7 @@ void HttpConnection::sweep(TimeNs now) {
     if (now - phase_began_ < kNoticeGoneAfter || !client_is_gone()) return;
     if (!std::exchange(gone_, true)) {
       request_->cancellation.cancel();
-      piece_mailbox_->poke();
+      poke_streams();
     }
     return;
   }
@@ -523,7 +502,7 @@ void HttpConnection::begin_stop() {
   stopping_ = true;
   if (phase_ == Phase::kIdle) return kill();
   if (request_ != nullptr) request_->cancellation.cancel();
-  piece_mailbox_->poke();
+  poke_streams();
   if (body_ == nullptr || phase_ != Phase::kBody) return;
   error_code ignored;
   socket_.cancel(ignored);  // ends feed_body()
@@ -534,7 +513,12 @@ void HttpConnection::kill() {
   if (request_ != nullptr) request_->cancellation.cancel();
   error_code ignored;
   socket_.close(ignored);
+  poke_streams();
+}
+
+void HttpConnection::poke_streams() {
   piece_mailbox_->poke();
+  if (message_mailbox_ != nullptr) message_mailbox_->poke();
 }
 
 }  // namespace firn

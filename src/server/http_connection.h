@@ -11,9 +11,9 @@
 #include <string>
 #include <thread>
 
-#include "base/mutex.h"
 #include "server/http_server.h"
 #include "server/http_types.h"
+#include "server/mailbox.h"
 #include "server/router.h"
 
 namespace firn {
@@ -42,30 +42,6 @@ struct IoThread {
   boost::asio::io_context context{1};
   boost::asio::steady_timer sweep_timer;
   std::thread thread;
-};
-
-// A value that another thread delivers to the coroutine of a connection.
-template <typename T>
-class Mailbox : public std::enable_shared_from_this<Mailbox<T>> {
- public:
-  explicit Mailbox(boost::asio::io_context* context) : context_(context), wake_(*context) {}
-
-  // Any thread.
-  void put(T value) EXCLUDES(mutex_);
-  // The connection's thread: takes the value if it is there.
-  std::optional<T> take() EXCLUDES(mutex_);
-  // The connection's thread: returns when a value may be there, poke() was called or the time has
-  // passed; look again then.
-  boost::asio::awaitable<void> wait(DurationNs time_max);
-  // The connection's thread.
-  void poke() { wake_.cancel(); }
-
- private:
-  boost::asio::io_context* const context_;
-  boost::asio::steady_timer wake_;
-  Mutex mutex_;
-  std::optional<T> value_ GUARDED_BY(mutex_);
-  bool waiting_ GUARDED_BY(mutex_) = false;
 };
 
 // What a connection reads requests with; knows Beast.
@@ -105,6 +81,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<HttpResponse> refuse_foreign() const;
   boost::asio::awaitable<bool> write_response(HttpResponse response);
   boost::asio::awaitable<bool> write_stream(std::unique_ptr<BodyStream> stream);
+  // The rest of the connection, once it is one of messages (web_socket.cc).
+  struct WebSocket;
+  boost::asio::awaitable<void> serve_web_socket(std::unique_ptr<MessageStream> messages);
+  boost::asio::awaitable<void> read_messages(std::shared_ptr<WebSocket> socket);
+  boost::asio::awaitable<CloseReason> write_messages(WebSocket* socket);
+  // Whoever waits for a piece or messages looks again.
+  void poke_streams();
   boost::asio::awaitable<bool> write_all(std::string_view head, std::string_view body);
   boost::asio::awaitable<void> close_gently();
   void write_head(const HttpResponse& response, bool chunked, std::string* out) const;
@@ -119,6 +102,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::unique_ptr<RequestReader> reader_;
   std::shared_ptr<Mailbox<HttpResponse>> answer_mailbox_;
   std::shared_ptr<Mailbox<std::string>> piece_mailbox_;
+  std::shared_ptr<Mailbox<MessagePiece>> message_mailbox_;  // null before there is a WebSocket
 
   HttpRequestPtr request_;
   std::shared_ptr<StreamedBody> body_;        // when the route reads it while it arrives

@@ -1,6 +1,7 @@
 #include "server/http_request_reader.h"
 
 #include <algorithm>
+#include <boost/beast/http/rfc7230.hpp>
 #include <utility>
 
 namespace firn {
@@ -36,6 +37,13 @@ std::string_view origin_form(std::string_view target) {
   if (authority == std::string_view::npos) return target;
   const size_t path = target.find('/', authority + 3);
   return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+}
+
+bool is_upgrade_to_web_socket(const http::fields& head) {
+  return http::token_list(head[http::field::connection]).exists("upgrade") &&
+         http::token_list(head[http::field::upgrade]).exists("websocket") &&
+         head.count(http::field::sec_websocket_key) == 1 &&
+         head[http::field::sec_websocket_version] == "13";
 }
 
 }  // namespace
@@ -118,6 +126,8 @@ uint64_t RequestReader::body_bytes() const {
 bool RequestReader::take_head(HttpRequest* request) {
   const auto& head = parser_->get();
   request->method = method_of(head.method());
+  request->wants_web_socket =
+      head.version() >= 11 && head.method() == http::verb::get && is_upgrade_to_web_socket(head);
   const std::string_view target = origin_form(view(head.target()));
   const size_t question = std::min(target.find('?'), target.size());
   request->path = target.substr(0, question);

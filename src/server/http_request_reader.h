@@ -59,6 +59,10 @@ class RequestReader {
   // What the body takes, or will.
   uint64_t body_bytes() const;
   bool keep_alive() const { return parser_->get().keep_alive(); }
+  // Of the request that was read last; valid until begin().
+  const boost::beast::http::request<boost::beast::http::string_body>& head() const {
+    return parser_->get();
+  }
   bool http_1_1() const { return http_1_1_; }
   const ReadFailure& failure() const { return failure_; }
 

@@ -64,6 +64,7 @@ struct HttpRequest {
   // Header fields that something looks at; empty when absent.
   std::string authorization, host, origin, content_type, content_encoding, accept, last_event_id,
       firn_namespace, firn_ack;
+  bool wants_web_socket = false;  // a handshake of WebSocket that may be answered by `messages`
   std::string body;
   MemoryBudget::Share unpacked_memory;      // what `body` takes when it came packed
   std::shared_ptr<BodySource> body_source;  // instead of `body` where the route asks for it
@@ -87,6 +88,33 @@ class BodyStream {
   virtual std::string_view heartbeat() const = 0;
 };
 
+// Why a connection of messages is closed: RFC 6455, section 7.4. The text has at most 123 bytes.
+struct CloseReason {
+  uint16_t code = 0;  // 0: it is not
+  std::string text{};
+};
+
+// What is sent to a WebSocket: text messages, and then perhaps its end.
+struct MessagePiece {
+  std::vector<std::string> messages{};
+  CloseReason close{};
+};
+
+// Messages both ways, over WebSocket (docs/websocket.md). Thread rule: one call of next() at a
+// time; receive() beside it, from the connection's thread. Destroyed when the connection is done
+// with it, perhaps while a next() is outstanding.
+class MessageStream {
+ public:
+  using Deliver = std::function<void(MessagePiece)>;
+
+  virtual ~MessageStream() = default;
+  // The next messages, together no more than the memory of one connection. Calls `deliver` exactly
+  // once, from any thread, unless the stream is destroyed first.
+  virtual void next(Deliver deliver) = 0;
+  // A text of the client, whole and valid UTF-8. Must be quick.
+  virtual void receive(std::string_view text) = 0;
+};
+
 struct HttpResponse {
   int status = 200;
   std::string_view content_type = "application/json";  // always a literal
@@ -95,6 +123,8 @@ struct HttpResponse {
   std::vector<std::string> more{};  // behind `body`, so that large answers need not be in one piece
   MemoryBudget::Share memory{};     // what the above takes, until it is sent
   std::unique_ptr<BodyStream> stream{};  // instead of `body` when set
+  // Instead of everything else when set, for a request that wants it; `status` is 101.
+  std::unique_ptr<MessageStream> messages{};
 };
 
 std::string_view http_reason(int status);

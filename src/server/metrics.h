@@ -74,8 +74,9 @@ class RouteMetrics {
 
  private:
   friend class ServerMetrics;
-  static constexpr std::array<int, 18> kStatuses = {200, 204, 400, 403, 404, 405, 408, 409, 413,
-                                                    415, 417, 429, 431, 500, 503, 504, 505, 0};
+  static constexpr std::array<int, 20> kStatuses = {101, 200, 204, 400, 403, 404, 405,
+                                                    408, 409, 413, 415, 417, 426, 429,
+                                                    431, 500, 503, 504, 505, 0};
   const std::string method_, pattern_;
   std::array<Counter, kStatuses.size()> by_status_;  // the last one: any other status
   Histogram seconds_;

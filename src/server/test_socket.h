@@ -54,6 +54,14 @@ class TestSocket {
     unread_.erase(0, size);
     return found;
   }
+  // So many bytes; fewer when the connection ended before.
+  std::string read_bytes(size_t size) {
+    while (unread_.size() < size && receive()) {
+    }
+    std::string found = unread_.substr(0, size);
+    unread_.erase(0, found.size());
+    return found;
+  }
   // One response with a Content-Length.
   std::string read_response() {
     std::string response = read_until("\r\n\r\n");

@@ -100,29 +100,30 @@ Status StoreCondition::mover_error() const {
   return mover_error_;
 }
 
-uint64_t Subscribers::add(NamespaceId id, std::function<void(Position)> on_published) {
+uint64_t Subscribers::add(NamespaceId id, Dataset dataset,
+                          std::function<void(Position)> on_published) {
   MutexLock lock(&mutex_);
   const uint64_t subscription = next_++;
-  by_namespace_[id].emplace(subscription, std::move(on_published));
+  by_dataset_[{id, dataset}].emplace(subscription, std::move(on_published));
   count_.fetch_add(1);
   return subscription;
 }
 
 void Subscribers::remove(uint64_t subscription) {
   MutexLock lock(&mutex_);
-  for (auto it = by_namespace_.begin(); it != by_namespace_.end(); ++it) {
+  for (auto it = by_dataset_.begin(); it != by_dataset_.end(); ++it) {
     if (it->second.erase(subscription) == 0) continue;
     count_.fetch_sub(1);
-    if (it->second.empty()) by_namespace_.erase(it);
+    if (it->second.empty()) by_dataset_.erase(it);
     return;
   }
 }
 
-void Subscribers::notify(NamespaceId id, Position published) {
+void Subscribers::notify(NamespaceId id, Dataset dataset, Position published) {
   if (count_.load() == 0) return;
   MutexLock lock(&mutex_);
-  const auto found = by_namespace_.find(id);
-  if (found == by_namespace_.end()) return;
+  const auto found = by_dataset_.find({id, dataset});
+  if (found == by_dataset_.end()) return;
   for (const auto& [subscription, on_published] : found->second) on_published(published);
 }
 

@@ -132,20 +132,20 @@ class StoreCondition {
   Status mover_error_ GUARDED_BY(mutex_);
 };
 
-// Who wants to hear of new published positions of events. Any thread.
+// Who wants to hear of new published positions. Any thread.
 class Subscribers {
  public:
   // `on_published` gets kNamespaceGone, too.
-  uint64_t add(NamespaceId id, std::function<void(Position)> on_published);
+  uint64_t add(NamespaceId id, Dataset dataset, std::function<void(Position)> on_published);
   // After it returns the function is not running and will not be called again.
   void remove(uint64_t subscription);
-  void notify(NamespaceId id, Position published);
+  void notify(NamespaceId id, Dataset dataset, Position published);
 
  private:
   Mutex mutex_;
   uint64_t next_ GUARDED_BY(mutex_) = 1;
-  std::map<NamespaceId, std::map<uint64_t, std::function<void(Position)>>> by_namespace_
-      GUARDED_BY(mutex_);
+  using Functions = std::map<uint64_t, std::function<void(Position)>>;
+  std::map<std::pair<NamespaceId, Dataset>, Functions> by_dataset_ GUARDED_BY(mutex_);
   std::atomic<size_t> count_{0};
 };
 

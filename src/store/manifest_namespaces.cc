@@ -16,8 +16,7 @@ Status add_row(ManifestChange* change, const NamespaceRecord& record) {
                                   ManifestBytes{record.profile.token_sha256}};
   FIRN_TRY(change->run(kAddNamespace, key, values));
   if (record.series_limit != 0) {
-    FIRN_TRY(
-        change->set_meta(series_limit_key(record.id), std::to_string(record.series_limit)));
+    FIRN_TRY(change->set_meta(series_limit_key(record.id), std::to_string(record.series_limit)));
   }
   return change->set_meta("next_namespace", std::to_string(record.id + 1));
 }

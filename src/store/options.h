@@ -31,8 +31,8 @@ struct StoreOptions {
   uint64_t wal_segment_bytes = 64 * kMiB;
   uint64_t wal_group_bytes = 16 * kMiB;
   uint64_t disk_reserve_bytes = 256 * kMiB;
-  // How many series a namespace may define for one chunk interval, unless it has a limit of its own;
-  // 0: as many as memory allows, at most 5 million.
+  // How many series a namespace may define for one chunk interval, unless it has a limit of its
+  // own; 0: as many as memory allows, at most 5 million.
   uint64_t series_limit = 0;
   // Free space on the disk of data_dir below which the oldest chunk on it is dropped; 0: never.
   uint64_t drop_oldest_below_free_bytes = 0;

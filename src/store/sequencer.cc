@@ -470,8 +470,8 @@ void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& 
       if (core_->memory_in_use() > core_->options.flush_bytes()) core_->wake_mover();
     }
     commit->answer(Status());
-    if (commit->batch != nullptr && commit->batch->dataset() == Dataset::kEvents) {
-      core_->subscribers.notify(ns->id, commit->batch->last_position());
+    if (commit->batch != nullptr) {
+      core_->subscribers.notify(ns->id, commit->batch->dataset(), commit->batch->last_position());
     }
   } else {
     if (status.code() == StatusCode::kNoSpace) {

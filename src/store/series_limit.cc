@@ -37,11 +37,11 @@ void SeriesLimit::start() {
 }
 
 void SeriesLimit::stop() {
+  stopping_.store(true);
   worker_.stop();
   std::deque<Request> waiting;
   {
     MutexLock lock(&mutex_);
-    stopped_ = true;
     waiting.swap(waiting_);
   }
   for (const Request& request : waiting) request.then(cancelled("the store is closing"));
@@ -59,7 +59,7 @@ void SeriesLimit::admit(NamespaceId id, std::vector<SeriesDefinition> definition
   if (claim_counted(request.name_space, request.runs())) return request.then(Status());
   const Status refused = [&] {
     MutexLock lock(&mutex_);
-    if (stopped_) return cancelled("the store is closing");
+    if (stopping_.load()) return cancelled("the store is closing");
     if (waiting_.size() >= kWaitingMax) {
       return unavailable("more than " + std::to_string(kWaitingMax) +
                          " batches with new series wait for the count of series in namespace '" +
@@ -105,7 +105,7 @@ bool SeriesLimit::claim_counted(const NamespacePtr& ns, const std::vector<Run>& 
   std::vector<uint64_t> claimed;
   {
     MutexLock lock(&mutex_);
-    if (stopped_) return false;
+    if (stopping_.load()) return false;
     for (const Run& run : runs) {
       const auto found = intervals_.find(run.key);
       if (found != intervals_.end() && found->second.wanted_exact) return false;
@@ -161,10 +161,11 @@ std::optional<Status> SeriesLimit::claim_exact(const NamespacePtr& ns,
     }
     return series_limit_reached(
         "namespace '" + ns->name + "' has " + std::to_string(interval.series.size()) +
-        " series in the chunk interval from " + format_time(run.key.second) + ", its series_limit is " +
-        std::to_string(limit) + ", and the batch would add " + std::to_string(added) +
-        "; nothing of it was stored. GET /api/v1/namespaces/" + ns->name +
-        "/metrics/cardinality tells which names and labels they come from; send fewer, or raise the "
+        " series in the chunk interval from " + format_time(run.key.second) +
+        ", its series_limit is " + std::to_string(limit) + ", and the batch would add " +
+        std::to_string(added) + "; nothing of it was stored. GET /api/v1/namespaces/" + ns->name +
+        "/metrics/cardinality tells which names and labels they come from; send fewer, or raise "
+        "the "
         "limit with PUT /api/v1/namespaces/" +
         ns->name + " {\"series_limit\":...}");
   }
@@ -198,6 +199,7 @@ void SeriesLimit::step() {
 
 std::optional<Status> SeriesLimit::decide(const Request& request) {
   while (true) {
+    if (stopping_.load()) return cancelled("the store is closing");
     std::vector<Run> exact, counted;
     std::optional<Key> wanted;
     {
@@ -240,7 +242,7 @@ Status SeriesLimit::load(const NamespacePtr& ns, TimeNs interval, IdSet* series)
     FIRN_ASSIGN(const auto reader, snapshot.scan(chunk, spec, nullptr));
     BatchSlice slice;
     while (true) {
-      if (core_->stopping.load()) return cancelled("the store is closing");
+      if (stopping_.load()) return cancelled("the store is closing");
       FIRN_ASSIGN(const bool more, reader->next(&slice));
       if (!more) break;
       const StringColumn ids = slice.batch->strings(ColumnId::kSeries);

@@ -86,8 +86,8 @@ class SeriesLimit {
   void make_room() REQUIRES(mutex_);
 
   const std::shared_ptr<StoreCore> core_;
+  std::atomic<bool> stopping_{false};
   Mutex mutex_;
-  bool stopped_ GUARDED_BY(mutex_) = false;
   uint64_t epoch_ GUARDED_BY(mutex_) = 0;  // of KnownSeries: another one means definitions dropped
   std::map<Key, Interval> intervals_ GUARDED_BY(mutex_);
   std::deque<Request> waiting_ GUARDED_BY(mutex_);

@@ -447,7 +447,9 @@ void Store::forget_namespace(const NamespacePtr& ns) {
     }
     core->namespaces_by_id.erase(ns->id);
   }
-  core->subscribers.notify(ns->id, kNamespaceGone);
+  for (const Dataset dataset : kDatasets) {
+    core->subscribers.notify(ns->id, dataset, kNamespaceGone);
+  }
   core->wake_mover();
 }
 
@@ -471,8 +473,9 @@ ChunkCommandResult Store::command_and_wait(ChunkCommand chunk_command) {
   return waiter->wait();
 }
 
-uint64_t Store::subscribe(NamespaceId namespace_id, std::function<void(Position)> on_published) {
-  return parts_->core->subscribers.add(namespace_id, std::move(on_published));
+uint64_t Store::subscribe(NamespaceId namespace_id, std::function<void(Position)> on_published,
+                          Dataset dataset) {
+  return parts_->core->subscribers.add(namespace_id, dataset, std::move(on_published));
 }
 
 void Store::unsubscribe(uint64_t subscription) { parts_->core->subscribers.remove(subscription); }

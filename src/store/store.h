@@ -23,7 +23,7 @@ struct NamespaceInfo {
   Position last_position = 0;
   DurationNs retention_ns = kForever;
   TimeNs created_at = 0;
-  uint64_t series_limit = 0;  // its own; 0: the store's (StoreOptions)
+  uint64_t series_limit = 0;                        // its own; 0: the store's (StoreOptions)
   std::shared_ptr<const NamespaceProfile> profile;  // never null
 };
 
@@ -107,10 +107,11 @@ class Store {
   void command(ChunkCommand command, ChunkCommandCallback done);
   ChunkCommandResult command_and_wait(ChunkCommand command);
 
-  // Calls back, from the log's worker, with each new published position, and from the thread that
-  // removes or empties the namespace with kNamespaceGone. The function must be quick, and must not
-  // subscribe or unsubscribe itself.
-  uint64_t subscribe(NamespaceId namespace_id, std::function<void(Position)> on_published);
+  // Calls back, from the log's worker, with each new published position of the dataset, and from
+  // the thread that removes or empties the namespace with kNamespaceGone. The function must be
+  // quick, and must not subscribe or unsubscribe itself.
+  uint64_t subscribe(NamespaceId namespace_id, std::function<void(Position)> on_published,
+                     Dataset dataset = Dataset::kEvents);
   // Afterwards the function is not running and will not be called.
   void unsubscribe(uint64_t subscription);
 

@@ -135,9 +135,9 @@ Result<Cardinality> count_series(const Snapshot& snapshot, const CardinalityQuer
   // Definitions stand at the start of their interval, which may be before the range.
   for (const SnapshotChunk& chunk : snapshot.chunks(Dataset::kSeries, Filter{})) {
     if (!query.time.overlaps(chunk.key.start, chunk.key.end - 1)) continue;
-    FIRN_TRY(for_each_row(
-        snapshot, chunk, spec, guard, &found.cost,
-        [&](const RecordBatch& batch, uint32_t row) { counted.visit(batch, row); }));
+    FIRN_TRY(
+        for_each_row(snapshot, chunk, spec, guard, &found.cost,
+                     [&](const RecordBatch& batch, uint32_t row) { counted.visit(batch, row); }));
     if (!counted.is_full()) continue;
     return too_large("there are more than " + std::to_string(query.series_max) +
                      " series, for which there is memory; ask for a shorter range of time, or give "

@@ -25,11 +25,12 @@ struct CardinalityEntry {
 };
 
 struct Cardinality {
-  uint64_t series = 0;                        // different ones, exactly
-  std::vector<CardinalityEntry> names;        // of metrics, by series
-  std::vector<CardinalityEntry> labels;       // by different values
-  std::vector<CardinalityEntry> pairs;        // label=value, by series
-  uint64_t names_error = 0, pairs_error = 0;  // a count may be too great by so much; never too small
+  uint64_t series = 0;                   // different ones, exactly
+  std::vector<CardinalityEntry> names;   // of metrics, by series
+  std::vector<CardinalityEntry> labels;  // by different values
+  std::vector<CardinalityEntry> pairs;   // label=value, by series
+  uint64_t names_error = 0,
+           pairs_error = 0;  // a count may be too great by so much; never too small
   QueryCost cost;
 };
 

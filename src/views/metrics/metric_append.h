@@ -19,8 +19,8 @@ struct NewSamples {
 // Appends the samples, all or nothing, after those definitions of their series that are not known
 // to be stored for the chunk intervals of the samples (docs/formats/samples.md). `done` is called
 // exactly once, as Store::append() does, with the result of the samples: with an ok status they and
-// their definitions are durable; kSeriesLimit: the namespace would have too many series, and nothing
-// was written. `store` must outlive that. Any thread.
+// their definitions are durable; kSeriesLimit: the namespace would have too many series, and
+// nothing was written. `store` must outlive that. Any thread.
 void append_samples(Store* store, NamespaceId name_space, NewSamples samples, AppendCallback done);
 
 // The same for a thread that may wait.

@@ -31,8 +31,8 @@ TEST_F(SeriesLimitTest, ABatchThatWouldDefineTooManyIsRefusedWhole) {
   ASSERT_TRUE(write_series(0, 3).ok());
   const Status refused = write_series(2, 5);
   EXPECT_EQ(refused.code(), StatusCode::kSeriesLimit);
-  for (const char* part : {"'default' has 3 series", "series_limit is 4", "would add 2",
-                           "metrics/cardinality"}) {
+  for (const char* part :
+       {"'default' has 3 series", "series_limit is 4", "would add 2", "metrics/cardinality"}) {
     EXPECT_NE(refused.message().find(part), std::string::npos) << refused.message();
   }
   EXPECT_EQ(stored(), 3u);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "views/metrics/rollup_keeper.h"
 #include "views/metrics/test_metrics.h"
 
 namespace firn {
@@ -135,6 +136,80 @@ TEST_F(UptimeTest, OtherServicesAndOtherValuesAreNotCounted) {
   EXPECT_EQ(counts(ask(other).whole), (Counts{0, 0, 0}));
   EXPECT_EQ(counts(ask(query(100)).whole), (Counts{1, 0, 0}));
   EXPECT_EQ(seconds(ask(query(100)).whole), (Seconds{100, 0, 0}));
+}
+
+// Three days of checks about once a minute, with gaps and failures, rolled up.
+class LongUptimeTest : public UptimeTest {
+ protected:
+  void SetUp() override {
+    UptimeTest::SetUp();
+    keeper_ = std::make_unique<RollupKeeper>(env_, store_.get());
+    std::vector<Check> checks;
+    int64_t second = -200;
+    for (int i = 0; second < kDays * 86'400 + 200; ++i) {
+      const bool is_failing = i % 700 < 9;
+      const double state = is_failing ? i % 3 : kUpValue;
+      checks.push_back({second, state, is_failing ? -1 : 10.0 + i % 50});
+      second += i % 1000 == 999 ? 3000 : 40 + i % 37;
+    }
+    check(checks);
+    ASSERT_TRUE(keeper_->run(space_, at(0), nullptr).ok());
+  }
+  UptimeQuery long_query(DurationNs window = 0) {
+    UptimeQuery long_one = query(kDays * 86'400);
+    long_one.time.from = at(77);
+    long_one.gap_max_ns = 5 * kMinuteNs;
+    long_one.window_ns = window;
+    return long_one;
+  }
+  // Windows of another width than that of states are read from raw checks.
+  Uptime from_raw() { return ask(long_query(kMinuteNs + kSecondNs)).whole; }
+  void drop_raw() {
+    MetricPolicy policy;
+    policy.raw_ns = kDayNs;
+    ASSERT_TRUE(keeper_->set_policy(space_, policy).ok());
+    ASSERT_TRUE(keeper_->run(space_, at(0) + 30 * kDayNs, nullptr).ok());
+  }
+
+  static constexpr int64_t kDays = 3;
+  std::unique_ptr<RollupKeeper> keeper_;
+};
+
+TEST_F(LongUptimeTest, StatesGiveWhatRawChecksGive) {
+  const Uptime raw = from_raw();
+  for (const DurationNs window : {DurationNs{0}, kHourNs, kDayNs}) {
+    const UptimeAnswer answer = ask(long_query(window));
+    EXPECT_EQ(answer.whole.checks, raw.checks);
+    EXPECT_EQ(answer.whole.known_ns, raw.known_ns);
+    EXPECT_EQ(answer.whole.response_ms.count, raw.response_ms.count);
+    EXPECT_EQ(answer.whole.response_ms.sketch, raw.response_ms.sketch);
+  }
+}
+
+TEST_F(LongUptimeTest, WindowsFromStatesAreThoseOfRawChecks) {
+  UptimeQuery hour = long_query();
+  hour.time = {at(7200), at(10'800)};  // too short for states
+  const Uptime raw = ask(hour).whole;
+  const UptimeAnswer hours = ask(long_query(kHourNs));
+  EXPECT_EQ(hours.windows[2].start, hour.time.from);
+  EXPECT_EQ(hours.windows[2].checks, raw.checks);
+  EXPECT_EQ(hours.windows[2].known_ns, raw.known_ns);
+}
+
+TEST_F(LongUptimeTest, ItOutlivesRawChecks) {
+  const Uptime raw = from_raw();
+  drop_raw();
+  UptimeQuery aligned = long_query();
+  const Uptime left = ask(aligned).whole;
+  // The first seven checks lie before a whole window of states begins.
+  EXPECT_GT(left.count(CheckStatus::kDown), 0u);
+  EXPECT_LE(left.count(CheckStatus::kUp), raw.count(CheckStatus::kUp));
+  EXPECT_GE(left.count(CheckStatus::kUp) + 10, raw.count(CheckStatus::kUp));
+  const DurationNs known = left.known(CheckStatus::kUp), all = raw.known(CheckStatus::kUp);
+  EXPECT_LE(known, all);
+  EXPECT_GT(known, all / 100 * 97) << "not known is only what happened where checks differ";
+  EXPECT_NEAR(static_cast<double>(left.response_ms.count),
+              static_cast<double>(raw.response_ms.count), 10);
 }
 
 }  // namespace
