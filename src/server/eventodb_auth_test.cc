@@ -94,8 +94,11 @@ TEST_F(EventodbAuth, EveryRouteAsksForAToken) {
   }
 }
 
-TEST_F(EventodbAuth, TheVersionIsForEverybody) {
-  EXPECT_EQ(get("/version").body, "{\"version\":\"0.7.0\"}\n");
+TEST_F(EventodbAuth, VersionAndHealthAreForEverybodyWithAnyMethod) {
+  for (const HttpMethod method : kRouteMethods) {
+    EXPECT_EQ(ask_with(method, "/version").body, "{\"version\":\"0.7.0\"}\n");
+    EXPECT_THAT(ask_with(method, "/health").body, HasSubstr("\"status\":\"ok\""));
+  }
 }
 
 // The token is looked at first.
@@ -111,7 +114,7 @@ TEST_F(EventodbAuth, OtherMethodsOfRpcAreRefusedBehindTheToken) {
 }
 
 TEST_F(EventodbAuth, OtherMethodsOfOtherRoutesAreRefused) {
-  for (const char* target : {"/version", "/subscribe", "/export"}) {
+  for (const char* target : {"/subscribe", "/export"}) {
     EXPECT_EQ(error_of(post(target, "")), "405 INVALID_REQUEST") << target;
   }
   EXPECT_EQ(error_of(get("/import")), "405 INVALID_REQUEST");

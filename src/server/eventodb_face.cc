@@ -33,7 +33,9 @@ Result<std::string> find_token(const HttpRequest& request) {
 
 Face eventodb_face(Services* services) {
   Face face;
-  face.push_back({HttpMethod::kGet, "/version", answer_version, eventodb_route_error});
+  for (const HttpMethod method : kRouteMethods) {
+    face.push_back({method, "/version", answer_version, eventodb_route_error});
+  }
   add_rpc_route(services, &face);
   add_subscribe_route(services, &face);
   add_import_route(services, &face);

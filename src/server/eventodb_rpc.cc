@@ -69,8 +69,8 @@ void add_rpc_route(Services* services, Face* face) {
                      answer_rpc(services, request, respond);
                    },
                    eventodb_route_error});
-  for (const HttpMethod other :
-       {HttpMethod::kGet, HttpMethod::kPut, HttpMethod::kDelete, HttpMethod::kOther}) {
+  for (const HttpMethod other : kRouteMethods) {
+    if (other == HttpMethod::kPost) continue;
     face->push_back({other, "/rpc",
                      [services](const HttpRequestPtr& request, const Responder& respond) {
                        refuse_method(services, request, respond);

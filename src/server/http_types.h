@@ -20,6 +20,9 @@ namespace firn {
 
 enum class HttpMethod : uint8_t { kGet, kHead, kPost, kPut, kDelete, kOther };
 std::string_view http_method_name(HttpMethod method);
+// Every method that a route can have; a route for GET answers HEAD, too.
+inline constexpr HttpMethod kRouteMethods[] = {
+    HttpMethod::kGet, HttpMethod::kPost, HttpMethod::kPut, HttpMethod::kDelete, HttpMethod::kOther};
 
 // Tells whoever works on a request that nobody waits for the answer any more: the client is gone or
 // the server stops. Thread rule: any thread.

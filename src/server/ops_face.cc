@@ -211,7 +211,10 @@ Face ops_face(Services* services) {
     };
   };
   Face face;
-  face.push_back({HttpMethod::kGet, "/health", on_pool(health)});
+  // EventoDB's clients may ask with any method.
+  for (const HttpMethod method : kRouteMethods) {
+    face.push_back({method, "/health", on_pool(health)});
+  }
   face.push_back({HttpMethod::kGet, "/healthz", on_pool(healthz)});
   face.push_back({HttpMethod::kGet, "/livez", [](const HttpRequestPtr&, const Responder& respond) {
                     respond(plain(200, "ok"));
