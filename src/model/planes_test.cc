@@ -8,7 +8,7 @@ namespace firn {
 namespace {
 
 TEST(JoinPlanes, UndoesSplitPlanesForEveryWidthAndCount) {
-  for (const size_t planes : {1, 2, 3, 4, 8, 16}) {
+  for (const size_t planes : {1u, 2u, 3u, 4u, 8u, 16u}) {
     for (size_t count = 0; count < 70; ++count) {
       SCOPED_TRACE(std::to_string(planes) + " planes of " + std::to_string(count));
       std::string values(planes * count, '\0');
