@@ -167,8 +167,8 @@ class UptimeReader {
     // The state at the beginning may be that of a check before it.
     TimeRange time = query_.time;
     if (__builtin_sub_overflow(time.from, query_.gap_max_ns, &time.from)) time.from = INT64_MIN;
-    FIRN_ASSIGN(check_series_, find_series_of(snapshot_, kCheckSeries, query_.service, time, guard_,
-                                              &cost_));
+    FIRN_ASSIGN(check_series_,
+                find_series_of(snapshot_, kCheckSeries, query_.service, time, guard_, &cost_));
     if (check_series_.empty()) return Status();
     if (!can_use_states()) return add_raw(time);
     const TimeNs begin = interval_start(query_.time.from, kStateWidth) + kStateWidth;
@@ -236,8 +236,8 @@ class UptimeReader {
     return state.min == state.max ? check_status_of(state.min) : std::nullopt;
   }
 
-  // Whole windows of one day. Raw checks are read where those of a window differ, as long as they are
-  // there.
+  // Whole windows of one day. Raw checks are read where those of a window differ, as long as they
+  // are there.
   Status add_states(const TimeRange& time) {
     FIRN_ASSIGN(const auto states, states_of(check_series_, time, kStateWidth));
     TimeRange mixed{INT64_MAX, INT64_MIN};
