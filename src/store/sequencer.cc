@@ -72,8 +72,10 @@ struct Sequencer::Commit {
       }
     }
   }
+  // The batch is in memory's tier, or nowhere: it is counted there, and not here any more.
+  void leave_queue() { core->queued_bytes.fetch_sub(std::exchange(bytes, 0)); }
   ~Commit() {
-    core->queued_bytes.fetch_sub(bytes);
+    leave_queue();
     answer(
         outcome_unknown("the store was closed before the append was confirmed; repeat it with "
                         "the same ids to be sure"));
@@ -465,6 +467,7 @@ void Sequencer::on_durable(const std::shared_ptr<Commit>& commit, const Status& 
         const auto written = core_->memory->write(key, {&slice, 1}, last);
         FIRN_CHECK(written.ok());
       }
+      commit->leave_queue();
       core_->applied_segment.store(lsn.segment);
       ns->positions(commit->batch->dataset()).published.store(last);
       if (core_->memory_in_use() > core_->options.flush_bytes()) core_->wake_mover();
