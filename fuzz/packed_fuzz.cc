@@ -1,6 +1,7 @@
 // Packed columns from anywhere. The input is: u8 column id, u32 rows, then the bytes of the column.
-// Their checksum is made right, for no mutation would ever hit it. Columns of samples stand beside
-// a column of three series, whose order some of their forms need.
+// Their checksum is made right, for no mutation would ever hit it. They stand beside the rows'
+// positions, as in every block, and columns of samples also beside a column of three series, whose
+// order some of their forms need.
 
 #include <cstdint>
 #include <string>
@@ -18,15 +19,16 @@ namespace {
 
 constexpr uint32_t kRowsMax = 65'536;
 
-PackedColumn three_series(uint32_t rows) {
-  BatchBuilder builder(Dataset::kSamples);
+// Of `rows` rows of three series.
+PackedColumn sound_column(Dataset dataset, ColumnId id, uint32_t rows) {
+  BatchBuilder builder(dataset);
   for (uint32_t row = 0; row < rows; ++row) {
     EventRow sample;
     sample.series = std::string_view("abc").substr(row % 3, 1);
-    builder.add(sample);
+    builder.add_stamped(sample, 1, 1 + row);
   }
   for (PackedColumn& column : pack_columns(*builder.finish())) {
-    if (column.id == ColumnId::kSeries) return std::move(column);
+    if (column.id == id) return std::move(column);
   }
   FIRN_CHECK(false);
 }
@@ -53,7 +55,10 @@ void check(PackedColumn column, uint32_t rows) {
       find_column(Dataset::kEvents, column.id) != nullptr ? Dataset::kEvents : Dataset::kSamples;
   std::vector<PackedColumn> columns = {column};
   if (dataset == Dataset::kSamples && column.id != ColumnId::kSeries && rows >= 3) {
-    columns.push_back(three_series(rows));
+    columns.push_back(sound_column(dataset, ColumnId::kSeries, rows));
+  }
+  if (column.id != ColumnId::kPosition && rows > 0) {
+    columns.push_back(sound_column(dataset, ColumnId::kPosition, rows));
   }
   auto batch = unpack_columns(dataset, 1, rows, columns);
   const BatchSlice last = unpack_last(dataset, rows, columns);
