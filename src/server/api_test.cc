@@ -388,6 +388,12 @@ TEST_F(ApiTest, Tiers) {
                                        "\"forever\""));
 }
 
+TEST_F(ApiTest, HealthAnswersToAnyMethod) {
+  for (const HttpMethod method : kRouteMethods) {
+    EXPECT_THAT(ask(make_request(method, "/health", {})).body, StartsWith("{\"status\":\"ok\""));
+  }
+}
+
 TEST_F(ApiTest, HealthAndMetrics) {
   append(R"({"type":"a"})");
   append("{");
