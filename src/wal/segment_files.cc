@@ -119,7 +119,7 @@ Status SegmentFiles::check_space(uint64_t file_bytes) const {
 }
 
 Status SegmentFiles::allocate(const std::string& path, uint64_t file_bytes, bool durable) {
-  const Status removed = env_->remove(path);
+  Status removed = env_->remove(path);
   if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
   FIRN_ASSIGN(const std::unique_ptr<File> file, env_->open(path, OpenMode::kCreateNew));
   Status status = file->allocate(file_bytes);
@@ -136,7 +136,7 @@ Status SegmentFiles::make(const SegmentHeader& header) {
   if (std::exchange(left_over_, 0) != 0) (void)env_->remove(path);
   const bool prepared = prepared_ == header.segment_id;
   const bool usual = header.file_bytes == options_.segment_bytes;
-  const Status room = check_space(header.file_bytes);
+  Status room = check_space(header.file_bytes);
   if (!room.ok()) {
     if (room.code() != StatusCode::kNoSpace) return room;
     // The last one is recovery's, unless another can be made.
