@@ -4,14 +4,19 @@
 // machine's cores.
 //
 // usage: bench_http [--seconds S] [--connections N] [--directory D] [--face events|streams]
+//                   [--batch N] [--sync-delay-ms MS]
 //
-// `streams` writes by EventoDB's stream.write, each connection to a stream of its own.
+// `streams` writes by EventoDB's stream.write, each connection to a stream of its own. `--batch`
+// puts that many events into each request. `--sync-delay-ms` makes every sync of the server take
+// that much longer, like a slow disk; then there are no peers.
 
 #include <boost/asio.hpp>
 #include <string_view>
+#include <thread>
 
 #include "bench/peers.h"
 #include "bench/server_under_test.h"
+#include "env/fault_env.h"
 
 namespace {
 
@@ -27,6 +32,8 @@ struct Settings {
   size_t connections = 64;
   std::string directory;
   bool streams = false;
+  size_t batch = 1;  // events of a request
+  DurationNs sync_delay_ns = 0;
 };
 
 // A connection that keeps one request under way. One thread drives all of them.
@@ -82,12 +89,23 @@ std::string make_stream_request(size_t connection) {
 }
 
 // An event of about kEventBytes bytes as JSON.
-std::string make_request(size_t connection) {
-  std::string body = fmt::format(
+std::string make_event(size_t connection) {
+  std::string event = fmt::format(
       R"({{"type":"order.placed","source":"shop-{}","severity":9,"data":{{"order":{},"note":")",
       connection % 12, 100'000 + connection);
-  body.append(firn::bench::kEventBytes - std::min(firn::bench::kEventBytes, body.size() + 3), 'x');
-  body += "\"}}";
+  event.append(firn::bench::kEventBytes - std::min(firn::bench::kEventBytes, event.size() + 3),
+               'x');
+  return event + "\"}}";
+}
+
+std::string make_request(size_t connection, size_t batch) {
+  const std::string event = make_event(connection);
+  std::string body = event;
+  if (batch > 1) {
+    body = "[" + event;
+    for (size_t i = 1; i < batch; ++i) body += "," + event;
+    body += "]";
+  }
   return fmt::format(
       "POST /api/v1/namespaces/default/events HTTP/1.1\r\nHost: localhost\r\n"
       "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
@@ -102,7 +120,8 @@ Rate run_clients(uint16_t port, const Settings& settings) {
   clients.reserve(settings.connections);
   for (size_t i = 0; i < settings.connections; ++i) {
     clients.push_back(std::make_unique<Client>(
-        &context, server, settings.streams ? make_stream_request(i) : make_request(i),
+        &context, server,
+        settings.streams ? make_stream_request(i) : make_request(i, settings.batch),
         begin + settings.run_ns));
   }
   for (const auto& client : clients) client->start();
@@ -110,7 +129,7 @@ Rate run_clients(uint16_t port, const Settings& settings) {
   std::vector<std::vector<DurationNs>> latencies;
   latencies.reserve(clients.size());
   for (const auto& client : clients) latencies.push_back(client->latencies());
-  return firn::bench::summarize(latencies, 1, firn::posix_env()->monotonic() - begin);
+  return firn::bench::summarize(latencies, settings.batch, firn::posix_env()->monotonic() - begin);
 }
 
 Settings read_settings(int argc, char** argv) {
@@ -127,10 +146,14 @@ Settings read_settings(int argc, char** argv) {
       settings.directory = value + "/firn_bench_http";
     } else if (option == "--face") {
       settings.streams = value == "streams";
+    } else if (option == "--batch") {
+      settings.batch = std::strtoul(value.c_str(), nullptr, 10);
+    } else if (option == "--sync-delay-ms") {
+      settings.sync_delay_ns = std::strtoll(value.c_str(), nullptr, 10) * firn::kMillisecondNs;
     } else {
       fail(
           "usage: bench_http [--seconds S] [--connections N] [--directory D] [--face "
-          "events|streams]");
+          "events|streams] [--batch N] [--sync-delay-ms MS]");
     }
   }
   return settings;
@@ -141,6 +164,24 @@ void print_row(const std::string& what, const Rate& rate, const Rate& firn_rate)
              firn::bench::rate_text(rate.events_per_second), rate.p50_ms, rate.p99_ms,
              firn_rate.events_per_second / rate.events_per_second);
   std::fflush(stdout);
+}
+
+// Its data is in settings.directory, which should be in memory: the disk's own stalls are added.
+void run_on_slow_disk(const Settings& settings) {
+  firn::FaultEnv disk(firn::posix_env());
+  disk.before_sync([&](const std::string&) {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(settings.sync_delay_ns));
+  });
+  const auto server = firn::bench::start_server(settings.directory + "/firn", &disk);
+  Settings first = settings;  // the log's first append also waits for its first segment
+  first.connections = 1;
+  first.run_ns = 0;
+  run_clients(server->port(), first);
+  const Rate rate = run_clients(server->port(), settings);
+  fmt::print(
+      "syncs {} ms slower, {} connections of {} events: {} events/s, p50 {:.1f} p99 {:.1f} ms\n",
+      settings.sync_delay_ns / firn::kMillisecondNs, settings.connections, settings.batch,
+      firn::bench::rate_text(rate.events_per_second), rate.p50_ms, rate.p99_ms);
 }
 
 void run(const Settings& settings) {
@@ -165,7 +206,7 @@ int main(int argc, char** argv) {
   const Settings settings = read_settings(argc, argv);
   std::filesystem::remove_all(settings.directory);
   std::filesystem::create_directories(settings.directory);
-  run(settings);
+  settings.sync_delay_ns > 0 ? run_on_slow_disk(settings) : run(settings);
   std::filesystem::remove_all(settings.directory);
   return 0;
 }

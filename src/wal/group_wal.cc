@@ -62,7 +62,7 @@ uint64_t GroupWal::pending_bytes() const { return pending_bytes_.load(std::memor
 
 bool GroupWal::next_group_begun() const {
   const uint64_t begun = begun_.load();
-  return begun > completed_.load() && appended_.load() > begun;
+  return (begun > completed_.load() || marks_.load()) && appended_.load() > begun;
 }
 
 WalStats GroupWal::group_stats() const {
@@ -108,6 +108,8 @@ bool GroupWal::take_waiting() {
 
 void GroupWal::run_group() {
   lsns_.clear();
+  // Until it is known where the group ends: gathering may have to wait for a new segment.
+  begun_.store(completed_.load() + waiting_.size() - done_);
   const Status blocked = gather();
   begun_.store(completed_.load() + lsns_.size());
   // Whatever blocks an append leaves the group before it whole.
@@ -227,7 +229,10 @@ void GroupWal::mark_when_idle() {
     return;
   }
   unnamed_group_ = false;
-  if (const Status status = mark_synced(); !status.ok()) {
+  marks_.store(true);
+  const Status status = mark_synced();
+  marks_.store(false);
+  if (!status.ok()) {
     fence(status);
     return;
   }

@@ -83,6 +83,7 @@ class GroupWal : public Wal {
   std::atomic<uint64_t> pending_bytes_{0};
   // Appends so far; of them, in a group that is or was written, or refused; and answered.
   std::atomic<uint64_t> appended_{0}, begun_{0}, completed_{0};
+  std::atomic<bool> marks_{false};  // the worker writes a mark, which holds up appends like a group
 
   Mutex queue_mutex_;
   std::vector<WalAppend> queue_ GUARDED_BY(queue_mutex_);

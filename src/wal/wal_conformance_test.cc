@@ -87,6 +87,23 @@ TEST_P(WalConformance, SaysWhenAnAppendWaitsBehindTheGroupBeingWritten) {
   log.faults.before_sync(nullptr);
 }
 
+TEST_P(WalConformance, SaysWhenAnAppendWaitsBehindTheMarkOfAnIdleLog) {
+  log.open();
+  log.put({"a"});
+  std::vector<bool> begun;
+  log.faults.before_sync([&](const std::string&) {
+    if (!begun.empty()) return;
+    begun.push_back(log->next_group_begun());
+    log.append("b");
+    begun.push_back(log->next_group_begun());
+  });
+  log.sim.run_for(2 * kSecondNs);
+  EXPECT_THAT(begun, ElementsAre(false, true));
+  EXPECT_FALSE(log->next_group_begun());
+  EXPECT_THAT(log.acked(), ElementsAre("a", "b"));
+  log.faults.before_sync(nullptr);
+}
+
 TEST_P(WalConformance, GivesReplayTheLsnsOfTheAppends) {
   log.open();
   put({"a", "b"});
