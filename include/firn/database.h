@@ -81,8 +81,15 @@ struct ChunkReport {
 struct DatabaseOptions {
   std::string directory;  // created when missing
   uint64_t memory_bytes_max = uint64_t{1} << 30;
-  // Where ChunkWork::kExport writes: a path, or a name inside `directory`. Empty: nowhere.
+  // Where ChunkWork::kExport and back_up() write: a path, or a name inside `directory`. Empty:
+  // nowhere.
   std::string export_directory = {};
+};
+
+// What a backup holds, or a restore brought back; what of it was not there before.
+struct BackupCounts {
+  uint64_t chunks = 0, rows = 0;
+  uint64_t copied_chunks = 0, copied_rows = 0;
 };
 
 // A Firn store inside a program: the same log, tiers and queries as the server, without a socket.
@@ -121,6 +128,14 @@ class Database {
   Result<std::vector<ChunkInfo>> chunks(std::string_view name_space);
   // Waits until it is done.
   ChunkReport change_chunks(std::string_view name_space, const ChunkRequest& request);
+
+  // Copies everything acknowledged by now, of all namespaces, to `backup` in the export directory,
+  // and waits until it is done; what is there already is not copied again. Appends go on meanwhile.
+  // kConflict while another backup is at work, or when the place has another store's backup.
+  Result<BackupCounts> back_up();
+  // Makes options.directory, which must have no store, of the backup in the export directory. After
+  // an interruption it may be called again. kNotFound without a backup there.
+  static Result<BackupCounts> restore(const DatabaseOptions& options);
 
   // Moves what is in memory to SQLite now.
   Status flush(std::string_view name_space);

@@ -108,6 +108,26 @@ int change_namespace(const CommonOptions& common, const std::string& method,
   return report(answer.status(), **connection);
 }
 
+int back_up(const CommonOptions& common, const std::string& destination) {
+  std::string body;
+  JsonObjectWriter object(&body);
+  object.text("to", destination);
+  object.close();
+  HttpClientOptions client;
+  client.silence_ns = kCommandSilence;
+  auto connection = Connection::open(common.server, client);
+  if (!connection.ok()) return report(connection.status());
+  const Result<std::string> answer =
+      (*connection)->call("POST", "/api/v1/backup", body, "application/json");
+  if (!answer.ok()) return report(answer.status(), **connection);
+  return report(print_objects("{\"backups\":[" + *answer + "]}", "backups",
+                              {{"chunks", OutputKind::kNumber},
+                               {"rows", OutputKind::kNumber},
+                               {"copied_chunks", OutputKind::kNumber},
+                               {"copied_rows", OutputKind::kNumber}},
+                              *parse_output_format(common.output)));
+}
+
 int confirm_clock(const CommonOptions& common) {
   auto connection = Connection::open(common.server);
   if (!connection.ok()) return report(connection.status());
@@ -172,6 +192,17 @@ void add_tiers_command(CLI::App* app, Action* chosen) {
                              {"bytes", OutputKind::kNumber}});
     };
   });
+}
+
+void add_backup_command(CLI::App* app, Action* chosen) {
+  const auto common = std::make_shared<CommonOptions>();
+  const auto destination = std::make_shared<std::string>();
+  CLI::App* command = app->add_subcommand(
+      "backup", "copy everything acknowledged so far to a destination of the configuration");
+  add_common_options(command, common.get(), true);
+  command->add_option("--to", *destination, "a name under 'exports' of the server's configuration")
+      ->required();
+  command->callback([=] { *chosen = [=] { return back_up(*common, *destination); }; });
 }
 
 void add_confirm_clock_command(CLI::App* app, Action* chosen) {

@@ -50,6 +50,8 @@ void add_sql_command(CLI::App* app, Action* chosen);
 void add_tail_command(CLI::App* app, Action* chosen);
 void add_chunks_command(CLI::App* app, Action* chosen);
 void add_confirm_clock_command(CLI::App* app, Action* chosen);
+void add_backup_command(CLI::App* app, Action* chosen);
+void add_restore_command(CLI::App* app, Action* chosen);
 void add_tiers_command(CLI::App* app, Action* chosen);
 void add_namespace_command(CLI::App* app, Action* chosen);
 void add_verify_command(CLI::App* app, Action* chosen);

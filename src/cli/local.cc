@@ -1,5 +1,5 @@
 // The commands that work on a data directory or the configuration, without a server: serve, verify,
-// config.
+// restore, config.
 
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 #include "env/env.h"
 #include "server/config.h"
 #include "server/server.h"
-#include "store/store.h"
+#include "store/restore.h"
 
 namespace firn {
 
@@ -20,6 +20,7 @@ namespace {
 struct LocalOptions {
   ConfigSources sources;
   std::string output = "table";
+  std::string from;  // restore
 };
 
 // Every setting is a flag of the same name.
@@ -77,23 +78,59 @@ int run_serve(const LocalOptions& options) {
   return (*server)->exit_code();
 }
 
+// Shows "<what> 3 of 7" on a terminal, in one line that the destructor clears.
+class TerminalProgress {
+ public:
+  explicit TerminalProgress(const char* what) : what_(what) {}
+  ~TerminalProgress() {
+    if (is_shown_) std::fputs("\r\033[K", stderr);
+  }
+  TerminalProgress(const TerminalProgress&) = delete;
+  TerminalProgress& operator=(const TerminalProgress&) = delete;
+
+  void show(uint64_t done, uint64_t total) const {
+    if (!is_shown_) return;
+    std::fprintf(stderr, "\r\033[K%s %llu of %llu", what_, static_cast<unsigned long long>(done),
+                 static_cast<unsigned long long>(total));
+  }
+
+ private:
+  const char* const what_;
+  const bool is_shown_ = isatty(2) == 1;
+};
+
+int exit_code_of(const Status& failure) {
+  (void)report(failure);
+  return failure.code() == StatusCode::kCorruption ? kExitDamaged : kExitFailed;
+}
+
+int run_restore(const LocalOptions& options) {
+  const Result<LoadedConfig> loaded = load_config(posix_env(), options.sources);
+  if (!loaded.ok()) return usage_error(loaded.status());
+  const TerminalProgress progress("row");
+  const Result<BackupReport> restored =
+      restore_backup(posix_env(), loaded->config.store, options.from,
+                     [&](uint64_t done, uint64_t total) { progress.show(done, total); });
+  if (!restored.ok()) return exit_code_of(restored.status());
+  std::fprintf(stderr, "%s has %llu chunks with %llu rows now; start it with firn serve\n",
+               loaded->config.store.data_dir.c_str(),
+               static_cast<unsigned long long>(restored->chunks),
+               static_cast<unsigned long long>(restored->rows));
+  return kExitOk;
+}
+
 int run_verify(const LocalOptions& options) {
   const Result<LoadedConfig> loaded = load_config(posix_env(), options.sources);
   if (!loaded.ok()) return usage_error(loaded.status());
   StoreOptions store_options = loaded->config.store;
   store_options.read_only = true;
   const Result<std::unique_ptr<Store>> store = Store::open(posix_env(), store_options);
-  if (!store.ok()) {
-    (void)report(store.status());
-    return store.status().code() == StatusCode::kCorruption ? kExitDamaged : kExitFailed;
+  if (!store.ok()) return exit_code_of(store.status());
+  VerifyReport found;
+  {
+    const TerminalProgress progress("chunk");
+    found = (*store)->verify([&](uint64_t done, uint64_t total) { progress.show(done, total); });
   }
-  const bool show_progress = isatty(2) == 1;
-  const VerifyReport found = (*store)->verify([&](uint64_t done, uint64_t total) {
-    if (!show_progress) return;
-    std::fprintf(stderr, "\r\033[Kchunk %llu of %llu", static_cast<unsigned long long>(done),
-                 static_cast<unsigned long long>(total));
-  });
-  if (show_progress) std::fputs("\r\033[K", stderr);
   TableWriter writer(*parse_output_format(options.output),
                      {{"file", OutputKind::kText}, {"damage", OutputKind::kText}});
   for (const VerifyFinding& finding : found.findings) {
@@ -151,6 +188,16 @@ void add_verify_command(CLI::App* app, Action* chosen) {
   add_setting_options(command, options);
   add_output_option(command, options);
   command->callback([options, chosen] { *chosen = [options] { return run_verify(*options); }; });
+}
+
+void add_restore_command(CLI::App* app, Action* chosen) {
+  const auto options = std::make_shared<LocalOptions>();
+  CLI::App* command = app->add_subcommand(
+      "restore", "make a data directory of a backup, with every chunk in the last tier");
+  add_setting_options(command, options);
+  command->add_option("--from", options->from, "a name under 'exports' of the configuration")
+      ->required();
+  command->callback([options, chosen] { *chosen = [options] { return run_restore(*options); }; });
 }
 
 void add_config_command(CLI::App* app, Action* chosen) {

@@ -26,6 +26,8 @@ int main(int argc, char** argv) {
   firn::add_sql_command(&app, &chosen);
   firn::add_tail_command(&app, &chosen);
   firn::add_chunks_command(&app, &chosen);
+  firn::add_backup_command(&app, &chosen);
+  firn::add_restore_command(&app, &chosen);
   firn::add_confirm_clock_command(&app, &chosen);
   firn::add_tiers_command(&app, &chosen);
   firn::add_namespace_command(&app, &chosen);

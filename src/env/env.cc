@@ -57,13 +57,19 @@ Result<std::string> read_generated_file(Env* env, const std::string& path, uint6
   }
 }
 
-Status replace_file(Env* env, const std::string& path, ByteView content) {
+namespace {
+
+constexpr size_t kCopyPieceBytes = size_t{1} << 20;
+
+// Gives `path` the content that `fill` writes into an empty file.
+Status replace_file_by(Env* env, const std::string& path,
+                       const std::function<Status(File* file)>& fill) {
   const std::string temporary = path + ".tmp";
   const auto write = [&]() -> Status {
     FIRN_ASSIGN(const auto file, env->open(temporary, OpenMode::kCreate));
     // A crash may have left a longer one.
     FIRN_TRY(file->truncate(0));
-    FIRN_TRY(file->write_at(0, content));
+    FIRN_TRY(fill(file.get()));
     return file->sync();
   };
   Status status = write();
@@ -75,6 +81,25 @@ Status replace_file(Env* env, const std::string& path, ByteView content) {
     return status;
   }
   return env->sync_directory(parent_path(path));
+}
+
+}  // namespace
+
+Status replace_file(Env* env, const std::string& path, ByteView content) {
+  return replace_file_by(env, path, [&](File* file) { return file->write_at(0, content); });
+}
+
+Status replace_file(Env* env, const std::string& path, Env* source_env, const std::string& source) {
+  FIRN_ASSIGN(const auto from, source_env->open(source, OpenMode::kRead));
+  return replace_file_by(env, path, [&](File* file) -> Status {
+    std::string piece(kCopyPieceBytes, 0);
+    for (uint64_t offset = 0;;) {
+      FIRN_ASSIGN(const size_t read, from->read_at(offset, piece.data(), piece.size()));
+      if (read == 0) return Status();
+      FIRN_TRY(file->write_at(offset, ByteView(piece.data(), read)));
+      offset += read;
+    }
+  });
 }
 
 }  // namespace firn

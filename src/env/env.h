@@ -137,5 +137,7 @@ Result<std::string> read_generated_file(Env* env, const std::string& path, uint6
 // Writes path.tmp, syncs, renames over `path`, syncs the directory: after a crash the old or the
 // new content is there, whole.
 Status replace_file(Env* env, const std::string& path, ByteView content);
+// The same with the content of a file, piece by piece. The two may be of different Envs.
+Status replace_file(Env* env, const std::string& path, Env* source_env, const std::string& source);
 
 }  // namespace firn

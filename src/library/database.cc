@@ -3,6 +3,7 @@
 #include "env/env.h"
 #include "library/database_parts.h"
 #include "query/sql.h"
+#include "store/restore.h"
 
 namespace firn {
 
@@ -219,21 +220,32 @@ StoredEvent stored_event(const EventRef& ref) {
   return event;
 }
 
+namespace {
+
+StoreOptions store_options_of(const DatabaseOptions& options) {
+  StoreOptions store_options = default_store_options(options.directory);
+  store_options.memory_bytes_max = options.memory_bytes_max;
+  if (options.export_directory.empty()) return store_options;
+  TierConfig destination;
+  destination.name = kExportName;
+  destination.backend = "parquet";
+  destination.directory = options.export_directory;
+  store_options.exports = {destination};
+  return store_options;
+}
+
+BackupCounts counts_of(const BackupReport& report) {
+  return {report.chunks, report.rows, report.copied_chunks, report.copied_rows};
+}
+
+}  // namespace
+
 Database::Database(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options) {
   auto parts = std::make_unique<Parts>();
-  StoreOptions store_options = default_store_options(options.directory);
-  store_options.memory_bytes_max = options.memory_bytes_max;
-  if (!options.export_directory.empty()) {
-    TierConfig destination;
-    destination.name = kExportName;
-    destination.backend = "parquet";
-    destination.directory = options.export_directory;
-    store_options.exports = {destination};
-  }
-  FIRN_ASSIGN(parts->store, Store::open(posix_env(), std::move(store_options)));
+  FIRN_ASSIGN(parts->store, Store::open(posix_env(), store_options_of(options)));
   parts->subscriptions = std::make_unique<Subscriptions>(posix_env(), parts->store.get());
   parts->rollups = std::make_unique<RollupKeeper>(posix_env(), parts->store.get());
   return std::unique_ptr<Database>(new Database(std::move(parts)));
@@ -347,6 +359,17 @@ ChunkReport Database::change_chunks(std::string_view name_space, const ChunkRequ
                              std::move(outcome.status)});
   }
   return report;
+}
+
+Result<BackupCounts> Database::back_up() {
+  FIRN_ASSIGN(const BackupReport report, parts_->store->backup_and_wait(kExportName));
+  return counts_of(report);
+}
+
+Result<BackupCounts> Database::restore(const DatabaseOptions& options) {
+  FIRN_ASSIGN(const BackupReport report,
+              restore_backup(posix_env(), store_options_of(options), kExportName));
+  return counts_of(report);
 }
 
 Status Database::flush(std::string_view name_space) {

@@ -2,7 +2,9 @@
 #include <utility>
 
 #include "server/api_face.h"
+#include "server/body_reader.h"
 #include "server/chunk_calls.h"
+#include "wire/json_text.h"
 
 namespace firn {
 
@@ -43,6 +45,39 @@ HttpHandler command_handler(Services* services, ChunkAction action) {
   };
 }
 
+Result<std::string> read_backup_request(std::string_view json) {
+  std::string destination;
+  FIRN_TRY(read_json_object(json, [&](std::string_view name, JsonReader* reader) -> Result<bool> {
+    std::string_view text;
+    if (name != "to") return false;
+    if (reader->read_string(&text)) destination = text;
+    return true;
+  }));
+  if (!destination.empty()) return destination;
+  return invalid_argument("say where to: 'to' is a name under 'exports' of the configuration");
+}
+
+HttpResponse backup_answer(const BackupReport& report) {
+  std::string body;
+  JsonObjectWriter object(&body);
+  object.unsigned_integer("chunks", report.chunks);
+  object.unsigned_integer("rows", report.rows);
+  object.unsigned_integer("copied_chunks", report.copied_chunks);
+  object.unsigned_integer("copied_rows", report.copied_rows);
+  object.close();
+  return json_response(body + "\n");
+}
+
+void back_up(Services* services, const HttpRequestPtr& request, const Responder& respond) {
+  const OpenStorePtr open = services->gate->get();
+  if (open == nullptr) return respond(json_error(services->gate->why_not()));
+  const Result<std::string> destination = read_backup_request(request->body);
+  if (!destination.ok()) return respond(json_error(destination.status()));
+  open->store->backup(*destination, [respond](const Result<BackupReport>& report) {
+    respond(report.ok() ? backup_answer(*report) : json_error(report.status()));
+  });
+}
+
 }  // namespace
 
 void add_chunk_routes(Services* services, Face* face) {
@@ -55,6 +90,10 @@ void add_chunk_routes(Services* services, Face* face) {
     face->push_back({HttpMethod::kPost, base + ":" + name,
                      command_handler(services, *find_chunk_action(name))});
   }
+  face->push_back({HttpMethod::kPost, "/api/v1/backup",
+                   [services](const HttpRequestPtr& request, const Responder& respond) {
+                     back_up(services, request, respond);
+                   }});
 }
 
 }  // namespace firn

@@ -346,6 +346,20 @@ TEST_F(ApiTest, ARequestNamesADestinationAndNeverAPath) {
   EXPECT_EQ(post(in_default("chunks:rehydrate"), R"({"for":"long"})").status, 400);
 }
 
+TEST_F(ApiTest, ABackupSaysWhatItHoldsAndWhatOfItIsNew) {
+  append(R"({"type":"a"})");
+  EXPECT_EQ(post("/api/v1/backup", R"({"to":"lake"})").body,
+            "{\"chunks\":1,\"rows\":1,\"copied_chunks\":1,\"copied_rows\":1}\n");
+  EXPECT_EQ(post("/api/v1/backup", R"({"to":"lake"})").body,
+            "{\"chunks\":1,\"rows\":1,\"copied_chunks\":0,\"copied_rows\":0}\n");
+}
+
+TEST_F(ApiTest, ABackupGoesToADestinationOfTheConfiguration) {
+  EXPECT_EQ(post("/api/v1/backup", "{}").status, 400);
+  EXPECT_EQ(post("/api/v1/backup", R"({"to":"/tmp"})").status, 404);
+  EXPECT_EQ(post("/api/v1/backup", R"({"to":"lake","url":"file:/tmp"})").status, 400);
+}
+
 TEST_F(ApiTest, TheClockIsConfirmed) {
   const HttpResponse confirmed = post("/api/v1/clock:confirm", "");
   EXPECT_EQ(confirmed.status, 200);

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "store/manifest_rows.h"
 #include "store/manifest_schema.h"
 
 namespace firn {
@@ -14,38 +15,6 @@ constexpr int64_t kFormatVersion = 5;
 // After each commit the truth is in the file, whose pages are checked: a damaged log would read
 // like a shorter one, and what it had committed would be gone without a word.
 constexpr SqliteJournal kJournal = SqliteJournal::kRollback;
-
-Status set_clock(const ClockRecord& clock, ManifestChange* change) {
-  FIRN_TRY(change->set_meta("wall_clock_ns", std::to_string(clock.wall)));
-  return change->set_meta("clock_suspect", clock.is_suspect ? "1" : "0");
-}
-
-std::array<ManifestValue, 5> key_values(const ChunkKey& key) {
-  return {int64_t{key.namespace_id}, static_cast<int64_t>(key.dataset), key.start, key.end,
-          int64_t{key.generation}};
-}
-
-ManifestValue pattern(uint64_t number) { return static_cast<int64_t>(number); }
-
-Status write_chunk(ManifestChange* change, const ChunkRecord& record) {
-  const ChunkStats& stats = record.stats;
-  const ManifestValue values[] = {std::string_view(record.tier),
-                                  static_cast<int64_t>(record.state),
-                                  pattern(stats.rows),
-                                  pattern(stats.bytes),
-                                  pattern(stats.raw_bytes),
-                                  stats.time_min,
-                                  stats.time_max,
-                                  pattern(stats.position_min),
-                                  pattern(stats.position_max),
-                                  pattern(stats.watermark),
-                                  pattern(stats.checksum),
-                                  record.created_at,
-                                  record.changed_at,
-                                  record.keep_until,
-                                  record.exported_at};
-  return change->run(kPutChunk, key_values(record.key), values);
-}
 
 // The key of a chunk's list.
 std::vector<ManifestValue> list_key(const ChunkKey& chunk, uint64_t sequence) {
@@ -184,6 +153,7 @@ Result<std::unique_ptr<Manifest>> Manifest::open(
                       "that data would count as leftovers");
   }
   std::unique_ptr<Manifest> manifest(new Manifest());
+  manifest->path_ = path;
   manifest->on_unused_ = std::move(on_unused);
   manifest->on_failed_sync_ = std::move(on_failed_sync);
   {
@@ -223,8 +193,7 @@ Status Manifest::create_schema(Env* env, bool existing_data, DurationNs chunk_in
   FIRN_TRY(change.set_meta("next_generation", "0"));
   FIRN_TRY(change.set_meta("next_namespace", "1"));
   FIRN_TRY(change.set_meta("id_secret", std::to_string(env->random_u64())));
-  FIRN_TRY(change.set_meta("wal_begin_segment", "0"));
-  FIRN_TRY(change.set_meta("wal_begin_offset", "0"));
+  FIRN_TRY(set_wal_begin(Lsn{}, &change));
   FIRN_TRY(set_clock({env->now(), false}, &change));
   return change.commit();
 }
@@ -559,8 +528,7 @@ Status Manifest::commit_trim(Lsn begin, const std::vector<NextPosition>& next_po
   MutexLock write_lock(&write_mutex_);
   ManifestChange change(db_.get(), &content_sum_);
   FIRN_TRY(change.begin());
-  FIRN_TRY(change.set_meta("wal_begin_segment", std::to_string(begin.segment)));
-  FIRN_TRY(change.set_meta("wal_begin_offset", std::to_string(begin.offset)));
+  FIRN_TRY(set_wal_begin(begin, &change));
   for (const NextPosition& next : next_positions) {
     const ManifestValue key[] = {int64_t{next.id}, static_cast<int64_t>(next.dataset)};
     const ManifestValue values[] = {pattern(next.position)};

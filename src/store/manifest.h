@@ -205,6 +205,12 @@ class Manifest {
                      const std::vector<ChunkKey>& needless);
   Status commit_clock(const ClockRecord& clock);
 
+  // Copies the file, as it is now, and returns what it says.
+  Result<ManifestVersionPtr> copy_to(Env* env, const std::string& path);
+  // For a copy that becomes the manifest of another data directory (docs/backup.md): these are all
+  // chunks, each of which it knows; the log is empty; `now` is trusted.
+  Status commit_restored(const std::vector<ChunkRecord>& chunks, TimeNs now);
+
   // Next stream position as of the last flush; 0 when the stream is unknown.
   Result<int64_t> stream_head(NamespaceId id, std::string_view stream);
   // The same for streams of the namespace behind `after` whose names begin with `prefix`, ascending
@@ -245,6 +251,7 @@ class Manifest {
   void doom_chunks(NamespaceId id) REQUIRES(write_mutex_);
   std::shared_ptr<ChunkLease> make_lease(const std::string& tier, const ChunkKey& key);
 
+  std::string path_;
   Mutex write_mutex_;
   std::unique_ptr<SqliteDb> db_ GUARDED_BY(write_mutex_);
   uint64_t content_sum_ GUARDED_BY(write_mutex_) = 0;

@@ -72,6 +72,8 @@ inline constexpr ManifestStatement kPutChunk{
     "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"};
 inline constexpr ManifestStatement kForgetTombstone{
     "chunks", FIRN_CHUNK_KEY, "DELETE FROM chunks WHERE " FIRN_CHUNK_KEY " AND state = 2"};
+inline constexpr ManifestStatement kForgetTombstones{"chunks", "state = 2",
+                                                     "DELETE FROM chunks WHERE state = 2"};
 inline constexpr ManifestStatement kAddIds{
     "id_lists", FIRN_CHUNK_KEY " AND sequence = ?6",
     "INSERT INTO id_lists (namespace, dataset, start_ns, end_ns, generation, sequence, hashes) "

@@ -23,7 +23,7 @@ void Mover::stop() {
     MutexLock lock(&mutex_);
     left.swap(queue_);
   }
-  for (Queued& queued : left) queued.done({cancelled("the store is closing"), {}});
+  for (Queued& queued : left) queued.refuse(cancelled("the store is closing"));
 }
 
 void Mover::start() {
@@ -34,9 +34,20 @@ void Mover::start() {
 void Mover::wake() { worker_.notify(); }
 
 void Mover::submit(ChunkCommand command, ChunkCommandCallback done) {
+  queue({[this, command = std::move(command), done] { done(execute(command)); },
+         [done](const Status& refusal) {
+           done({refusal, {}});
+         }});
+}
+
+void Mover::cut(std::string manifest_path, std::function<void(const Result<StoreCut>&)> done) {
+  queue({[this, path = std::move(manifest_path), done] { done(make_cut(path)); }, done});
+}
+
+void Mover::queue(Queued queued) {
   {
     MutexLock lock(&mutex_);
-    queue_.push_back({std::move(command), std::move(done)});
+    queue_.push_back(std::move(queued));
   }
   wake();
 }
@@ -51,7 +62,7 @@ void Mover::step() {
     }
   }
   if (next.has_value()) {
-    next->done(execute(next->command));
+    next->run();
     worker_.notify();
     return;
   }

@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "store/chunk_command.h"
+#include "store/chunk_copy.h"
 #include "store/clock_guard.h"
 #include "store/core.h"
 #include "store/leftovers.h"
@@ -24,6 +25,12 @@ bool ended_before(const ChunkKey& key, TimeNs now, DurationNs age);
 std::vector<std::vector<ChunkRecordPtr>> neighbour_runs(
     const std::vector<ChunkRecordPtr>& generations,
     const std::function<bool(const ChunkRecord&)>& is_wanted);
+
+// What a backup copies: the manifest at one moment, in which every dataset of every namespace ends
+// at a position that was published (docs/backup.md).
+struct StoreCut {
+  ManifestVersionPtr version;
+};
 
 // The background worker that carries chunks from tier to tier. Each method that changes ownership
 // does so in the order of docs/commit-path.md; a crash after any step leaves the store right.
@@ -42,6 +49,8 @@ class Mover {
   void wake();
   // Queues a command. `done` is called once, on the worker, or with kCancelled from stop().
   void submit(ChunkCommand command, ChunkCommandCallback done);
+  // Queues a cut, whose manifest is copied to the file. `done` as that of submit().
+  void cut(std::string manifest_path, std::function<void(const Result<StoreCut>&)> done);
 
   // See Leftovers::sweep(). Before start(); what could not be looked at then, the worker looks at.
   Status sweep_leftovers(bool may_remove) { return leftovers_.sweep(may_remove); }
@@ -53,8 +62,8 @@ class Mover {
 
  private:
   struct Queued {
-    ChunkCommand command;
-    ChunkCommandCallback done;
+    std::function<void()> run;
+    std::function<void(const Status&)> refuse;
   };
 
   // Rows of a chunk in memory and what their flush commits besides.
@@ -73,6 +82,7 @@ class Mover {
   };
   struct Execution;
 
+  void queue(Queued queued);
   void step();
   Status run_policies();
   // A log that only uses its segments again would go on while flushes use up the reserve.
@@ -115,17 +125,14 @@ class Mover {
   // Writes the interval's published rows of memory to its open generation in the second tier; to a
   // new one when there is none, or when the open one is damaged.
   Status flush_chunk(const NamespacePtr& ns, const ChunkKey& interval);
+  Status flush_through(const NamespacePtr& ns, const ChunkKey& interval, Position through);
+  Result<StoreCut> make_cut(const std::string& manifest_path);
   // Of the rows up to `through`, the first ones, of about flush_piece_bytes. Whether more are left.
   Result<bool> flush_piece(const NamespacePtr& ns, const ChunkKey& interval, Position through);
   Result<std::vector<ChunkKey>> needless_tombstones(const ManifestVersion& version,
                                                     uint64_t segment);
   Status move_chunk(const ChunkRecordPtr& record, size_t target_index);
-  // Seals and compares what the last writes or an interrupted copy left with what it must be.
-  static Result<ChunkStats> finish_copy(Tier* target, const ChunkKey& key,
-                                        const ChunkStats& expected);
-  // Writes the chunk's rows behind those that the target's chunk has.
-  Result<ChunkStats> copy_chunk(const ChunkRecord& record, Tier* target,
-                                const ChunkKey& target_key);
+  ChunkCopy copy_of(const ChunkRecord& record, Tier* target, const ChunkKey& target_key);
   // The new chunk, which the manifest names in place of the sources.
   Result<ChunkKey> rewrite(Rewrite work);
   // Brings neighbours in one tier into one chunk of the smallest form, if they are not that.

@@ -1,21 +1,13 @@
 #include <algorithm>
 
 #include "store/mover.h"
+#include "store/places.h"
 
 // What the mover does when it is told to (docs/lifecycle.md).
 
 namespace firn {
 
 namespace {
-
-// kNotFound when the configuration has no such destination.
-Result<TierConfig> find_destination(const StoreOptions& options, const std::string& name) {
-  for (const TierConfig& known : options.exports) {
-    if (known.name == name) return options.resolved(known);
-  }
-  return not_found("there is no destination '" + name +
-                   "'; name one under 'exports' of the configuration");
-}
 
 TimeNs later(TimeNs time, DurationNs duration) {
   TimeNs sum = 0;
@@ -91,7 +83,7 @@ Status Mover::check_command(const ChunkCommand& command) {
 Status Mover::open_destination(Execution* work) const {
   FIRN_ASSIGN(const TierConfig config, find_destination(core_->options, work->command.destination));
   if (work->command.dry_run) return Status();
-  FIRN_ASSIGN(work->destination, make_tier(core_->env, config));
+  FIRN_ASSIGN(work->destination, open_tier(core_->env, core_->options, config));
   return Status();
 }
 

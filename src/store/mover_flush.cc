@@ -68,12 +68,41 @@ Result<bool> Mover::flush_largest() {
 }
 
 Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
-  const Position through = ns->positions(interval.dataset).published.load();
+  return flush_through(ns, interval, ns->positions(interval.dataset).published.load());
+}
+
+Status Mover::flush_through(const NamespacePtr& ns, const ChunkKey& interval, Position through) {
   while (true) {
     FIRN_ASSIGN(const bool more, flush_piece(ns, interval, through));
     if (!more) return Status();
     if (core_->stopping.load()) return cancelled("the store is closing");
   }
+}
+
+// No other flush comes between, so no chunk has a row above the cut.
+Result<StoreCut> Mover::make_cut(const std::string& manifest_path) {
+  if (core_->tiers.size() < 2) {
+    return unsupported(
+        "a store that has only a memory tier cannot be backed up while it runs; give it a durable "
+        "tier below");
+  }
+  FIRN_TRY(core_->manifest->settle());
+  std::vector<NextPosition> next;
+  for (const NamespacePtr& ns : core_->all_namespaces()) {
+    std::array<Position, kDatasetCount> through{};
+    for (const Dataset dataset : kDatasets) {
+      const Position published = ns->positions(dataset).published.load();
+      through[dataset_index(dataset)] = published;
+      next.push_back({ns->id, dataset, published + 1});
+    }
+    for (const MemoryChunkInfo& chunk : memory_chunks(ns)) {
+      FIRN_TRY(flush_through(ns, chunk.key, through[dataset_index(chunk.key.dataset)]));
+    }
+  }
+  FIRN_TRY(core_->manifest->commit_trim(core_->manifest->wal_begin(), next, {}));
+  StoreCut cut;
+  FIRN_ASSIGN(cut.version, core_->manifest->copy_to(core_->env, manifest_path));
+  return cut;
 }
 
 Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,

@@ -58,50 +58,13 @@ Status Mover::commit_changed(ChunkRecord changed, ChunkRecordPtr* record) {
   return Status();
 }
 
-Result<ChunkStats> Mover::copy_chunk(const ChunkRecord& record, Tier* target,
-                                     const ChunkKey& target_key) {
-  ScanSpec spec;
-  spec.order = ScanOrder::kPositionAscending;
-  spec.filter.positions = {0, record.stats.watermark + 1};
-  spec.complete_through = record.stats.watermark;
-  FIRN_ASSIGN(const auto reader, core_->find_tier(record.tier)->scan(record.key, spec, nullptr));
-  std::vector<BatchSlice> slices;
-  uint64_t bytes = 0, rows = 0, checksum = 0;
-  while (true) {
-    BatchSlice slice;
-    if (core_->stopping.load()) return cancelled("the store is closing");
-    FIRN_ASSIGN(const bool more, reader->next(&slice));
-    if (!more) break;
-    bytes += slice.batch->size_bytes();
-    rows += slice.rows();
-    checksum += rows_checksum(slice);
-    slices.push_back(std::move(slice));
-    if (bytes < core_->options.move_bytes()) continue;
-    const BatchSlice& last = slices.back();
-    const Position through = last.batch->position(last.row(last.rows() - 1));
-    FIRN_TRY(target->write(target_key, slices, through).status());
-    slices.clear();
-    bytes = 0;
-  }
-  if (rows != record.stats.rows || checksum != record.stats.checksum) {
-    return corruption("chunk " + record.key.name() + " in tier " + record.tier + " has " +
-                      std::to_string(rows) + " rows, the manifest says " +
-                      std::to_string(record.stats.rows) +
-                      ", or their checksum differs; it was not copied. Run firn verify");
-  }
-  return target->write(target_key, slices, record.stats.watermark);
-}
-
-Result<ChunkStats> Mover::finish_copy(Tier* target, const ChunkKey& key,
-                                      const ChunkStats& expected) {
-  FIRN_TRY(target->seal(key).status());
-  FIRN_ASSIGN(ChunkStats stored, target->verify(key));
-  if (stored.rows != expected.rows || stored.checksum != expected.checksum) {
-    return corruption("chunk " + key.name() + " reads back differently from '" +
-                      std::string(target->name()) + "'; the chunk it was made from stays as it is");
-  }
-  stored.watermark = expected.watermark;
-  return stored;
+ChunkCopy Mover::copy_of(const ChunkRecord& record, Tier* target, const ChunkKey& target_key) {
+  return {.source = core_->find_tier(record.tier),
+          .record = &record,
+          .target = target,
+          .target_key = target_key,
+          .piece_bytes = core_->options.move_bytes(),
+          .stopping = &core_->stopping};
 }
 
 Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index) {
@@ -114,7 +77,7 @@ Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index)
   FIRN_TRY(check_complete(source, *record));
   // What an interrupted move left behind.
   FIRN_TRY(target->drop(record->key));
-  FIRN_TRY(copy_chunk(*record, target, record->key).status());
+  FIRN_TRY(copy_chunk(copy_of(*record, target, record->key)).status());
   if (mutant(9)) FIRN_TRY(source->drop(record->key));
   ChunkRecord moved = *record;
   FIRN_ASSIGN(moved.stats, finish_copy(target, record->key, record->stats));
@@ -149,7 +112,7 @@ Result<ChunkKey> Mover::rewrite(Rewrite work) {
   unfinished_.emplace(record.key, work.target);
   if (work.compresses) FIRN_TRY(work.target->create_compressed(record.key));
   for (const ChunkRecordPtr& source : work.sources) {
-    FIRN_TRY(copy_chunk(*source, work.target, record.key).status());
+    FIRN_TRY(copy_chunk(copy_of(*source, work.target, record.key)).status());
   }
   FIRN_ASSIGN(record.stats, finish_copy(work.target, record.key, expected));
   record.created_at = record.changed_at = core_->env->now();
@@ -218,7 +181,7 @@ Status Mover::export_chunk(const ChunkRecordPtr& open_record, Tier* destination)
     if (!is_absent) {
       FIRN_TRY(check_beginning(source, *record, *present, std::string(destination->name())));
     }
-    FIRN_TRY(copy_chunk(*record, destination, record->key).status());
+    FIRN_TRY(copy_chunk(copy_of(*record, destination, record->key)).status());
     FIRN_TRY(finish_copy(destination, record->key, record->stats).status());
   }
   ChunkRecord exported = *record;

@@ -5,7 +5,9 @@
 #include <set>
 
 #include "base/limits.h"
+#include "store/backup.h"
 #include "store/mover.h"
+#include "store/places.h"
 #include "store/recovery.h"
 #include "store/sequencer.h"
 #include "store/series_limit.h"
@@ -91,22 +93,6 @@ Status check_limits(const RecordBatch& batch) {
   return Status();
 }
 
-// What names this store to a server that keeps some of its data: random, made at the first call.
-Result<std::string> load_store_id(Env* env, const std::string& data_dir) {
-  constexpr size_t kIdBytes = 32;  // hexadecimal digits
-  const std::string path = join_path(data_dir, "STORE_ID");
-  FIRN_ASSIGN(const bool exists, env->exists(path));
-  if (!exists) {
-    Id id;
-    store_le(id.bytes.data(), env->random_u64());
-    store_le(id.bytes.data() + 8, env->random_u64());
-    FIRN_TRY(replace_file(env, path, id.to_hex()));
-  }
-  FIRN_ASSIGN(std::string id, read_file(env, path, kIdBytes));
-  if (id.size() == kIdBytes && Id::parse(id).has_value()) return id;
-  return corruption(path + ": is not the id of a store: 32 hexadecimal digits");
-}
-
 NamespaceInfo info_of(const NamespaceState& state) {
   return {state.id,
           state.name,
@@ -144,6 +130,7 @@ struct Store::Parts {
   std::shared_ptr<StoreCore> core = std::make_shared<StoreCore>();
   SeriesLimit series_limit{core};  // stops first, goes last: the log's last answers tell it
   std::unique_ptr<Mover> mover;
+  std::unique_ptr<BackupMaker> backups;
   std::unique_ptr<Sequencer> sequencer;
   std::optional<IdTagger> tagger;
   Mutex admin_mutex;  // one change of namespaces at a time
@@ -157,6 +144,7 @@ Store::~Store() {
   StoreCore* core = parts_->core.get();
   parts_->series_limit.stop();
   if (parts_->sequencer != nullptr) parts_->sequencer->stop();
+  if (parts_->backups != nullptr) parts_->backups->stop();
   if (parts_->mover != nullptr) parts_->mover->stop();
   {
     MutexLock lock(&core->unused->mutex);
@@ -165,6 +153,7 @@ Store::~Store() {
   // Records that were not durable yet are dropped; their commits answer "outcome unknown".
   core->wal.reset();
   parts_->sequencer.reset();
+  parts_->backups.reset();
   parts_->mover.reset();
   core->directory_lock.reset();  // a snapshot may keep the rest for a while
 }
@@ -180,19 +169,12 @@ Result<std::unique_ptr<Store>> Store::open(Env* env, StoreOptions options,
 Status Store::open_tiers() {
   StoreCore* core = parts_->core.get();
   for (const TierConfig& configured : core->options.tiers) {
-    TierConfig config = core->options.resolved(configured);
-    if (config.backend == "memory") {
-      core->memory = std::make_shared<MemoryTier>(core->env, config.name);
+    if (configured.backend == "memory") {
+      core->memory = std::make_shared<MemoryTier>(core->env, configured.name);
       core->tiers.push_back(core->memory);
       continue;
     }
-    if (config.backend == "postgres") {
-      FIRN_ASSIGN(config.store_id, load_store_id(core->env, core->options.data_dir));
-    }
-    FIRN_ASSIGN(std::unique_ptr<Tier> tier, make_tier(core->env, config));
-    if (!tier->is_durable()) {
-      return invalid_argument("tier '" + config.name + "' is not durable");
-    }
+    FIRN_ASSIGN(std::unique_ptr<Tier> tier, open_tier(core->env, core->options, configured));
     core->tiers.push_back(std::move(tier));
   }
   return Status();
@@ -209,13 +191,7 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
     if (!exists) return not_found(data_dir + " holds no Firn store: it has no manifest.db");
   }
   FIRN_TRY(env->create_directories(data_dir).with_context("cannot create the data directory"));
-  Result<std::unique_ptr<FileLock>> lock = env->lock_file(join_path(data_dir, "LOCK"));
-  if (!lock.ok()) {
-    if (lock.status().code() != StatusCode::kConflict) return lock.status();
-    return conflict("another process uses the data directory " + data_dir +
-                    "; stop it first, or choose another directory");
-  }
-  core->directory_lock = std::move(*lock);
+  FIRN_ASSIGN(core->directory_lock, lock_data_dir(env, data_dir));
   FIRN_TRY(open_tiers());
 
   WalOptions wal_options;
@@ -259,6 +235,8 @@ Status Store::open_parts(Env* env, StoreOptions options, const Progress& progres
   if (!core->condition.accepts_writes()) return Status();
   parts_->series_limit.start();
   mover->start();
+  parts_->backups = std::make_unique<BackupMaker>(parts_->core, mover);
+  parts_->backups->start();
   MutexLock unused_lock(&unused->mutex);
   unused->wake = core->wake_mover;
   return Status();
@@ -470,6 +448,20 @@ ChunkCommandResult Store::command_and_wait(ChunkCommand chunk_command) {
   auto waiter = std::make_shared<Waiter<ChunkCommandResult>>();
   command(std::move(chunk_command),
           [waiter](const ChunkCommandResult& result) { waiter->set(result); });
+  return waiter->wait();
+}
+
+void Store::backup(const std::string& destination, BackupCallback done) {
+  StoreCore* core = parts_->core.get();
+  if (!core->condition.accepts_writes()) return done(core->condition.refusal());
+  const Status known = find_destination(core->options, destination).status();
+  if (!known.ok()) return done(known);
+  parts_->backups->submit(destination, std::move(done));
+}
+
+Result<BackupReport> Store::backup_and_wait(const std::string& destination) {
+  auto waiter = std::make_shared<Waiter<Result<BackupReport>>>();
+  backup(destination, [waiter](const Result<BackupReport>& report) { waiter->set(report); });
   return waiter->wait();
 }
 

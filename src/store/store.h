@@ -51,6 +51,13 @@ struct VerifyReport {
   std::vector<VerifyFinding> findings;  // empty: everything is sound
 };
 
+// What a backup holds, or a restore brought back; what of it was not there before.
+struct BackupReport {
+  uint64_t chunks = 0, rows = 0;
+  uint64_t copied_chunks = 0, copied_rows = 0;
+};
+using BackupCallback = std::function<void(const Result<BackupReport>&)>;
+
 // What subscribers hear when the namespace is no more. Emptied, it goes on under another id.
 inline constexpr Position kNamespaceGone = UINT64_MAX;
 
@@ -106,6 +113,12 @@ class Store {
   // Runs on the mover; `done` is called once, from there.
   void command(ChunkCommand command, ChunkCommandCallback done);
   ChunkCommandResult command_and_wait(ChunkCommand command);
+
+  // Copies everything published by now to a destination of the options (docs/backup.md). `done` is
+  // called once, from a worker, or before the return when it is refused right away: kNotFound
+  // without such a destination, kConflict while another backup is at work.
+  void backup(const std::string& destination, BackupCallback done);
+  Result<BackupReport> backup_and_wait(const std::string& destination);
 
   // Calls back, from the log's worker, with each new published position of the dataset, and from
   // the thread that removes or empties the namespace with kNamespaceGone. The function must be
