@@ -50,6 +50,26 @@ class LibraryTest : public testing::Test {
   std::unique_ptr<firn::Database> database_;
 };
 
+TEST_F(LibraryTest, ABackupBecomesAnotherDatabase) {
+  firn::TestDirectory vault, other;
+  const firn::DatabaseOptions options{.directory = directory_.path(),
+                                      .export_directory = vault.path()};
+  database_.reset();
+  database_ = std::move(*firn::Database::open(options));
+  put("cart-1");
+  const auto made = database_->back_up();
+  ASSERT_TRUE(made.ok()) << made.status().to_string();
+  EXPECT_EQ(made->copied_rows, 1u);
+  put("cart-1");
+  database_.reset();
+  const firn::DatabaseOptions restored{.directory = other.path(),
+                                       .export_directory = vault.path()};
+  ASSERT_TRUE(firn::Database::restore(restored).ok());
+  database_ = std::move(*firn::Database::open(restored));
+  EXPECT_THAT(names(streams().read_stream("cart-1", {})), ElementsAre("cart-1/0"));
+  EXPECT_EQ(firn::Database::restore(restored).status().code(), firn::StatusCode::kConflict);
+}
+
 TEST_F(LibraryTest, MetricsAreWrittenAndAnsweredInWindows) {
   firn::Metrics metrics(database_.get(), "default");
   constexpr int64_t kSecond = 1'000'000'000, kStart = 1'700'006'400 * kSecond;

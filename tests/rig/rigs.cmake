@@ -61,6 +61,9 @@ firn_rig(retry_rig_20000 retry_rig.py SLOW TIMEOUT 7200 --cycles 5 --requests 40
 firn_rig(history_rig_10000 history_rig.py --operations 10000 --seconds 60)
 firn_rig(history_rig_1000000 history_rig.py SLOW TIMEOUT 10800 --operations 1000000 --seconds 9000)
 
+firn_rig(backup_rig_4 backup_rig.py --cycles 4)
+firn_rig(backup_rig_100 backup_rig.py SLOW TIMEOUT 7200 --cycles 100)
+
 firn_rig(enospc_rig_3 enospc_rig.py --cycles 3)
 firn_rig(enospc_rig_50 enospc_rig.py SLOW TIMEOUT 7200 --cycles 50)
 
