@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 
 #include "base/limits.h"
 #include "cli/command.h"
@@ -20,7 +22,10 @@ namespace {
 struct LocalOptions {
   ConfigSources sources;
   std::string output = "table";
-  std::string from;  // restore
+  // restore
+  std::string from;
+  bool rebuilds = false;
+  std::vector<std::string> names;  // "3=shop"
 };
 
 // Every setting is a flag of the same name.
@@ -104,17 +109,35 @@ int exit_code_of(const Status& failure) {
   return failure.code() == StatusCode::kCorruption ? kExitDamaged : kExitFailed;
 }
 
+// "3=shop": a name for the namespace with this id.
+Result<std::map<NamespaceId, std::string>> parse_names(const std::vector<std::string>& items) {
+  std::map<NamespaceId, std::string> names;
+  for (const std::string& item : items) {
+    NamespaceId id = 0;
+    const char* const end = item.data() + item.size();
+    const auto [at, error] = std::from_chars(item.data(), end, id);
+    if (error != std::errc() || at + 1 >= end || *at != '=' || id == 0) {
+      return invalid_argument("--namespace is '" + item + "'; it must be an id and a name: 3=shop");
+    }
+    names[id] = std::string(at + 1, end);
+  }
+  return names;
+}
+
 int run_restore(const LocalOptions& options) {
   const Result<LoadedConfig> loaded = load_config(posix_env(), options.sources);
   if (!loaded.ok()) return usage_error(loaded.status());
-  const TerminalProgress progress("row");
+  const auto names = parse_names(options.names);
+  if (!names.ok()) return usage_error(names.status());
+  const TerminalProgress progress(options.rebuilds ? "chunk" : "row");
+  const auto show = [&](uint64_t done, uint64_t total) { progress.show(done, total); };
+  const StoreOptions& store = loaded->config.store;
   const Result<BackupReport> restored =
-      restore_backup(posix_env(), loaded->config.store, options.from,
-                     [&](uint64_t done, uint64_t total) { progress.show(done, total); });
+      options.rebuilds ? rebuild_manifest(posix_env(), store, *names, show)
+                       : restore_backup(posix_env(), store, options.from, show);
   if (!restored.ok()) return exit_code_of(restored.status());
   std::fprintf(stderr, "%s has %llu chunks with %llu rows now; start it with firn serve\n",
-               loaded->config.store.data_dir.c_str(),
-               static_cast<unsigned long long>(restored->chunks),
+               store.data_dir.c_str(), static_cast<unsigned long long>(restored->chunks),
                static_cast<unsigned long long>(restored->rows));
   return kExitOk;
 }
@@ -195,8 +218,13 @@ void add_restore_command(CLI::App* app, Action* chosen) {
   CLI::App* command = app->add_subcommand(
       "restore", "make a data directory of a backup, with every chunk in the last tier");
   add_setting_options(command, options);
-  command->add_option("--from", options->from, "a name under 'exports' of the configuration")
-      ->required();
+  CLI::Option_group* how = command->add_option_group("what of");
+  how->add_option("--from", options->from, "a backup: a name under 'exports' of the configuration");
+  how->add_flag("--rebuild", options->rebuilds,
+                "what the tiers of the configuration hold, when the manifest is lost");
+  how->require_option(1);
+  command->add_option("--namespace", options->names,
+                      "with --rebuild, a namespace's id and the name it shall have: 3=shop");
   command->callback([options, chosen] { *chosen = [options] { return run_restore(*options); }; });
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "env/fault_env.h"
+#include "env/remove_tree.h"
 #include "store/restore.h"
 #include "store/test_store.h"
 #include "tier/registry.h"
@@ -13,6 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 class BackupTest : public StoreTest {
  protected:
@@ -299,6 +301,120 @@ TEST_F(BackupTest, ARestoreThatWasInterruptedGoesOn) {
   open();
   EXPECT_THAT(contents(), ElementsAre("1:a", "2:next day"));
   expect_sound();
+}
+
+// --- A manifest made of the tiers ----------------------------------------------------------------
+
+class RebuildTest : public BackupTest {
+ protected:
+  // The manifest is gone, and whatever else is named here.
+  void lose(const std::vector<std::string>& names) {
+    store_.reset();
+    ASSERT_TRUE(env_->remove(directory_.file("manifest.db")).ok());
+    for (const std::string& name : names) {
+      ASSERT_TRUE(remove_tree(env_, directory_.file(name)).ok());
+    }
+  }
+  Status rebuild_status(const std::map<NamespaceId, std::string>& names = {}) {
+    return rebuild_manifest(env_, options(), names).status();
+  }
+  std::string only_file() {
+    const SnapshotPtr snapshot = *store_->snapshot(space_);
+    return snapshot->files(snapshot->all_chunks()[0])[0];
+  }
+};
+
+TEST_F(RebuildTest, TheColdTierAloneIsEnough) {
+  ASSERT_TRUE(append({{"a", kDay, id_of(1), "cart-1"}, {"b", kDay, id_of(2), "cart-1"}}).ok());
+  ASSERT_TRUE(append({{"next day", kDay + kDayNs}}).ok());
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(move().ok());
+  lose({"wal", "warm"});
+  ASSERT_TRUE(shown(rebuild_status()).ok());
+  open();
+  EXPECT_THAT(contents(), ElementsAre("1:a", "2:b", "3:next day"));
+  EXPECT_EQ(head("cart-1"), 2);
+  EXPECT_EQ(append({{"a", kDay, id_of(1), "cart-1"}})->duplicates, 1u);
+  EXPECT_EQ(append({{"c"}})->first_position, 4u);
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(move().ok());
+  EXPECT_THAT(contents(), ElementsAre("1:a", "2:b", "3:next day", "4:c"));
+  expect_sound();
+}
+
+TEST_F(RebuildTest, TheLogGoesOnBehindTheTiers) {
+  ASSERT_TRUE(append({{"a"}}).ok());
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(append({{"b"}}).ok());
+  lose({});
+  ASSERT_TRUE(shown(rebuild_status()).ok());
+  open();
+  EXPECT_THAT(contents(), ElementsAre("1:a", "2:b"));
+  expect_sound();
+}
+
+TEST_F(RebuildTest, NamespacesKeepTheirIdsAndGetNames) {
+  ASSERT_TRUE(store_->put_namespace("gone", kForever).ok());
+  ASSERT_TRUE(store_->put_namespace("shop", kForever).ok());
+  ASSERT_TRUE(store_->put_namespace("other", kForever).ok());
+  for (const char* name : {"shop", "other"}) {
+    space_ = store_->find_namespace(name)->id;
+    ASSERT_TRUE(append({{name}}).ok());
+    ASSERT_TRUE(flush().ok());
+  }
+  lose({"wal"});
+  ASSERT_TRUE(shown(rebuild_status({{3, "shop"}})).ok());
+  open();
+  std::vector<std::string> found;
+  for (const NamespaceInfo& info : store_->namespaces()) found.push_back(info.name);
+  EXPECT_THAT(found, UnorderedElementsAre("default", "shop", "namespace-4"));
+  space_ = store_->find_namespace("shop")->id;
+  EXPECT_THAT(contents(), ElementsAre("1:shop"));
+}
+
+TEST_F(RebuildTest, OfTwoCopiesOneCounts) {
+  ASSERT_TRUE(append({{"a"}, {"b"}}).ok());
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(move().ok());
+  const std::string path = only_file();
+  const std::string bytes = *read_file(env_, path, kMiB);
+  ASSERT_TRUE(command(ChunkAction::kRehydrate).status.ok());
+  EXPECT_THAT(places(), ElementsAre("warm/sealed"));
+  lose({"wal"});
+  ASSERT_TRUE(env_->create_directories(parent_path(path)).ok());
+  ASSERT_TRUE(replace_file(env_, path, bytes).ok());
+  ASSERT_TRUE(shown(rebuild_status()).ok());
+  open();
+  EXPECT_THAT(contents(), ElementsAre("1:a", "2:b"));
+  restart();
+  EXPECT_THAT(contents(), ElementsAre("1:a", "2:b"));
+  expect_sound();
+}
+
+TEST_F(RebuildTest, ChunksThatContradictEachOtherAreNamed) {
+  ASSERT_TRUE(append({{"a"}, {"b"}}).ok());
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(move().ok());
+  const std::string path = only_file();
+  const std::string bytes = *read_file(env_, path, kMiB);
+  lose({"wal", "cold"});
+  open();  // a new store, which gives position 2 to another row, in the same interval
+  ASSERT_TRUE(append({{"next day", kDay + kDayNs}}).ok());
+  ASSERT_TRUE(flush().ok());
+  ASSERT_TRUE(append({{"c"}}).ok());
+  ASSERT_TRUE(flush().ok());
+  lose({"wal"});
+  ASSERT_TRUE(env_->create_directories(parent_path(path)).ok());
+  ASSERT_TRUE(replace_file(env_, path, bytes).ok());
+  const Status status = rebuild_status();
+  EXPECT_EQ(status.code(), StatusCode::kConflict);
+  EXPECT_THAT(status.message(), HasSubstr("g0 in tier cold"));
+  EXPECT_THAT(status.message(), HasSubstr("g1 in tier warm"));
+}
+
+TEST_F(RebuildTest, NothingToBuildOfIsNamed) {
+  lose({"wal"});
+  EXPECT_EQ(rebuild_status().code(), StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -66,11 +66,10 @@ class Mover {
     std::function<void(const Status&)> refuse;
   };
 
-  // Rows of a chunk in memory and what their flush commits besides.
+  // Rows of a chunk in memory.
   struct Collected {
     std::vector<BatchSlice> slices;
     Position through = 0;  // every row of the chunk from the first to here is among them
-    FlushExtras extras;
   };
 
   // Rows of complete chunks on their way into a new generation of their interval.

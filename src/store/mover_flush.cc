@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
+#include "store/flush_extras.h"
 #include "store/mover.h"
 
 // The mover's way from memory to the second tier.
@@ -114,7 +115,6 @@ Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
   Result<std::unique_ptr<BatchReader>> scanned = memory.scan(interval, spec, nullptr);
   if (scanned.status().code() == StatusCode::kNotFound) return Status();  // nothing is there
   FIRN_ASSIGN(const auto reader, std::move(scanned));
-  std::map<std::string, int64_t, std::less<>> heads;
   uint64_t bytes = 0;
   while (true) {
     BatchSlice slice;
@@ -126,20 +126,8 @@ Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
       break;
     }
     bytes += slice.size_bytes();
-    if (slice.batch->has_column(ColumnId::kStreamPosition)) {
-      const StringColumn streams = slice.batch->strings(ColumnId::kStream);
-      const auto stream_positions = slice.batch->int64s(ColumnId::kStreamPosition);
-      for (uint32_t i = 0; i < slice.rows(); ++i) {
-        const uint32_t row = slice.row(i);
-        if (stream_positions[row] == kAbsentInt64) continue;
-        auto head = heads.find(streams[row]);
-        if (head == heads.end()) head = heads.emplace(std::string(streams[row]), 0).first;
-        head->second = std::max(head->second, stream_positions[row] + 1);
-      }
-    }
     found->slices.push_back(std::move(slice));
   }
-  found->extras.stream_heads.assign(heads.begin(), heads.end());
   return Status();
 }
 
@@ -194,12 +182,11 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
     FIRN_TRY(
         collect(memory, interval, {watermark + 1, record.stats.watermark + 1}, UINT64_MAX, &rows));
   }
-  rows.extras.ids = list_ids(rows.slices, IdTagger(core_->manifest->id_secret()));
-  rows.extras.streams = StreamList::build(rows.slices);
-  if (mutant(17)) rows.extras.ids = nullptr;
+  FlushExtras extras = extras_of(rows.slices, IdTagger(core_->manifest->id_secret()));
+  if (mutant(17)) extras.ids = nullptr;
   if (mutant(10)) core_->memory->release(interval, rows.through);
   const ChunkKey key = record.key;
-  FIRN_TRY(core_->manifest->commit_chunk(std::move(record), rows.extras));
+  FIRN_TRY(core_->manifest->commit_chunk(std::move(record), extras));
   unfinished_.erase(key);
   core_->memory->release(interval, rows.through);
   log_may_shrink_ = true;

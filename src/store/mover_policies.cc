@@ -3,6 +3,7 @@
 
 #include "base/mutant.h"
 #include "base/size.h"
+#include "store/flush_extras.h"
 #include "store/mover.h"
 
 // What the mover does by itself as chunks grow old and tiers grow full (docs/lifecycle.md).
@@ -158,8 +159,10 @@ Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval)
     tombstone.stats.time_min = interval.start;
     tombstone.stats.time_max = interval.start;
     tombstone.created_at = tombstone.changed_at = core_->env->now();
-    rows.extras.rows_are_gone = true;
-    FIRN_TRY(core_->manifest->commit_chunk(std::move(tombstone), rows.extras));
+    FlushExtras gone;
+    gone.stream_heads = stream_heads_of(rows.slices);
+    gone.rows_are_gone = true;
+    FIRN_TRY(core_->manifest->commit_chunk(std::move(tombstone), gone));
   }
   core_->memory->release(interval, through);
   log_may_shrink_ = true;

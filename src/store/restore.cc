@@ -1,56 +1,15 @@
 #include "store/restore.h"
 
-#include <algorithm>
 #include <atomic>
 #include <set>
 #include <vector>
 
-#include "env/remove_tree.h"
 #include "store/chunk_copy.h"
-#include "store/places.h"
+#include "store/new_manifest.h"
 
 namespace firn {
 
 namespace {
-
-constexpr const char* kManifestName = "manifest.db";
-
-// The manifest on its way: under its own name, which its pages know, in a directory of its own.
-class RestoredManifest {
- public:
-  RestoredManifest(Env* env, const std::string& data_dir)
-      : env_(env), data_dir_(data_dir), directory_(join_path(data_dir, "restore.tmp")) {}
-
-  Status fetch(const BackupPlace& place, DurationNs chunk_interval_ns) {
-    FIRN_ASSIGN(const std::string owner, place.owner());
-    if (owner.empty()) {
-      return not_found("there is no backup at '" + std::string(place.tier()->name()) +
-                       "': none was completed there");
-    }
-    FIRN_TRY(remove_tree(env_, directory_));
-    FIRN_TRY(env_->create_directories(directory_));
-    const std::string path = join_path(directory_, kManifestName);
-    FIRN_TRY(replace_file(env_, path, place.env(), place.manifest_path(owner)));
-    FIRN_ASSIGN(manifest_, Manifest::open(
-                               env_, path, true, chunk_interval_ns,
-                               [](const std::string&, const ChunkKey&) {}, nullptr));
-    return Status();
-  }
-  Manifest* get() const { return manifest_.get(); }
-  // From now on it is the manifest of the data directory.
-  Status publish() {
-    manifest_.reset();
-    FIRN_TRY(
-        env_->rename(join_path(directory_, kManifestName), join_path(data_dir_, kManifestName)));
-    FIRN_TRY(env_->sync_directory(data_dir_));
-    return remove_tree(env_, directory_);
-  }
-
- private:
-  Env* const env_;
-  const std::string data_dir_, directory_;
-  std::unique_ptr<Manifest> manifest_;
-};
 
 // Brings the chunk's rows to the target, behind those that an interrupted restore left there.
 Result<ChunkRecord> restore_chunk(const ChunkRecord& record, bool is_present, Tier* source,
@@ -91,16 +50,9 @@ Result<BackupReport> restore_backup(Env* env, const StoreOptions& options,
   if (options.tiers.size() < 2) {
     return unsupported("a backup is restored into the last tier, and it must be a durable one");
   }
-  FIRN_TRY(env->create_directories(options.data_dir));
-  FIRN_ASSIGN(const auto lock, lock_data_dir(env, options.data_dir));
-  FIRN_ASSIGN(const bool exists, env->exists(join_path(options.data_dir, kManifestName)));
-  if (exists) {
-    return conflict(options.data_dir +
-                    " holds a store already; restore into a directory without one");
-  }
+  FIRN_ASSIGN(NewManifest manifest, NewManifest::create(env, options));
   FIRN_ASSIGN(const BackupPlace place, BackupPlace::open(env, options, destination));
-  RestoredManifest manifest(env, options.data_dir);
-  FIRN_TRY(manifest.fetch(place, options.chunk_interval_ns));
+  FIRN_TRY(manifest.begin_with(place));
   FIRN_ASSIGN(const auto target, open_tier(env, options, options.tiers.back()));
   FIRN_ASSIGN(const auto listed, target->list());
   const std::set<ChunkKey> present(listed.begin(), listed.end());

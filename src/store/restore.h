@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "store/store.h"
@@ -17,5 +18,17 @@ namespace firn {
 Result<BackupReport> restore_backup(Env* env, const StoreOptions& options,
                                     const std::string& destination,
                                     const Store::Progress& progress = nullptr);
+
+// Makes a manifest for a data directory that has none, of what its durable tiers hold: the chunks
+// with their rows, heads of streams, and positions, which go on behind the last row. Everything is
+// read and checked. What only a manifest knows is lost: rows that were in lost tiers, names, tokens
+// and retention of namespaces. Namespace 1 is "default", others are named by `names`, or
+// "namespace-<id>".
+//
+// kConflict as above, and when two chunks hold the same positions and neither is a copy of the
+// other; kCorruption for a damaged chunk, by name.
+Result<BackupReport> rebuild_manifest(Env* env, const StoreOptions& options,
+                                      const std::map<NamespaceId, std::string>& names,
+                                      const Store::Progress& progress = nullptr);
 
 }  // namespace firn
