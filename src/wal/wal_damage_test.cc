@@ -213,6 +213,21 @@ TEST_F(WalDamageTest, TheEndCutAtEveryByte) {
   }
 }
 
+// 65,536 openings, the figure that guarantees.md names.
+TEST_F(WalDamageTest, ALongEndCutAtEveryByte) {
+  log.options.segment_bytes = uint64_t{128} << 10;
+  write_groups(15, 2200);
+  crash();
+  const std::string content = log.content(1);
+  ASSERT_GT(end_of_records(), kFirst + 65'536);
+  for (uint64_t cut = kFirst; cut <= end_of_records(); ++cut) {
+    log.set_content(1, ByteView(content).substr(0, cut));
+    check_opens("cut at " + std::to_string(cut), records_before(cut));
+    if (HasFailure()) return;
+    restore();
+  }
+}
+
 TEST_F(WalDamageTest, TheEndFilledWithZerosFromEveryByte) {
   write_groups(6, 100);
   crash();
