@@ -162,8 +162,9 @@ uint64_t count_io_calls(uint64_t seed, Workload workload) {
   return machine.env.io_count();
 }
 
-std::string cut_random_workloads(uint64_t seed) {
+std::string cut_random_workloads(uint64_t seed, const StoreOptions& options) {
   SimStore machine(seed);
+  machine.options = options;
   for (uint64_t boots = 0; boots < 4; ++boots) {
     machine.env.crash_at(machine.env.io_count() + 50 + (seed * 7919 + 101 * boots) % 600);
     run_random_workload(&machine, seed + 1000 * boots, 25);
