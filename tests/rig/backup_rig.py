@@ -10,9 +10,11 @@ acknowledged before the last backup with an answer began, and go on behind it. P
 
   seed=... cycles=... acked=... lost=0 dup=0 torn=0 ghost=0 order=0 restores=...
 
-and exits with 1 (keeping the directories) when any of the five is not zero.
+and exits with 1 (keeping the directories) when any of the five is not zero. Where rgw.py has started
+an S3 server, the backups are there, else in a directory.
 """
 
+import os
 import shutil
 import subprocess
 import threading
@@ -35,8 +37,15 @@ class Store:
         self.work = work
         self.oracle = Oracle(work.arguments.seed + number)
         self.data = work.path(f"data{number}")
-        self.exports = ["--exports", f"[{{name: vault, directory: {work.path(f'vault{number}')}}}]"]
+        self.exports = ["--exports", f"[{{name: vault, {self.vault(number)}}}]"]
         self.backed_up = None  # acknowledged through here when the last completed backup began
+
+    def vault(self, number):
+        endpoint = os.environ.get("FIRN_TEST_S3_ENDPOINT")
+        if endpoint is None:
+            return f"directory: {self.work.path(f'vault{number}')}"
+        prefix = f"vault-{os.getpid()}-{number}"
+        return f"url: 's3://{os.environ['FIRN_TEST_S3_BUCKET']}/{prefix}', endpoint: '{endpoint}'"
 
 
 def back_up(store, client):

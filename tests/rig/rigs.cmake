@@ -118,6 +118,8 @@ firn_rgw(object_store_rgw $<TARGET_FILE:firn_tier_object_test> --gtest_filter=*/
 firn_rgw(parquet_rgw $<TARGET_FILE:firn_tier_registry_test> --gtest_filter=*Conformance*/parquet_s3*)
 firn_rgw(retry_rig_rgw_60 ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/retry_rig.py"
          --binary $<TARGET_FILE:firn> --requests 60)
+firn_rgw(backup_rig_rgw_3 ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/backup_rig.py"
+         --binary $<TARGET_FILE:firn> --cycles 3)
 firn_rgw(tier_move_rig_s3_100 ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/tier_move_rig.py"
          --binary $<TARGET_FILE:firn> --tiers memory-postgres-s3 --checks 100)
 firn_rgw(tier_move_rig_s3_10000 SLOW ${Python3_EXECUTABLE} -B "${PROJECT_SOURCE_DIR}/tests/rig/tier_move_rig.py"
