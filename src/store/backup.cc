@@ -24,13 +24,14 @@ void BackupMaker::stop() {
 }
 
 void BackupMaker::submit(const std::string& destination, BackupCallback done) {
-  bool is_busy = false;
   {
     MutexLock lock(&mutex_);
-    is_busy = job_.has_value();
-    if (!is_busy) job_ = Job{destination, std::move(done), std::nullopt};
+    if (!job_.has_value()) {
+      job_ = Job{destination, std::move(done), std::nullopt};
+      done = nullptr;
+    }
   }
-  if (is_busy) return done(conflict("another backup is at work; wait until it has ended"));
+  if (done) return done(conflict("another backup is at work; wait until it has ended"));
   mover_->cut(cut_path(), [this](const Result<StoreCut>& cut) { set_cut(cut); });
 }
 

@@ -149,8 +149,9 @@ Result<std::unique_ptr<Manifest>> Manifest::open(
   if (!exists && existing_data) {
     return corruption(path +
                       " is missing although the data directory holds chunks or log segments; "
-                      "restore it from a backup. Firn does not start, because without it all of "
-                      "that data would count as leftovers");
+                      "restore a backup, or have a manifest made of what the tiers hold (firn "
+                      "restore --rebuild). Firn does not start, because without it all of that "
+                      "data would count as leftovers");
   }
   std::unique_ptr<Manifest> manifest(new Manifest());
   manifest->path_ = path;

@@ -111,6 +111,7 @@ class Rebuild {
     manifest->skip_generations(generation + 1);
     FIRN_TRY(manifest->take_generation().status());
     std::vector<NextPosition> next;
+    next.reserve(through.size());
     for (const auto& [key, last] : through) next.push_back({key.first, key.second, last + 1});
     return manifest->commit_trim(Lsn{}, next, {});
   }
