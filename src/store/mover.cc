@@ -33,16 +33,15 @@ void Mover::start() {
 
 void Mover::wake() { worker_.notify(); }
 
-void Mover::submit(ChunkCommand command, const ChunkCommandCallback& done) {
+void Mover::submit(ChunkCommand command, ChunkCommandCallback done) {
   queue({[this, command = std::move(command), done] { done(execute(command)); },
-         [done](const Status& refusal) {
+         [done = std::move(done)](const Status& refusal) {
            done({refusal, {}});
          }});
 }
 
-void Mover::cut(std::string manifest_path,
-                const std::function<void(const Result<StoreCut>&)>& done) {
-  queue({[this, path = std::move(manifest_path), done] { done(make_cut(path)); }, done});
+void Mover::cut(std::string manifest_path, std::function<void(const Result<StoreCut>&)> done) {
+  queue({[this, path = std::move(manifest_path), done] { done(make_cut(path)); }, std::move(done)});
 }
 
 void Mover::queue(Queued queued) {

@@ -48,9 +48,9 @@ class Mover {
   void stop();
   void wake();
   // Queues a command. `done` is called once, on the worker, or with kCancelled from stop().
-  void submit(ChunkCommand command, const ChunkCommandCallback& done);
+  void submit(ChunkCommand command, ChunkCommandCallback done);
   // Queues a cut, whose manifest is copied to the file. `done` as that of submit().
-  void cut(std::string manifest_path, const std::function<void(const Result<StoreCut>&)>& done);
+  void cut(std::string manifest_path, std::function<void(const Result<StoreCut>&)> done);
 
   // See Leftovers::sweep(). Before start(); what could not be looked at then, the worker looks at.
   Status sweep_leftovers(bool may_remove) { return leftovers_.sweep(may_remove); }
