@@ -43,20 +43,24 @@ void Session::fail(const Status& status) {
   throw duckdb::IOException("%s", status.to_string());
 }
 
-Result<std::shared_ptr<const FileEnd>> Session::end_of(const File& file, const std::string& path) {
+Result<Session::OpenedFile> Session::opened(const File& file, const std::string& path) {
+  FileUse* use = nullptr;
   {
     MutexLock lock(&mutex_);
-    const auto found = file_ends_.find(path);
-    if (found != file_ends_.end()) return found->second;
+    use = &files_[path];
+    if (use->end != nullptr) return OpenedFile{use->end, &use->bytes_read};
   }
-  FIRN_ASSIGN(auto end, load_file_end(file, path, &bytes_read));
+  FIRN_ASSIGN(auto end, load_file_end(file, path, &use->bytes_read));
   MutexLock lock(&mutex_);
-  return file_ends_.emplace(path, std::move(end)).first->second;
+  if (use->end == nullptr) use->end = std::move(end);
+  return OpenedFile{use->end, &use->bytes_read};
 }
 
-uint64_t Session::files_read() const {
+std::map<std::string, uint64_t> Session::bytes_read() const {
   MutexLock lock(&mutex_);
-  return file_ends_.size();
+  std::map<std::string, uint64_t> bytes;
+  for (const auto& [path, use] : files_) bytes[path] = use.bytes_read;
+  return bytes;
 }
 
 const EventTable* Session::find_event_table(const std::string& name) const {
@@ -165,6 +169,7 @@ Result<std::unique_ptr<duckdb::DuckDB>> start_database(Env* env, const EngineOpt
     auto started = std::make_unique<duckdb::DuckDB>(nullptr, &config);
     auto& database = *started->instance;
     register_scan_functions(database);
+    register_parquet_scan(database);
     register_attribute_function(database);
     {
       duckdb::Connection connection(*started);
@@ -247,6 +252,7 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
     session.event_tables.push_back(&table);
     for (const ParquetPart& part : table.parquet) {
       session.may_read(part.paths, part.env);
+      for (const std::string& path : part.paths) session.parts[path] = {table.dataset, &part};
     }
   }
   for (const ValueTable& table : request.value_tables) session.value_tables.push_back(&table);
@@ -277,8 +283,7 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
                                          format_duration(request.time_limit_ns)));
   }
   if (!status.ok()) return status;
-  summary.parquet_files = session.files_read();
-  summary.parquet_bytes = session.bytes_read;
+  summary.parquet_bytes = session.bytes_read();
   return summary;
 }
 

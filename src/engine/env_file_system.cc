@@ -83,10 +83,10 @@ class EnvFileSystem : public duckdb::FileSystem {
     if (writes) {
       writer = std::make_unique<CheckedWriter>(std::move(*file), path, session->writable_identity);
     } else {
-      auto end = session->end_of(**file, path);
-      if (!end.ok()) session->fail(end.status());
-      reader = std::make_unique<CheckedReader>(std::move(*file), path, std::move(*end),
-                                               &session->bytes_read);
+      auto opened = session->opened(**file, path);
+      if (!opened.ok()) session->fail(opened.status());
+      reader = std::make_unique<CheckedReader>(std::move(*file), path, std::move(opened->end),
+                                               opened->bytes_read);
     }
     return duckdb::make_uniq<EnvFileHandle>(*this, url, flags, session, std::move(reader),
                                             std::move(writer));
