@@ -25,6 +25,8 @@ namespace firn {
 
 // Paths of Env inside DuckDB begin with this, so that DuckDB never takes one for a path of its own.
 inline constexpr std::string_view kEnvPathPrefix = "firn-env://";
+// A file that is only written, and is no file: the answer of a statement.
+inline constexpr const char* kAnswerUrl = "firn-env://answer";
 // What a failure to write a temporary file says that was ours.
 inline constexpr const char* kSpillWithoutSpace = "refused, the disk's reserve would be touched";
 inline std::string env_url(std::string_view path) {
@@ -47,6 +49,7 @@ class Session : public duckdb::ClientContextState {
   std::unordered_map<std::string, Env*> readable_paths;  // with what opens them
   std::string writable_path;
   FileIdentity writable_identity;
+  ByteSink* answer = nullptr;                   // what is written to kAnswerUrl goes there
   std::vector<const EventTable*> event_tables;  // owned by the caller of the statement
   std::vector<const ValueTable*> value_tables;
   // The part of an event table, or of several over the same dataset, that a file belongs to.
@@ -55,7 +58,7 @@ class Session : public duckdb::ClientContextState {
     const ParquetPart* part = nullptr;
   };
   std::unordered_map<std::string, Part> parts;  // by path
-  bool with_raw_column = false;  // event tables show `_raw`
+  bool with_raw_column = false;                 // event tables show `_raw`
 
   // `opener`: null for `env`.
   void may_read(std::span<const std::string> paths, Env* opener = nullptr);
@@ -128,6 +131,18 @@ Result<duckdb::unique_ptr<duckdb::SQLStatement>> prepare_user_statement(
 duckdb::unique_ptr<duckdb::TableRef> replace_table(
     duckdb::ClientContext& context, duckdb::ReplacementScanInput& input,
     duckdb::optional_ptr<duckdb::ReplacementScanData>);
+
+// engine.cc: starts what a user wrote; the answer is fetched chunk by chunk.
+Result<duckdb::unique_ptr<duckdb::QueryResult>> start_statement(Client& client,
+                                                                const SqlRequest& request);
+// The next chunk of the answer, counted in `rows`; null at its end. Errors as Engine::run.
+Result<duckdb::unique_ptr<duckdb::DataChunk>> next_chunk(duckdb::QueryResult& result,
+                                                         const SqlRequest& request,
+                                                         const Session& session, uint64_t* rows);
+
+// encoded_answer.cc: runs the statement and writes its answer. `writer`: another connection.
+Status execute_encoded(Client& client, Client& writer, const SqlRequest& request,
+                       SqlEncoding encoding, ByteSink* sink, SqlSummary* summary);
 
 // results.cc: DuckDB's values as ours.
 duckdb::Value to_duck_value(const SqlScalar& scalar);

@@ -48,9 +48,9 @@ class QueryControl {
   std::function<void()> interrupt_ GUARDED_BY(mutex_);  // set while a statement runs
 };
 
-// A chunk as Parquet files of the tier's format (docs/formats/parquet.md), read through an Env. Their
-// rows are bounded to `positions`, so that a file that grew a successor since the caller's snapshot
-// is not seen twice.
+// A chunk as Parquet files of the tier's format (docs/formats/parquet.md), read through an Env.
+// Their rows are bounded to `positions`, so that a file that grew a successor since the caller's
+// snapshot is not seen twice.
 struct ParquetPart {
   std::vector<std::string> paths;
   PositionRange positions;
@@ -191,6 +191,9 @@ class Engine {
   // a new one. kCorruption: a Parquet file is damaged. Otherwise what a BatchSource, a ValueTable,
   // the sink or Env returned.
   Result<SqlSummary> run(const SqlRequest& request, ResultSink* sink);
+  // The same with the answer as bytes; after a failure a part of them may have been delivered.
+  // kInvalidArgument also for a number of 39 digits.
+  Result<SqlSummary> run(const SqlRequest& request, SqlEncoding encoding, ByteSink* sink);
 
   // Writes the file and syncs it; the caller syncs its directory. After a failure a part of the
   // file may be there; the caller removes it.

@@ -223,10 +223,10 @@ ValueTable tiers_table(const SnapshotPtr& snapshot) {
   return table;
 }
 
-}  // namespace
-
-Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
-                           ResultSink* sink) {
+// Runs the query by `run`, which gets what the engine needs to know.
+template <typename Run>
+Result<SqlOutcome> run_over_tables(const SnapshotPtr& snapshot, const SqlQuery& query,
+                                   const Run& run) {
   SqlRequest request;
   request.sql = query.sql;
   request.parameters = query.parameters;
@@ -246,9 +246,24 @@ Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const Sq
   request.value_tables.push_back(tiers_table(snapshot));
 
   SqlOutcome outcome;
-  FIRN_ASSIGN(outcome.summary, engine->run(request, sink));
+  FIRN_ASSIGN(outcome.summary, run(request));
   tables.add_cost(outcome.summary, &outcome.cost);
   return outcome;
+}
+
+}  // namespace
+
+Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
+                           ResultSink* sink) {
+  return run_over_tables(snapshot, query,
+                         [&](const SqlRequest& request) { return engine->run(request, sink); });
+}
+
+Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
+                           SqlEncoding encoding, ByteSink* sink) {
+  return run_over_tables(snapshot, query, [&](const SqlRequest& request) {
+    return engine->run(request, encoding, sink);
+  });
 }
 
 }  // namespace firn
