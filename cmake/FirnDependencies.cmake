@@ -30,6 +30,12 @@ add_library(firn_protozero INTERFACE)
 target_include_directories(firn_protozero SYSTEM INTERFACE "${PROTOZERO_INCLUDE}")
 add_library(firn::protozero ALIAS firn_protozero)
 
+# Headers only.
+find_path(FLATBUFFERS_INCLUDE flatbuffers/flatbuffers.h REQUIRED)
+add_library(firn_flatbuffers INTERFACE)
+target_include_directories(firn_flatbuffers SYSTEM INTERFACE "${FLATBUFFERS_INCLUDE}")
+add_library(firn::flatbuffers ALIAS firn_flatbuffers)
+
 find_library(SNAPPY_LIBRARY snappy REQUIRED)
 add_library(firn_snappy INTERFACE)
 target_link_libraries(firn_snappy INTERFACE "${SNAPPY_LIBRARY}")

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "cli/command.h"
 #include "cli/connection.h"
 #include "cli/json_rows.h"
@@ -97,22 +99,37 @@ int run_tail(const FilterOptions& options) {
   return report(status, **connection);
 }
 
+// Forms of an SQL answer that the server writes and the command passes on.
+bool is_binary(const std::string& output) { return output == "arrow" || output == "parquet"; }
+
 struct SqlOptions {
   CommonOptions common;
   std::string query;
 };
 
 int run_sql_command(const SqlOptions& options) {
+  const bool binary = is_binary(options.common.output);
+  if (binary && isatty(1) == 1) {
+    return report(invalid_argument(
+        options.common.output + " is not for a terminal; send it to a file: firn sql ... > FILE"));
+  }
   auto connection = Connection::open(options.common.server);
   if (!connection.ok()) return report(connection.status());
   std::string body = "{\"query\":";
   append_json_string(options.query, &body);
+  if (binary) {
+    body += ",\"format\":";
+    append_json_string(options.common.output, &body);
+  }
   body += "}";
   const Result<std::string> answer =
       (*connection)
           ->call("POST", namespace_path(options.common.name_space) + "/sql", body,
                  "application/json");
   if (!answer.ok()) return report(answer.status(), **connection);
+  if (binary) {
+    return report(print(*answer) ? Status() : cancelled("standard output was closed"));
+  }
   return report(print_sql_answer(*answer, *parse_output_format(options.common.output)));
 }
 
@@ -153,7 +170,10 @@ void add_sql_command(CLI::App* app, Action* chosen) {
   const auto options = std::make_shared<SqlOptions>();
   CLI::App* command =
       app->add_subcommand("sql", "run SQL over the tables events, chunks and tiers");
-  add_common_options(command, &options->common, true);
+  add_common_options(command, &options->common, false);
+  command->add_option("--output,-o,--format", options->common.output, "form of the answer")
+      ->check(CLI::IsMember({"table", "json", "csv", "ndjson", "arrow", "parquet"}))
+      ->capture_default_str();
   command->add_option("query", options->query, "the statement")->required();
   command->callback(
       [options, chosen] { *chosen = [options] { return run_sql_command(*options); }; });

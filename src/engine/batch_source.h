@@ -8,9 +8,16 @@
 #include "base/status.h"
 #include "model/filter.h"
 #include "model/record_batch.h"
+#include "model/scan_cost.h"
 #include "model/schema.h"
 
 namespace firn {
+
+// Which chunks of a tier are looked at, and which are not because no row of theirs can match.
+struct TierPlan {
+  std::string tier;
+  uint64_t chunks = 0, chunks_pruned = 0;
+};
 
 // What stands behind an SQL table: rows of one dataset that some tiers hold, read when a statement
 // runs. Thread rule: open() may be called from several threads and several times (a table that a
@@ -22,6 +29,10 @@ class BatchSource {
     std::unique_ptr<BatchReader> reader;
     // One value per extra column of the table (EventTable::extra_columns), for all rows.
     std::vector<std::string> extras;
+    // For EXPLAIN: the tier the rows are in, and what the reader took so far. `cost` belongs to the
+    // source and changes only while the reader is pulled; both may be empty.
+    std::string tier{};
+    const ScanCost* cost = nullptr;
   };
 
   virtual ~BatchSource() = default;
@@ -32,6 +43,9 @@ class BatchSource {
   // back from Engine::run unchanged.
   virtual Result<std::vector<Partition>> open(const Projection& projection,
                                               const Filter& filter) = 0;
+
+  // What open() with this filter would look at; nothing is read for it.
+  virtual std::vector<TierPlan> plan(const Filter& /*filter*/) const { return {}; }
 
   // About how many rows there are, for the planner. 0: unknown.
   virtual uint64_t rows_estimated() const { return 0; }

@@ -25,6 +25,8 @@ namespace firn {
 
 // Paths of Env inside DuckDB begin with this, so that DuckDB never takes one for a path of its own.
 inline constexpr std::string_view kEnvPathPrefix = "firn-env://";
+// A file that is only written, and is no file: the answer of a statement.
+inline constexpr const char* kAnswerUrl = "firn-env://answer";
 // What a failure to write a temporary file says that was ours.
 inline constexpr const char* kSpillWithoutSpace = "refused, the disk's reserve would be touched";
 inline std::string env_url(std::string_view path) {
@@ -47,15 +49,21 @@ class Session : public duckdb::ClientContextState {
   std::unordered_map<std::string, Env*> readable_paths;  // with what opens them
   std::string writable_path;
   FileIdentity writable_identity;
+  ByteSink* answer = nullptr;                   // what is written to kAnswerUrl goes there
   std::vector<const EventTable*> event_tables;  // owned by the caller of the statement
   std::vector<const ValueTable*> value_tables;
-  bool with_raw_column = false;  // event tables show `_raw`
+  // The part of an event table, or of several over the same dataset, that a file belongs to.
+  struct Part {
+    Dataset dataset = Dataset::kEvents;
+    const ParquetPart* part = nullptr;
+  };
+  std::unordered_map<std::string, Part> parts;  // by path
+  bool with_raw_column = false;                 // event tables show `_raw`
 
   // `opener`: null for `env`.
   void may_read(std::span<const std::string> paths, Env* opener = nullptr);
 
   // Written while it runs, from any thread.
-  std::atomic<uint64_t> bytes_read{0};
   std::atomic<bool> synced{false};  // the written file was closed and its sync succeeded
 
   // Keeps the first failure of our own code, whose code would be lost in a DuckDB exception.
@@ -64,12 +72,21 @@ class Session : public duckdb::ClientContextState {
   // Notes the failure and throws a DuckDB exception with its message.
   [[noreturn]] void fail(const Status& status) EXCLUDES(mutex_);
 
-  // The end of a readable file, read and compared once. Errors of load_file_end().
-  Result<std::shared_ptr<const FileEnd>> end_of(const File& file, const std::string& path)
-      EXCLUDES(mutex_);
+  // A Parquet file that was opened: its end, and where to count what is read of it.
+  struct OpenedFile {
+    std::shared_ptr<const FileEnd> end;
+    std::atomic<uint64_t>* bytes_read = nullptr;
+  };
+  // The end is read and compared once. Errors of load_file_end().
+  Result<OpenedFile> opened(const File& file, const std::string& path) EXCLUDES(mutex_);
+  // What was read of each file that was opened.
+  std::map<std::string, uint64_t> bytes_read() const EXCLUDES(mutex_);
 
-  // How many files end_of() was asked for; one that is opened several times counts once.
-  uint64_t files_read() const EXCLUDES(mutex_);
+  // Nulls when the file belongs to no part.
+  Part part_of(const std::string& path) const {
+    const auto found = parts.find(path);
+    return found == parts.end() ? Part() : found->second;
+  }
 
   const EventTable* find_event_table(const std::string& name) const;
   const ValueTable* find_value_table(const std::string& name) const;
@@ -77,7 +94,11 @@ class Session : public duckdb::ClientContextState {
  private:
   mutable Mutex mutex_;
   Status failure_ GUARDED_BY(mutex_);
-  std::map<std::string, std::shared_ptr<const FileEnd>> file_ends_ GUARDED_BY(mutex_);
+  struct FileUse {
+    std::shared_ptr<const FileEnd> end;  // null until it was read
+    std::atomic<uint64_t> bytes_read{0};
+  };
+  std::map<std::string, FileUse> files_ GUARDED_BY(mutex_);  // by path; entries stay
 };
 
 // A connection with its session. Thread rule: one thread, except interrupt().
@@ -94,7 +115,11 @@ duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env, const EngineOp
 
 // scan_function.cc: the table functions firn_scan('<event table>') and firn_values('<value
 // table>').
+void register_function(duckdb::DatabaseInstance& database, duckdb::TableFunction function);
 void register_scan_functions(duckdb::DatabaseInstance& database);
+// parquet_scan.cc: firn_parquet([...]), which is read_parquet([...]) over files of event tables. It
+// leaves out files that the statement's conditions rule out.
+void register_parquet_scan(duckdb::DatabaseInstance& database);
 // firn_attribute(data, metadata, context, key), which users may call, too.
 void register_attribute_function(duckdb::DatabaseInstance& database);
 
@@ -106,6 +131,18 @@ Result<duckdb::unique_ptr<duckdb::SQLStatement>> prepare_user_statement(
 duckdb::unique_ptr<duckdb::TableRef> replace_table(
     duckdb::ClientContext& context, duckdb::ReplacementScanInput& input,
     duckdb::optional_ptr<duckdb::ReplacementScanData>);
+
+// engine.cc: starts what a user wrote; the answer is fetched chunk by chunk.
+Result<duckdb::unique_ptr<duckdb::QueryResult>> start_statement(Client& client,
+                                                                const SqlRequest& request);
+// The next chunk of the answer, counted in `rows`; null at its end. Errors as Engine::run.
+Result<duckdb::unique_ptr<duckdb::DataChunk>> next_chunk(duckdb::QueryResult& result,
+                                                         const SqlRequest& request,
+                                                         const Session& session, uint64_t* rows);
+
+// encoded_answer.cc: runs the statement and writes its answer. `writer`: another connection.
+Status execute_encoded(Client& client, Client& writer, const SqlRequest& request,
+                       SqlEncoding encoding, ByteSink* sink, SqlSummary* summary);
 
 // results.cc: DuckDB's values as ours.
 duckdb::Value to_duck_value(const SqlScalar& scalar);

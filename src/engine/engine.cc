@@ -43,20 +43,24 @@ void Session::fail(const Status& status) {
   throw duckdb::IOException("%s", status.to_string());
 }
 
-Result<std::shared_ptr<const FileEnd>> Session::end_of(const File& file, const std::string& path) {
+Result<Session::OpenedFile> Session::opened(const File& file, const std::string& path) {
+  FileUse* use = nullptr;
   {
     MutexLock lock(&mutex_);
-    const auto found = file_ends_.find(path);
-    if (found != file_ends_.end()) return found->second;
+    use = &files_[path];
+    if (use->end != nullptr) return OpenedFile{use->end, &use->bytes_read};
   }
-  FIRN_ASSIGN(auto end, load_file_end(file, path, &bytes_read));
+  FIRN_ASSIGN(auto end, load_file_end(file, path, &use->bytes_read));
   MutexLock lock(&mutex_);
-  return file_ends_.emplace(path, std::move(end)).first->second;
+  if (use->end == nullptr) use->end = std::move(end);
+  return OpenedFile{use->end, &use->bytes_read};
 }
 
-uint64_t Session::files_read() const {
+std::map<std::string, uint64_t> Session::bytes_read() const {
   MutexLock lock(&mutex_);
-  return file_ends_.size();
+  std::map<std::string, uint64_t> bytes;
+  for (const auto& [path, use] : files_) bytes[path] = use.bytes_read;
+  return bytes;
 }
 
 const EventTable* Session::find_event_table(const std::string& name) const {
@@ -165,6 +169,7 @@ Result<std::unique_ptr<duckdb::DuckDB>> start_database(Env* env, const EngineOpt
     auto started = std::make_unique<duckdb::DuckDB>(nullptr, &config);
     auto& database = *started->instance;
     register_scan_functions(database);
+    register_parquet_scan(database);
     register_attribute_function(database);
     {
       duckdb::Connection connection(*started);
@@ -204,49 +209,72 @@ Result<std::unique_ptr<Engine>> Engine::open(Env* env, const EngineOptions& opti
 
 namespace {
 
-// Fetches and delivers until the end, the limit or a failure.
-Status deliver(duckdb::QueryResult& result, uint64_t rows_limit, const Session& session,
-               ResultSink* sink, uint64_t* rows) {
+Status deliver(Client& client, const SqlRequest& request, ResultSink* sink, uint64_t* rows) {
+  FIRN_ASSIGN(const auto result, start_statement(client, request));
   std::vector<SqlColumn> columns;
-  for (size_t i = 0; i < result.names.size(); ++i) {
-    columns.push_back({result.names[i], result.types[i].ToString()});
+  for (size_t i = 0; i < result->names.size(); ++i) {
+    columns.push_back({result->names[i], result->types[i].ToString()});
   }
   FIRN_TRY(sink->columns(columns));
   while (true) {
-    auto chunk = result.FetchRaw();
-    if (result.HasError()) return to_status(result.GetErrorObject(), session);
-    if (chunk == nullptr || chunk->size() == 0) return {};
-    if (*rows + chunk->size() > rows_limit) {
-      return too_large(fmt::format("the answer has more than query_rows ({}) rows", rows_limit));
-    }
+    FIRN_ASSIGN(const auto chunk, next_chunk(*result, request, *client.session, rows));
+    if (chunk == nullptr) return {};
     FIRN_TRY(deliver_chunk(*chunk, sink));
-    *rows += chunk->size();
   }
-}
-
-Status execute(Client& client, const SqlRequest& request, ResultSink* sink, SqlSummary* summary) {
-  return guarded(*client.session, [&]() -> Status {
-    FIRN_ASSIGN(auto statement,
-                prepare_user_statement(request.sql, request.parameters, *client.session));
-    auto pending = client.connection.PendingQuery(std::move(statement), true);
-    if (pending->HasError()) return to_status(pending->GetErrorObject(), *client.session);
-    // The statement's start forgets interrupts, so an earlier cancel() must be asked for again.
-    if (request.control != nullptr && request.control->cancelled()) return cancelled("");
-    auto result = pending->Execute();
-    if (result->HasError()) return to_status(result->GetErrorObject(), *client.session);
-    return deliver(*result, request.rows_limit, *client.session, sink, &summary->rows);
-  });
 }
 
 }  // namespace
 
+Result<duckdb::unique_ptr<duckdb::QueryResult>> start_statement(Client& client,
+                                                                const SqlRequest& request) {
+  FIRN_ASSIGN(auto statement,
+              prepare_user_statement(request.sql, request.parameters, *client.session));
+  auto pending = client.connection.PendingQuery(std::move(statement), true);
+  if (pending->HasError()) return to_status(pending->GetErrorObject(), *client.session);
+  // The statement's start forgets interrupts, so an earlier cancel() must be asked for again.
+  if (request.control != nullptr && request.control->cancelled()) return cancelled("");
+  auto result = pending->Execute();
+  if (result->HasError()) return to_status(result->GetErrorObject(), *client.session);
+  return result;
+}
+
+Result<duckdb::unique_ptr<duckdb::DataChunk>> next_chunk(duckdb::QueryResult& result,
+                                                         const SqlRequest& request,
+                                                         const Session& session, uint64_t* rows) {
+  auto chunk = result.FetchRaw();
+  if (result.HasError()) return to_status(result.GetErrorObject(), session);
+  if (chunk == nullptr || chunk->size() == 0) return duckdb::unique_ptr<duckdb::DataChunk>();
+  if (*rows + chunk->size() > request.rows_limit) {
+    return too_large(
+        fmt::format("the answer has more than query_rows ({}) rows", request.rows_limit));
+  }
+  *rows += chunk->size();
+  return chunk;
+}
+
 Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
-  FIRN_ASSIGN(const std::unique_ptr<Client> client, instance_->connect());
+  return instance_->run(request, [&](Client& client, SqlSummary* summary) {
+    return guarded(*client.session,
+                   [&]() -> Status { return deliver(client, request, sink, &summary->rows); });
+  });
+}
+
+Result<SqlSummary> Engine::run(const SqlRequest& request, SqlEncoding encoding, ByteSink* sink) {
+  FIRN_ASSIGN(const std::unique_ptr<Client> writer, instance_->connect());
+  return instance_->run(request, [&](Client& client, SqlSummary* summary) {
+    return execute_encoded(client, *writer, request, encoding, sink, summary);
+  });
+}
+
+Result<SqlSummary> Engine::Instance::run(
+    const SqlRequest& request, const std::function<Status(Client&, SqlSummary*)>& execute) {
+  FIRN_ASSIGN(const std::unique_ptr<Client> client, connect());
   Session& session = *client->session;
   for (const EventTable& table : request.event_tables) {
     session.event_tables.push_back(&table);
     for (const ParquetPart& part : table.parquet) {
       session.may_read(part.paths, part.env);
+      for (const std::string& path : part.paths) session.parts[path] = {table.dataset, &part};
     }
   }
   for (const ValueTable& table : request.value_tables) session.value_tables.push_back(&table);
@@ -258,27 +286,26 @@ Result<SqlSummary> Engine::run(const SqlRequest& request, ResultSink* sink) {
     if (control->cancelled_) return cancelled("the query was cancelled");
     control->interrupt_ = interrupt;
   }
-  const TimeNs started = instance_->env->monotonic();
+  const TimeNs started = env->monotonic();
   const TimeNs deadline =
       request.time_limit_ns > INT64_MAX - started ? INT64_MAX : started + request.time_limit_ns;
-  const uint64_t ticket = deadline == INT64_MAX ? 0 : instance_->watch.add(deadline, interrupt);
+  const uint64_t ticket = deadline == INT64_MAX ? 0 : watch.add(deadline, interrupt);
 
   SqlSummary summary;
-  Status status = execute(*client, request, sink, &summary);
+  Status status = execute(*client, &summary);
 
-  if (ticket != 0) instance_->watch.remove(ticket);
+  if (ticket != 0) watch.remove(ticket);
   if (control != nullptr) {
     MutexLock lock(&control->mutex_);
     control->interrupt_ = nullptr;
     if (!status.ok() && control->cancelled_) return cancelled("the query was cancelled");
   }
-  if (status.code() == StatusCode::kCancelled && instance_->env->monotonic() >= deadline) {
+  if (status.code() == StatusCode::kCancelled && env->monotonic() >= deadline) {
     return deadline_exceeded(fmt::format("the query took longer than query_time ({})",
                                          format_duration(request.time_limit_ns)));
   }
   if (!status.ok()) return status;
-  summary.parquet_files = session.files_read();
-  summary.parquet_bytes = session.bytes_read;
+  summary.parquet_bytes = session.bytes_read();
   return summary;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -47,14 +48,18 @@ class QueryControl {
   std::function<void()> interrupt_ GUARDED_BY(mutex_);  // set while a statement runs
 };
 
-// Parquet files of the tier's format (docs/formats/parquet.md), read through an Env. Their rows are
-// bounded to `positions`, so that a file that grew a successor since the caller's snapshot is not
-// seen twice.
+// A chunk as Parquet files of the tier's format (docs/formats/parquet.md), read through an Env.
+// Their rows are bounded to `positions`, so that a file that grew a successor since the caller's
+// snapshot is not seen twice.
 struct ParquetPart {
   std::vector<std::string> paths;
   PositionRange positions;
   std::vector<std::string> extras;  // one per EventTable::extra_columns
   Env* env = nullptr;               // opens the paths; null: the engine's
+  std::string tier{};               // for EXPLAIN
+  // No row is outside of these, ends included; files are not read for conditions that are.
+  TimeNs time_min = INT64_MIN, time_max = INT64_MAX;
+  Position position_min = 0, position_max = UINT64_MAX;
 };
 
 // A table of events: the rows of `batches` (may be null) and of all `parquet` parts. Columns are
@@ -97,9 +102,8 @@ struct SqlRequest {
 };
 
 struct SqlSummary {
-  uint64_t rows = 0;           // delivered to the sink
-  uint64_t parquet_files = 0;  // read, each counted once
-  uint64_t parquet_bytes = 0;  // read from them
+  uint64_t rows = 0;                              // delivered to the sink
+  std::map<std::string, uint64_t> parquet_bytes;  // read from each Parquet file that was opened
 };
 
 // What a Parquet file says about itself in its footer.
@@ -187,6 +191,9 @@ class Engine {
   // a new one. kCorruption: a Parquet file is damaged. Otherwise what a BatchSource, a ValueTable,
   // the sink or Env returned.
   Result<SqlSummary> run(const SqlRequest& request, ResultSink* sink);
+  // The same with the answer as bytes; after a failure a part of them may have been delivered.
+  // kInvalidArgument also for a number of 39 digits.
+  Result<SqlSummary> run(const SqlRequest& request, SqlEncoding encoding, ByteSink* sink);
 
   // Writes the file and syncs it; the caller syncs its directory. After a failure a part of the
   // file may be there; the caller removes it.

@@ -114,6 +114,14 @@ TEST_F(EngineTest, ShowsEveryColumnOfAnEvent) {
                           "0102030405060708090a0b0c0d0e0f10|77|{\"a\":1}|{}|{\"k\":\"v\"}"));
 }
 
+TEST_F(EngineTest, ExplainNamesTiersAndChunks) {
+  events({event("a"), event("b")})->plans = {{"hot", 1, 0}, {"warm", 2, 3}};
+  const std::string plan = rows("EXPLAIN (FORMAT json) FROM events")[0];
+  EXPECT_THAT(plan, HasSubstr("\"Dataset\": \"events\""));
+  EXPECT_THAT(plan, HasSubstr("\"Tier hot\": \"1 chunk, 0 pruned\""));
+  EXPECT_THAT(plan, HasSubstr("\"Tier warm\": \"2 chunks, 3 pruned\""));
+}
+
 TEST_F(EngineTest, ShowsAbsentValuesAsNull) {
   events({event("")});
   EXPECT_THAT(rows("FROM events"),

@@ -15,7 +15,7 @@ namespace {
 std::string env_path(const std::string& url) { return url.substr(kEnvPathPrefix.size()); }
 
 // A Parquet file of Env as DuckDB sees it: read through its checksums, or written from front to
-// back and finished by Close().
+// back and finished by Close(). Without reader and writer it is the session's answer.
 class EnvFileHandle : public duckdb::FileHandle {
  public:
   EnvFileHandle(duckdb::FileSystem& owner, const std::string& url, duckdb::FileOpenFlags open_flags,
@@ -40,20 +40,23 @@ class EnvFileHandle : public duckdb::FileHandle {
   }
 
   void append(const void* from, size_t size) {
-    const Status status = writer_->append({static_cast<const char*>(from), size});
+    const std::string_view bytes(static_cast<const char*>(from), size);
+    const Status status =
+        writer_ != nullptr ? writer_->append(bytes) : session_->answer->write(bytes);
     if (!status.ok()) session_->fail(status);
     position += size;
   }
 
   uint64_t file_size() const {
-    return reader_ != nullptr ? reader_->file_bytes() : writer_->size();
+    if (reader_ != nullptr) return reader_->file_bytes();
+    return writer_ != nullptr ? writer_->size() : position;
   }
 
   uint64_t position = 0;
 
  private:
   duckdb::shared_ptr<Session> session_;          // outlives the reader, which counts there
-  const std::unique_ptr<CheckedReader> reader_;  // exactly one of both
+  const std::unique_ptr<CheckedReader> reader_;  // at most one of both
   const std::unique_ptr<CheckedWriter> writer_;
   bool closed_ = false;
 };
@@ -74,6 +77,9 @@ class EnvFileSystem : public duckdb::FileSystem {
     auto session = session_of(opener);
     const std::string path = env_path(url);
     const bool writes = flags.OpenForWriting();
+    if (writes && url == kAnswerUrl && session != nullptr && session->answer != nullptr) {
+      return duckdb::make_uniq<EnvFileHandle>(*this, url, flags, session, nullptr, nullptr);
+    }
     Env* const env = session == nullptr ? nullptr : opener_of(*session, path, writes);
     if (env == nullptr) refuse(url);
     auto file = writes ? env->open(path, OpenMode::kCreateNew) : open_known_file(env, path);
@@ -83,10 +89,10 @@ class EnvFileSystem : public duckdb::FileSystem {
     if (writes) {
       writer = std::make_unique<CheckedWriter>(std::move(*file), path, session->writable_identity);
     } else {
-      auto end = session->end_of(**file, path);
-      if (!end.ok()) session->fail(end.status());
-      reader = std::make_unique<CheckedReader>(std::move(*file), path, std::move(*end),
-                                               &session->bytes_read);
+      auto opened = session->opened(**file, path);
+      if (!opened.ok()) session->fail(opened.status());
+      reader = std::make_unique<CheckedReader>(std::move(*file), path, std::move(opened->end),
+                                               opened->bytes_read);
     }
     return duckdb::make_uniq<EnvFileHandle>(*this, url, flags, session, std::move(reader),
                                             std::move(writer));

@@ -45,6 +45,10 @@ class Watch {
 struct Engine::Instance {
   Instance(Env* environment, EngineOptions settings)
       : env(environment), options(std::move(settings)), watch(environment) {}
+  // Runs `execute` with a connection that sees what the request names, within the request's time
+  // and until it is cancelled.
+  Result<SqlSummary> run(const SqlRequest& request,
+                         const std::function<Status(Client&, SqlSummary*)>& execute);
   // A connection of its own. DuckDB itself is started by the first: that takes tens of milliseconds
   // and as many megabytes, which a store that only takes events in never needs.
   Result<std::unique_ptr<Client>> connect() EXCLUDES(mutex);

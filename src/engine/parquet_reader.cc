@@ -291,7 +291,7 @@ Result<bool> ParquetReader::next(BatchSlice* out) {
 }
 
 void ParquetReader::count_bytes() {
-  const uint64_t now = client_->session->bytes_read;
+  const uint64_t now = client_->session->bytes_read()[read_.path];
   if (read_.bytes_read != nullptr) *read_.bytes_read += now - bytes_counted_;
   bytes_counted_ = now;
 }

@@ -8,6 +8,8 @@ namespace firn {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
 
 class EngineParquetTest : public testing::Test {
  protected:
@@ -315,8 +317,46 @@ TEST_F(EngineParquetTest, TablesUniteFilesAndBatches) {
   const auto summary = engine_->run(request, &sink);
   ASSERT_TRUE(summary.ok()) << summary.status().to_string();
   EXPECT_THAT(sink.rows, ElementsAre("cold|150|150", "hot|50|250"));
-  EXPECT_EQ(summary->parquet_files, 2u);
-  EXPECT_GT(summary->parquet_bytes, 0u);
+  EXPECT_THAT(summary->parquet_bytes, ElementsAre(Pair(directory_.file("a"), testing::Gt(0u)),
+                                                  Pair(directory_.file("b"), testing::Gt(0u))));
+}
+
+TEST_F(EngineParquetTest, LeavesOutChunksThatConditionsRuleOut) {
+  ASSERT_TRUE(write("a", {slice_of(random_batch(1, 100, 1))}).ok());
+  ASSERT_TRUE(write("b", {slice_of(random_batch(2, 100, 101))}).ok());
+  EventTable table;
+  table.name = "events";
+  table.extra_columns = {"tier"};
+  ParquetPart part{{directory_.file("a")}, {}, {"cold"}, nullptr, "cold"};
+  part.position_min = 1;
+  part.position_max = 100;
+  table.parquet.push_back(part);
+  part.paths = {directory_.file("b")};
+  part.position_min = 101;
+  part.position_max = 200;
+  table.parquet.push_back(part);
+  SqlRequest request;
+  request.event_tables = {table};
+  const auto ask = [&](const std::string& sql) {
+    request.sql = sql;
+    TextSink sink;
+    const auto summary = engine_->run(request, &sink);
+    EXPECT_TRUE(summary.ok()) << summary.status().to_string();
+    return sink.rows.empty() ? "" : sink.rows[0];
+  };
+  EXPECT_EQ(ask("SELECT count(*) FROM events WHERE position > 150"), "50");
+  EXPECT_EQ(ask("SELECT count(*) FROM events WHERE position > 900"), "0");
+  EXPECT_EQ(ask("SELECT count(*) FROM events a JOIN events b USING (position) "
+                "WHERE a.position > 190 OR b.position < 11"),
+            "20");
+  EXPECT_THAT(ask("EXPLAIN (FORMAT json) FROM events"),
+              HasSubstr("\"Tier cold\": \"2 chunks, 0 pruned\""));
+  EXPECT_THAT(ask("EXPLAIN (FORMAT json) FROM events WHERE position > 150"),
+              HasSubstr("\"Tier cold\": \"1 chunk, 1 pruned\""));
+  EXPECT_THAT(ask("EXPLAIN (FORMAT json) FROM events WHERE position > 900"),
+              HasSubstr("\"Tier cold\": \"0 chunks, 2 pruned\""));
+  EXPECT_THAT(ask("EXPLAIN (ANALYZE, FORMAT json) FROM events WHERE position > 150"),
+              testing::ContainsRegex("Read cold.: .[1-9][0-9]* bytes"));
 }
 
 TEST_F(EngineParquetTest, UnitesHundredsOfParts) {

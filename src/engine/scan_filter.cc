@@ -43,9 +43,11 @@ Operand operand(const Expression& expression, const duckdb::LogicalGet& get, Dat
   const auto& ids = get.GetColumnIds();
   if (binding.table_index != get.table_index || binding.column_index >= ids.size()) return {};
   const auto index = ids[binding.column_index].GetPrimaryIndex();
-  const auto columns = dataset_columns(dataset);
-  if (index >= columns.size()) return {};
-  return {&columns[index], false};
+  if (index >= get.names.size()) return {};
+  for (const ColumnSchema& column : dataset_columns(dataset)) {
+    if (column.name == get.names[index]) return {&column, false};
+  }
+  return {};
 }
 
 const Value* constant(const Expression& expression) {

@@ -10,6 +10,7 @@
 #include "engine/columns.h"
 #include "engine/duck.h"
 #include "engine/scan_filter.h"
+#include "engine/scan_report.h"
 #include "engine/vector_writer.h"
 
 namespace firn {
@@ -100,6 +101,7 @@ struct ScanGlobal : public duckdb::GlobalTableFunctionState {
   std::vector<BatchSource::Partition> partitions;
   std::vector<ColumnKind> columns;  // of the output, in its order
   std::atomic<size_t> next{0};
+  LastReader readers;
   idx_t MaxThreads() const override { return std::max<size_t>(1, partitions.size()); }
 };
 
@@ -135,6 +137,7 @@ duckdb::unique_ptr<duckdb::LocalTableFunctionState> init_local(
     duckdb::GlobalTableFunctionState* global) {
   auto state = duckdb::make_uniq<ScanLocal>();
   state->writers.resize(global->Cast<ScanGlobal>().columns.size());
+  global->Cast<ScanGlobal>().readers.begin();
   return state;
 }
 
@@ -228,6 +231,30 @@ void push_filters(ClientContext&, duckdb::LogicalGet& get, duckdb::FunctionData*
   }
 }
 
+ReportLines describe(duckdb::TableFunctionToStringInput& input) {
+  const auto& bind = input.bind_data->Cast<ScanBind>();
+  std::vector<TierPlan> plans;
+  if (bind.table->batches != nullptr) plans = bind.table->batches->plan(bind.filter);
+  return report_plan(input.table_function.name, bind.table->dataset, plans);
+}
+
+ReportLines describe_reading(duckdb::TableFunctionDynamicToStringInput& input) {
+  auto& global = input.global_state->Cast<ScanGlobal>();
+  ReportLines lines;
+  if (!global.readers.end()) return lines;
+  std::map<std::string, ScanCost> costs;
+  for (const BatchSource::Partition& partition : global.partitions) {
+    if (partition.cost == nullptr) continue;
+    costs[partition.tier].rows_read += partition.cost->rows_read;
+    costs[partition.tier].bytes_read += partition.cost->bytes_read;
+  }
+  for (const auto& [tier, cost] : costs) {
+    lines["Read " + tier] = fmt::format("{} row{}, {} bytes", cost.rows_read,
+                                        cost.rows_read == 1 ? "" : "s", cost.bytes_read);
+  }
+  return lines;
+}
+
 // firn_values.
 struct ValuesBind : public duckdb::TableFunctionData {
   const ValueTable* table = nullptr;
@@ -301,13 +328,13 @@ void values(ClientContext&, duckdb::TableFunctionInput& input, DataChunk& output
   output.SetCardinality(count);
 }
 
+}  // namespace
+
 void register_function(duckdb::DatabaseInstance& database, duckdb::TableFunction function) {
   duckdb::CreateTableFunctionInfo info(std::move(function));
   auto& catalog = duckdb::Catalog::GetSystemCatalog(database);
   catalog.CreateFunction(duckdb::CatalogTransaction::GetSystemTransaction(database), info);
 }
-
-}  // namespace
 
 void register_scan_functions(duckdb::DatabaseInstance& database) {
   duckdb::TableFunction events("firn_scan", {LogicalType::VARCHAR}, scan, bind_scan, init_scan,
@@ -315,6 +342,8 @@ void register_scan_functions(duckdb::DatabaseInstance& database) {
   events.projection_pushdown = true;
   events.pushdown_complex_filter = push_filters;
   events.cardinality = scan_cardinality;
+  events.to_string = describe;
+  events.dynamic_to_string = describe_reading;
   events.get_partition_data = partition_data;
   register_function(database, std::move(events));
 

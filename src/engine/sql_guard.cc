@@ -329,7 +329,7 @@ std::string parquet_select(const EventTable& table, const ParquetPart& part,
     sql += fmt::format(", CAST({} AS VARCHAR) AS {}", value.empty() ? "NULL" : sql_quote(value),
                        sql_identifier(table.extra_columns[i]));
   }
-  sql += " FROM read_parquet([";
+  sql += " FROM firn_parquet([";
   for (size_t i = 0; i < paths.size(); ++i) {
     if (i > 0) sql += ", ";
     sql += sql_quote(env_url(paths[i]));

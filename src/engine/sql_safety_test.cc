@@ -127,6 +127,8 @@ TEST_F(SqlSafetyTest, ReadsNoFiles) {
                                 "query('SELECT * FROM read_csv(''/etc/passwd'')')",
                                 "query_table('/etc/passwd')",
                                 "firn_scan('events')",
+                                "firn_parquet(" + own + ")",
+                                "read_parquet('firn-env://answer')",
                                 "firn_values('events')"}) {
     for (const std::string& sql :
          {"SELECT * FROM " + table, "SELECT (SELECT count(*) FROM " + table + ")",

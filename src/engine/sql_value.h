@@ -58,4 +58,20 @@ class ResultSink {
   virtual Status row(std::span<const SqlValue> values) = 0;
 };
 
+// An answer as bytes for other programs, typed. What both forms lack is there as follows: HUGEINT
+// and UHUGEINT as DECIMAL(38, 0), and what JSON answers show as text for want of a better form
+// (ENUM, BIT, UNION, TIME WITH TIME ZONE, BIGNUM) as text.
+enum class SqlEncoding : uint8_t {
+  kParquet,      // a file, zstd
+  kArrowStream,  // engine/arrow_stream.h; UUID as text
+};
+
+// Takes the bytes of such an answer, from front to back. Called by one thread at a time. A status
+// that is not ok ends the query and comes back from run().
+class ByteSink {
+ public:
+  virtual ~ByteSink() = default;
+  virtual Status write(std::string_view bytes) = 0;
+};
+
 }  // namespace firn

@@ -36,9 +36,12 @@ class TestSource : public BatchSource {
     return partitions;
   }
 
-  bool apply_filters = false;  // deliver only what was asked for
-  Status failure;              // returned by open()
-  uint64_t repeat = 1;         // how often each slice is delivered
+  std::vector<TierPlan> plan(const Filter&) const override { return plans; }
+
+  std::vector<TierPlan> plans;  // what EXPLAIN is told
+  bool apply_filters = false;   // deliver only what was asked for
+  Status failure;               // returned by open()
+  uint64_t repeat = 1;          // how often each slice is delivered
   int opened = 0;
   Projection last_projection = Projection::none();
   Filter last_filter;

@@ -17,10 +17,7 @@ class SnapshotSource : public BatchSource {
   Result<std::vector<Partition>> open(const Projection& projection, const Filter& filter) override {
     std::vector<Partition> partitions;
     for (const SnapshotChunk& chunk : chunks_) {
-      const bool may_match =
-          filter.time.overlaps(chunk.stats.time_min, chunk.stats.time_max) &&
-          filter.positions.overlaps(chunk.stats.position_min, chunk.stats.position_max);
-      if (!may_match) {
+      if (!may_match(chunk, filter)) {
         pruned_.fetch_add(1);
         continue;
       }
@@ -35,9 +32,21 @@ class SnapshotSource : public BatchSource {
       spec.filter = filter;
       spec.projection = projection;
       FIRN_ASSIGN(auto reader, snapshot_->scan(chunk, std::move(spec), cost));
-      partitions.push_back({std::move(reader), {chunk.tier}});
+      partitions.push_back({std::move(reader), {chunk.tier}, chunk.tier, cost});
     }
     return partitions;
+  }
+
+  std::vector<TierPlan> plan(const Filter& filter) const override {
+    std::map<std::string, TierPlan> plans;
+    for (const SnapshotChunk& chunk : chunks_) {
+      TierPlan& plan = plans[chunk.tier];
+      plan.tier = chunk.tier;
+      ++(may_match(chunk, filter) ? plan.chunks : plan.chunks_pruned);
+    }
+    std::vector<TierPlan> all;
+    for (const auto& [tier, plan] : plans) all.push_back(plan);
+    return all;
   }
 
   uint64_t rows_estimated() const override {
@@ -61,6 +70,11 @@ class SnapshotSource : public BatchSource {
   }
 
  private:
+  static bool may_match(const SnapshotChunk& chunk, const Filter& filter) {
+    return filter.time.overlaps(chunk.stats.time_min, chunk.stats.time_max) &&
+           filter.positions.overlaps(chunk.stats.position_min, chunk.stats.position_max);
+  }
+
   const SnapshotPtr snapshot_;
   const std::vector<SnapshotChunk> chunks_;
   std::atomic<uint64_t> pruned_{0};
@@ -104,9 +118,16 @@ class Tables {
         scanned.push_back(std::move(chunk));
         continue;
       }
-      ++parquet_chunks_[chunk.tier];
-      table.parquet.push_back(
-          {snapshot_->files(chunk), chunk.owned, {chunk.tier}, snapshot_->file_env(chunk)});
+      table.parquet.push_back({snapshot_->files(chunk),
+                               chunk.owned,
+                               {chunk.tier},
+                               snapshot_->file_env(chunk),
+                               chunk.tier,
+                               chunk.stats.time_min,
+                               chunk.stats.time_max,
+                               chunk.stats.position_min,
+                               chunk.stats.position_max});
+      parquet_chunks_.push_back({chunk.tier, table.parquet.back().paths});
     }
     sources_.push_back(std::make_shared<SnapshotSource>(snapshot_, std::move(scanned)));
     table.batches = sources_.back();
@@ -122,10 +143,18 @@ class Tables {
   // REQUIRES: no reader is in use any more.
   void add_cost(const SqlSummary& summary, QueryCost* cost) {
     for (const auto& source : sources_) source->add_cost(cost);
-    if (summary.parquet_files == 0) return;
-    for (const auto& [tier, chunks] : parquet_chunks_) {
-      cost->tiers[tier].chunks += chunks;
-      cost->tiers[tier].cost.bytes_read += summary.parquet_bytes;
+    for (const auto& [name, paths] : parquet_chunks_) {
+      TierCost read;
+      for (const std::string& path : paths) {
+        const auto found = summary.parquet_bytes.find(path);
+        if (found == summary.parquet_bytes.end()) continue;
+        read.chunks = 1;
+        read.cost.bytes_read += found->second;
+      }
+      if (read.chunks == 0) continue;
+      TierCost& tier = cost->tiers[name];
+      tier.chunks += read.chunks;
+      tier.cost.bytes_read += read.cost.bytes_read;
     }
   }
 
@@ -133,7 +162,7 @@ class Tables {
   const SnapshotPtr snapshot_;
   std::vector<EventTable> tables_;
   std::vector<std::shared_ptr<SnapshotSource>> sources_;
-  std::map<std::string, uint64_t> parquet_chunks_;  // by tier
+  std::vector<std::pair<std::string, std::vector<std::string>>> parquet_chunks_;  // tier, files
 };
 
 SqlScalar number(uint64_t value) { return static_cast<int64_t>(value); }
@@ -194,10 +223,10 @@ ValueTable tiers_table(const SnapshotPtr& snapshot) {
   return table;
 }
 
-}  // namespace
-
-Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
-                           ResultSink* sink) {
+// Runs the query by `run`, which gets what the engine needs to know.
+template <typename Run>
+Result<SqlOutcome> run_over_tables(const SnapshotPtr& snapshot, const SqlQuery& query,
+                                   const Run& run) {
   SqlRequest request;
   request.sql = query.sql;
   request.parameters = query.parameters;
@@ -217,9 +246,24 @@ Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const Sq
   request.value_tables.push_back(tiers_table(snapshot));
 
   SqlOutcome outcome;
-  FIRN_ASSIGN(outcome.summary, engine->run(request, sink));
+  FIRN_ASSIGN(outcome.summary, run(request));
   tables.add_cost(outcome.summary, &outcome.cost);
   return outcome;
+}
+
+}  // namespace
+
+Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
+                           ResultSink* sink) {
+  return run_over_tables(snapshot, query,
+                         [&](const SqlRequest& request) { return engine->run(request, sink); });
+}
+
+Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
+                           SqlEncoding encoding, ByteSink* sink) {
+  return run_over_tables(snapshot, query, [&](const SqlRequest& request) {
+    return engine->run(request, encoding, sink);
+  });
 }
 
 }  // namespace firn

@@ -35,5 +35,8 @@ struct SqlOutcome {
 // Parquet is read by the engine itself; every other tier through its scan. Failures as Engine::run.
 Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
                            ResultSink* sink);
+// The same with the answer as bytes.
+Result<SqlOutcome> run_sql(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
+                           SqlEncoding encoding, ByteSink* sink);
 
 }  // namespace firn

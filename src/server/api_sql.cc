@@ -76,7 +76,7 @@ Result<SqlBody> read_sql_body(std::string_view text) {
           const auto format = parse_sql_format(value);
           if (!format.has_value()) {
             return invalid_argument("'format' is '" + std::string(value) +
-                                    "'; it must be json, ndjson or csv");
+                                    "'; it must be json, ndjson, csv, arrow or parquet");
           }
           body.format = *format;
           return true;
@@ -92,6 +92,18 @@ Result<SqlBody> read_sql_body(std::string_view text) {
   FIRN_TRY(read);
   if (!has_query) return invalid_argument("the body needs the member 'query'");
   return body;
+}
+
+Result<SqlOutcome> write_answer(Engine* engine, const SnapshotPtr& snapshot, const SqlQuery& query,
+                                SqlFormat format, AnswerText* text) {
+  if (const auto encoding = sql_encoding(format); encoding.has_value()) {
+    SqlBytes bytes(text);
+    return run_sql(engine, snapshot, query, *encoding, &bytes);
+  }
+  const std::unique_ptr<SqlOutput> output = make_sql_output(format, text);
+  FIRN_ASSIGN(SqlOutcome outcome, run_sql(engine, snapshot, query, output.get()));
+  output->finish(",\"tiers\":" + tiers_json(outcome.cost));
+  return outcome;
 }
 
 Result<HttpResponse> answer_sql(Services* services, const HttpRequestPtr& request) {
@@ -112,14 +124,12 @@ Result<HttpResponse> answer_sql(Services* services, const HttpRequestPtr& reques
   FIRN_ASSIGN(MemoryBudget::Share answer_share, take_memory(services, *request, answers, kMiB));
   AnswerText text(std::move(answer_share),
                   std::min(services->limits.answer_bytes, answers->bytes_max() / 2));
-  const std::unique_ptr<SqlOutput> output = make_sql_output(body.format, &text);
   const Result<SqlOutcome> outcome =
-      run_sql(target.open->engine.get(), snapshot, query, output.get());
+      write_answer(target.open->engine.get(), snapshot, query, body.format, &text);
   request->cancellation.on_cancel(nullptr);
   FIRN_TRY(outcome.status());
   HttpResponse response;
   response.content_type = sql_content_type(body.format);
-  output->finish(",\"tiers\":" + tiers_json(outcome->cost));
   text.move_to(&response);
   if (body.format != SqlFormat::kJson) {
     response.headers.emplace_back("Firn-Tiers", tiers_text(outcome->cost));

@@ -237,6 +237,51 @@ TEST_F(ApiTest, SqlFormatsAndParameters) {
   EXPECT_EQ(lines.body, "{\"a\":1}\n");
 }
 
+TEST_F(ApiTest, SqlAnswersForOtherPrograms) {
+  append(R"({"type":"a"})");
+  const auto ask = [this](const std::string& format) {
+    return post(in_default("sql"),
+                R"({"query":"SELECT type, position FROM events","format":")" + format + "\"}");
+  };
+  const HttpResponse parquet = ask("parquet");
+  EXPECT_EQ(parquet.content_type, "application/vnd.apache.parquet");
+  EXPECT_TRUE(parquet.body.starts_with("PAR1"));
+  EXPECT_THAT(parquet.headers, testing::Contains(testing::Pair("Firn-Tiers", "hot")));
+  const HttpResponse arrow = ask("arrow");
+  EXPECT_EQ(arrow.content_type, "application/vnd.apache.arrow.stream");
+  EXPECT_TRUE(arrow.body.starts_with("\xff\xff\xff\xff"));
+  EXPECT_THAT(arrow.headers, testing::Contains(testing::Pair("Firn-Tiers", "hot")));
+}
+
+TEST_F(ApiTest, LimitsHoldForAnswersToOtherPrograms) {
+  for (const std::string format : {"arrow", "parquet"}) {
+    const auto ask = [&](const std::string& query) {
+      return post(in_default("sql"), "{\"query\":\"" + query + "\",\"format\":\"" + format + "\"}");
+    };
+    services_.limits.query_rows = 10;
+    EXPECT_THAT(ask("FROM range(11)").body, HasSubstr("query_rows (10)"));
+    services_.limits.query_rows = kLimits.query_rows;
+    services_.limits.answer_bytes = 100'000;
+    const HttpResponse large = ask("SELECT hash(range) FROM range(200000)");
+    EXPECT_EQ(large.status, 413);
+    EXPECT_THAT(large.body, HasSubstr("longer than"));
+    services_.limits.answer_bytes = kLimits.answer_bytes;
+  }
+}
+
+TEST_F(ApiTest, ExplainNamesTiersAndChunks) {
+  append(
+      R"([{"type":"a","time":"2026-11-20T01:00:00Z"},{"type":"a","time":"2026-11-21T01:00:00Z"}])");
+  const std::string query = "SELECT type FROM events WHERE time < '2026-11-21'";
+  const std::string plan =
+      post(in_default("sql"), "{\"query\":\"EXPLAIN (FORMAT json) " + query + "\"}").body;
+  EXPECT_THAT(plan, HasSubstr(R"(\"Tier hot\": \"1 chunk, 1 pruned\")"));
+  const std::string run =
+      post(in_default("sql"), "{\"query\":\"EXPLAIN (ANALYZE, FORMAT json) " + query + "\"}").body;
+  EXPECT_THAT(run, HasSubstr(R"(\"Tier hot\": \"1 chunk, 1 pruned\")"));
+  EXPECT_THAT(run, testing::ContainsRegex(R"(Read hot.{1,8}1 row, [0-9]+ bytes)"));
+}
+
 TEST_F(ApiTest, SqlMistakesAre400) {
   EXPECT_EQ(post(in_default("sql"), R"({"query":"SELEC 1"})").status, 400);
   EXPECT_EQ(post(in_default("sql"), R"({"query":"DROP TABLE events"})").status, 400);
@@ -247,7 +292,7 @@ TEST_F(ApiTest, SqlMistakesAre400) {
   EXPECT_THAT(post(in_default("sql"), R"({"query":"SELECT 1","form":"csv"})").body,
               HasSubstr("unknown member 'form'"));
   EXPECT_THAT(post(in_default("sql"), R"({"query":"SELECT 1","format":"xml"})").body,
-              HasSubstr("json, ndjson or csv"));
+              HasSubstr("json, ndjson, csv, arrow or parquet"));
   EXPECT_THAT(post(in_default("sql"), R"({"query":"SELECT ?","params":[[1]]})").body,
               HasSubstr("'params'"));
   EXPECT_EQ(post(in_default("sql"), "SELECT 1").status, 400);

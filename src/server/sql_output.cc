@@ -202,6 +202,8 @@ std::optional<SqlFormat> parse_sql_format(std::string_view text) {
   if (text == "json") return SqlFormat::kJson;
   if (text == "ndjson") return SqlFormat::kNdjson;
   if (text == "csv") return SqlFormat::kCsv;
+  if (text == "arrow") return SqlFormat::kArrow;
+  if (text == "parquet") return SqlFormat::kParquet;
   return std::nullopt;
 }
 
@@ -211,19 +213,36 @@ std::string_view sql_content_type(SqlFormat format) {
       return "application/json";
     case SqlFormat::kNdjson:
       return "application/x-ndjson";
+    case SqlFormat::kArrow:
+      return "application/vnd.apache.arrow.stream";
+    case SqlFormat::kParquet:
+      return "application/vnd.apache.parquet";
     case SqlFormat::kCsv:
       break;
   }
   return "text/csv; charset=utf-8";
 }
 
+std::optional<SqlEncoding> sql_encoding(SqlFormat format) {
+  if (format == SqlFormat::kArrow) return SqlEncoding::kArrowStream;
+  if (format == SqlFormat::kParquet) return SqlEncoding::kParquet;
+  return std::nullopt;
+}
+
+Status SqlBytes::write(std::string_view bytes) {
+  FIRN_TRY(text_->settle(bytes.size()));
+  *text_->tail() += bytes;
+  return text_->settle();
+}
+
 std::unique_ptr<SqlOutput> make_sql_output(SqlFormat format, AnswerText* text) {
+  FIRN_CHECK(!sql_encoding(format).has_value());
   switch (format) {
     case SqlFormat::kJson:
       return std::make_unique<JsonOutput>(text);
     case SqlFormat::kNdjson:
       return std::make_unique<NdjsonOutput>(text);
-    case SqlFormat::kCsv:
+    default:
       break;
   }
   return std::make_unique<CsvOutput>(text);

@@ -13,9 +13,11 @@
 
 namespace firn {
 
-enum class SqlFormat : uint8_t { kJson, kNdjson, kCsv };
+enum class SqlFormat : uint8_t { kJson, kNdjson, kCsv, kArrow, kParquet };
 std::optional<SqlFormat> parse_sql_format(std::string_view text);
 std::string_view sql_content_type(SqlFormat format);
+// How the engine writes the format; nothing for text, which make_sql_output() writes.
+std::optional<SqlEncoding> sql_encoding(SqlFormat format);
 
 // The text of an answer while it is written: in pieces, so that it need not be copied as it grows,
 // and within a share of the memory for answers.
@@ -40,12 +42,24 @@ class AnswerText {
   std::string tail_;
 };
 
+// Takes the bytes of an SQL answer into `text`, which must outlive it. Fails as
+// AnswerText::settle().
+class SqlBytes final : public ByteSink {
+ public:
+  explicit SqlBytes(AnswerText* text) : text_(text) {}
+  Status write(std::string_view bytes) override;
+
+ private:
+  AnswerText* const text_;
+};
+
 // Writes an SQL answer as text into `text`, which must outlive it. Fails as AnswerText::settle().
 class SqlOutput : public ResultSink {
  public:
   // `rest` is appended as further members of the JSON object; other formats ignore it.
   virtual void finish(std::string_view rest) = 0;
 };
+// REQUIRES: a format that is text.
 std::unique_ptr<SqlOutput> make_sql_output(SqlFormat format, AnswerText* text);
 
 }  // namespace firn

@@ -14,6 +14,7 @@
 #include "model/aggregate.h"
 #include "model/filter.h"
 #include "model/record_batch.h"
+#include "model/scan_cost.h"
 #include "model/schema.h"
 
 namespace firn {
@@ -62,11 +63,6 @@ struct ScanSpec {
   // What the caller knows of the chunk: it holds every row up to here. One that holds less has lost
   // some, and scan() answers kCorruption. Backends whose chunks cannot get shorter need not look.
   Position complete_through = 0;
-};
-
-// What reading cost, for answers and EXPLAIN. Added to, never reset, by readers.
-struct ScanCost {
-  uint64_t rows_read = 0, bytes_read = 0, blocks_read = 0, blocks_pruned = 0;
 };
 
 struct TierStats {

@@ -140,7 +140,7 @@ Result<AggregateStates> aggregate_in_sql(Engine* engine, const std::vector<Parqu
   StateSink sink(spec);
   FIRN_ASSIGN(const SqlSummary summary, engine->run(request, &sink));
   if (cost != nullptr) {
-    cost->bytes_read += summary.parquet_bytes;
+    for (const auto& [path, bytes] : summary.parquet_bytes) cost->bytes_read += bytes;
     for (const auto& [key, state] : sink.states) cost->rows_read += state.count;
   }
   return std::move(sink.states);
