@@ -1,6 +1,8 @@
 #include "engine/arrow_stream.h"
 
+#include <algorithm>
 #include <charconv>
+#include <deque>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -268,7 +270,8 @@ class BatchLayout {
     }
     switch (column.shape) {
       case Shape::kFixed:
-        add_buffer(array.buffers[1], (length * column.bits + 7) / 8);
+        add_buffer(array.null_count == 0 ? array.buffers[1] : without_nulls(column, array),
+                   (length * column.bits + 7) / 8);
         break;
       case Shape::kBytes:
         add_buffer(array.buffers[1], (length + 1) * column.bits / 8);
@@ -300,6 +303,25 @@ class BatchLayout {
   }
 
  private:
+  // The values with zeros where they are null: what DuckDB leaves there is older memory, which
+  // must not leave the process.
+  const void* without_nulls(const Column& column, const ArrowArray& array) {
+    if (array.buffers[1] == nullptr) return nullptr;
+    const auto* is_valid = static_cast<const uint8_t*>(array.buffers[0]);
+    const auto length = static_cast<size_t>(array.length);
+    std::string& values = copies_.emplace_back(static_cast<const char*>(array.buffers[1]),
+                                               (length * column.bits + 7) / 8);
+    const size_t value_bytes = column.bits / 8;
+    for (size_t i = 0; i < length; ++i) {
+      if ((is_valid[i / 8] >> (i % 8) & 1) != 0) continue;
+      if (column.bits == 1) {
+        values[i / 8] = static_cast<char>(values[i / 8] & ~(1 << (i % 8)));
+      } else {
+        std::fill_n(values.begin() + static_cast<ptrdiff_t>(i * value_bytes), value_bytes, '\0');
+      }
+    }
+    return values.data();
+  }
   // Without an address: a column without nulls may leave out which values are null.
   void add_buffer(const void* from, size_t bytes) {
     if (from == nullptr) bytes = 0;
@@ -317,6 +339,7 @@ class BatchLayout {
 
   std::vector<FieldNode> nodes_;
   std::vector<const void*> buffers_;
+  std::deque<std::string> copies_;
   std::vector<BufferPlace> places_;
   size_t body_bytes_ = 0;
 };

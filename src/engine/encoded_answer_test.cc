@@ -8,6 +8,7 @@ namespace firn {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class BytesSink : public ByteSink {
  public:
@@ -134,6 +135,15 @@ TEST_F(EncodedAnswerTest, EveryTypeHasAForm) {
       EXPECT_TRUE(status.ok()) << value << ": " << status.to_string();
     }
   }
+}
+
+TEST_F(EncodedAnswerTest, NothingIsLeftBehindNulls) {
+  // 0x4141414141414141
+  ASSERT_TRUE(run("SELECT nullif(n, n) AS m FROM "
+                  "(SELECT 4702111234474983745 + 0 * range AS n FROM range(2000))",
+                  SqlEncoding::kArrowStream)
+                  .ok());
+  EXPECT_THAT(sink_.bytes, Not(HasSubstr("AAAAAAAA")));
 }
 
 TEST_F(EncodedAnswerTest, ColumnsOfTheSameNameAreKept) {
