@@ -134,7 +134,7 @@ class ArrowEncoder final : public Encoder {
     ArrowSchema schema;
     schema.Init();
     duckdb::ArrowConverter::ToArrowSchema(&schema, types, names, properties_);
-    const Status status = stream_.start(schema);
+    Status status = stream_.start(schema);
     if (schema.release != nullptr) schema.release(&schema);
     return status;
   }
@@ -173,7 +173,7 @@ class ArrowEncoder final : public Encoder {
 
   Status write_batch() {
     ArrowArray rows = appender_->Finalize();
-    const Status status = stream_.add_batch(rows);
+    Status status = stream_.add_batch(rows);
     if (rows.release != nullptr) rows.release(&rows);
     appender_.reset();
     bytes_ = 0;

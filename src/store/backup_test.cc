@@ -301,6 +301,7 @@ TEST_F(BackupTest, ARestoreThatWasInterruptedGoesOn) {
   open();
   EXPECT_THAT(contents(), ElementsAre("1:a", "2:next day"));
   expect_sound();
+  store_.reset();  // before its Env
 }
 
 // --- A manifest made of the tiers ----------------------------------------------------------------
