@@ -45,6 +45,7 @@ class SnapshotSource : public BatchSource {
       ++(may_match(chunk, filter) ? plan.chunks : plan.chunks_pruned);
     }
     std::vector<TierPlan> all;
+    all.reserve(plans.size());
     for (const auto& [tier, plan] : plans) all.push_back(plan);
     return all;
   }
