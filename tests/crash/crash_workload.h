@@ -28,8 +28,7 @@ std::string crash_and_check(uint64_t seed, uint64_t call, CrashMode mode,
 
 // A random workload on a new machine, cut short at a random call, four times in a row, each time
 // with a random choice of what the disk kept. Empty when all is well.
-std::string cut_random_workloads(uint64_t seed,
-                                 const StoreOptions& options = sim_store_options());
+std::string cut_random_workloads(uint64_t seed, const StoreOptions& options = sim_store_options());
 
 // Sends again what got no answer, works on, moves everything to the last tier, cuts the power, and
 // compares with the oracle before and after. Empty when all is well.

@@ -62,8 +62,7 @@ TEST_F(LibraryTest, ABackupBecomesAnotherDatabase) {
   EXPECT_EQ(made->copied_rows, 1u);
   put("cart-1");
   database_.reset();
-  const firn::DatabaseOptions restored{.directory = other.path(),
-                                       .export_directory = vault.path()};
+  const firn::DatabaseOptions restored{.directory = other.path(), .export_directory = vault.path()};
   ASSERT_TRUE(firn::Database::restore(restored).ok());
   database_ = std::move(*firn::Database::open(restored));
   EXPECT_THAT(names(streams().read_stream("cart-1", {})), ElementsAre("cart-1/0"));
