@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "cli/command.h"
 #include "cli/connection.h"
 #include "cli/json_rows.h"
@@ -86,25 +88,34 @@ int list_namespaces(const CommonOptions& common) {
   return call_and_print(common, "GET", "/api/v1/namespaces", "", "namespaces",
                         {{"name", OutputKind::kText},
                          {"last_position", OutputKind::kNumber},
-                         {"retention", OutputKind::kText}});
+                         {"retention", OutputKind::kText},
+                         {"series_limit", OutputKind::kNumber}});
 }
 
-int change_namespace(const CommonOptions& common, const std::string& method,
-                     const std::string& name, const std::string& retention) {
-  auto connection = Connection::open(common.server);
+struct NamespaceOptions {
+  CommonOptions common;
+  std::string name;
+  std::string retention;
+  std::optional<uint64_t> series_limit;
+};
+
+int change_namespace(const NamespaceOptions& options, const std::string& method) {
+  auto connection = Connection::open(options.common.server);
   if (!connection.ok()) return report(connection.status());
   std::string body;
   if (method == "PUT") {
-    body = "{";
-    if (!retention.empty()) {
-      body += "\"retention\":";
-      append_json_string(retention, &body);
+    JsonObjectWriter object(&body);
+    if (!options.retention.empty()) object.text("retention", options.retention);
+    if (options.series_limit == 0) {
+      object.raw("series_limit", "null");
+    } else if (options.series_limit) {
+      object.unsigned_integer("series_limit", *options.series_limit);
     }
-    body += "}";
+    object.close();
   }
-  const Result<std::string> answer =
-      (*connection)
-          ->call(method, namespace_path(name), body, body.empty() ? "" : "application/json");
+  const Result<std::string> answer = (*connection)
+                                         ->call(method, namespace_path(options.name), body,
+                                                body.empty() ? "" : "application/json");
   return report(answer.status(), **connection);
 }
 
@@ -214,25 +225,25 @@ void add_confirm_clock_command(CLI::App* app, Action* chosen) {
 }
 
 void add_namespace_command(CLI::App* app, Action* chosen) {
-  const auto common = std::make_shared<CommonOptions>();
-  const auto name = std::make_shared<std::string>();
-  const auto retention = std::make_shared<std::string>();
+  const auto options = std::make_shared<NamespaceOptions>();
   CLI::App* command = app->add_subcommand("namespace", "list, create or delete namespaces");
   command->require_subcommand(1);
   CLI::App* list = command->add_subcommand("list", "all namespaces");
-  add_common_options(list, common.get(), true);
-  list->callback([common, chosen] { *chosen = [common] { return list_namespaces(*common); }; });
+  add_common_options(list, &options->common, true);
+  list->callback([=] { *chosen = [=] { return list_namespaces(options->common); }; });
   for (const auto& [verb, method, help] :
-       {std::tuple("put", "PUT", "create a namespace, or change its retention"),
+       {std::tuple("put", "PUT", "create a namespace, or change its retention or limit"),
         std::tuple("delete", "DELETE", "delete a namespace with everything in it")}) {
     CLI::App* change = command->add_subcommand(verb, help);
-    add_common_options(change, common.get(), false);
-    change->add_option("name", *name, "name of the namespace")->required();
+    add_common_options(change, &options->common, false);
+    change->add_option("name", options->name, "name of the namespace")->required();
     if (std::string_view(verb) == "put") {
-      change->add_option("--retention", *retention, "how long events stay (30d, forever)");
+      change->add_option("--retention", options->retention, "how long events stay (30d, forever)");
+      change->add_option("--series-limit", options->series_limit,
+                         "how many series of metrics it may define in a day; 0: as configured");
     }
     change->callback([=, method_name = std::string(method)] {
-      *chosen = [=] { return change_namespace(*common, method_name, *name, *retention); };
+      *chosen = [=] { return change_namespace(*options, method_name); };
     });
   }
 }

@@ -66,6 +66,15 @@ TEST(JsonMember, ReadsTextNumbersAndAbsence) {
   EXPECT_FALSE(json_member("no json", "next").ok());
 }
 
+TEST(PrintSqlAnswer, APlanIsDrawnInATable) {
+  const std::string_view answer =
+      R"({"columns":[{"name":"explain_key","type":"VARCHAR"},)"
+      R"({"name":"explain_value","type":"VARCHAR"}],"rows":[["physical_plan","+--+\n|  |\n"]]})";
+  testing::internal::CaptureStdout();
+  ASSERT_TRUE(print_sql_answer(answer, OutputFormat::kTable).ok());
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "+--+\n|  |\n");
+}
+
 TEST(Connection, SaysWhenNoServerIsThere) {
   auto connection = Connection::open("127.0.0.1:1");
   ASSERT_TRUE(connection.ok());

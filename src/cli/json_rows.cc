@@ -42,6 +42,21 @@ Status finish(TableWriter* writer) {
   return print(writer->take()) ? Status() : cancelled("standard output was closed");
 }
 
+// EXPLAIN's answer, whose second column is a drawing of several lines.
+bool is_plan(const std::vector<OutputColumn>& columns) {
+  return columns.size() == 2 && columns[0].name == "explain_key" &&
+         columns[1].name == "explain_value";
+}
+
+Status print_plan(dom::array rows) {
+  for (const dom::element row : rows) {
+    std::string_view drawing;
+    if (row.at(1).get(drawing) != simdjson::SUCCESS) return unexpected("plan");
+    if (!print(drawing)) return cancelled("standard output was closed");
+  }
+  return Status();
+}
+
 }  // namespace
 
 Status print_objects(std::string_view json, const char* member,
@@ -85,6 +100,7 @@ Status print_sql_answer(std::string_view json, OutputFormat format) {
                            type == "FLOAT" || type.starts_with("DECIMAL");
     columns.push_back({std::string(text), is_number ? OutputKind::kNumber : OutputKind::kText});
   }
+  if (format == OutputFormat::kTable && is_plan(columns)) return print_plan(rows);
   TableWriter writer(format, columns);
   for (const dom::element row : rows) {
     std::vector<std::optional<std::string>> cells;

@@ -163,6 +163,15 @@ TEST_F(OtlpFaceTest, StoresMetricsAndReadsThemBack) {
   EXPECT_THAT(counts.body, HasSubstr("\"rows\":[[2,4,2,8.5]]"));
 }
 
+TEST_F(OtlpFaceTest, SeriesBeyondTheLimitAreRefusedForGood) {
+  ASSERT_EQ(put("/api/v1/namespaces/default", R"({"series_limit":1})").status, 200);
+  const HttpResponse response = post("/v1/metrics", kTwoPoints, json);
+  EXPECT_EQ(response.status, 400) << "a 429 would be sent again for ever";
+  EXPECT_THAT(response.body, HasSubstr("\"code\":8"));  // RESOURCE_EXHAUSTED
+  EXPECT_THAT(response.body, HasSubstr("series"));
+  EXPECT_EQ(get(in_default("metrics/series")).body.find("load"), std::string::npos);
+}
+
 TEST_F(OtlpFaceTest, WrongQueriesOfMetricsAreNamed) {
   EXPECT_EQ(get(in_default("metrics/windows")).status, 400);
   EXPECT_THAT(get(in_default("metrics/range?series=x&limit=0")).body, HasSubstr("limit"));

@@ -100,6 +100,27 @@ TEST_F(LibraryTest, MetricsAreWrittenAndAnsweredInWindows) {
   EXPECT_EQ(metrics.write({&nameless, 1}).status().code(), firn::StatusCode::kInvalidArgument);
 }
 
+TEST_F(LibraryTest, SeriesAreLimitedAndCounted) {
+  firn::Metrics metrics(database_.get(), "default");
+  constexpr int64_t kSecond = 1'000'000'000, kStart = 1'700'006'400 * kSecond;
+  ASSERT_TRUE(metrics.set_series_limit(2).ok());
+  std::vector<firn::MetricSample> samples;
+  for (const char* host : {"a", "b", "c"}) {
+    samples.push_back({.name = "cpu", .labels = {{"host", host}}, .time_ns = kStart, .value = 1});
+  }
+  ASSERT_TRUE(metrics.write({samples.data(), 2}).ok());
+  EXPECT_EQ(metrics.write({&samples[2], 1}).status().code(), firn::StatusCode::kSeriesLimit);
+  const auto counted = metrics.cardinality(kStart, kStart + kSecond);
+  ASSERT_TRUE(counted.ok()) << counted.status().to_string();
+  EXPECT_EQ(counted->series, 2u);
+  EXPECT_EQ(counted->series_limit, 2u);
+  ASSERT_EQ(counted->labels.size(), 1u);
+  EXPECT_EQ(counted->labels[0].count, 2u);
+  EXPECT_EQ(counted->pairs.size(), 2u);
+  ASSERT_TRUE(metrics.set_series_limit(0).ok());
+  EXPECT_TRUE(metrics.write({&samples[2], 1}).ok());
+}
+
 TEST_F(LibraryTest, SeveralStreamsAreAppendedToTogether) {
   const firn::Message messages[] = {
       {.stream = "account-1", .type = "Withdrawn", .data = R"({"amount":5})"},
