@@ -118,7 +118,9 @@ duckdb::unique_ptr<duckdb::FileSystem> make_file_system(Env* env, const EngineOp
 void register_function(duckdb::DatabaseInstance& database, duckdb::TableFunction function);
 void register_scan_functions(duckdb::DatabaseInstance& database);
 // parquet_scan.cc: firn_parquet([...]), which is read_parquet([...]) over files of event tables. It
-// leaves out files that the statement's conditions rule out.
+// leaves out files that the statement's conditions rule out. And firn_parquet_in_order([...]),
+// which is read by one thread: rows that are copied in their order then are in memory for one row
+// group, where several threads fill most of the engine's memory with what waits for its turn.
 void register_parquet_scan(duckdb::DatabaseInstance& database);
 // firn_attribute(data, metadata, context, key), which users may call, too.
 void register_attribute_function(duckdb::DatabaseInstance& database);

@@ -186,10 +186,10 @@ Status Engine::write_parquet(const ParquetWrite& write) {
   table.batches = std::make_shared<SlicesSource>(write.slices, write.row_group_rows / 8 + 1);
   session.event_tables.push_back(&table);
 
-  const std::string from =
-      write.merge.empty()
-          ? "firn_scan('rows')"
-          : fmt::format("read_parquet({}, hive_partitioning = false)", path_list(write.merge));
+  const std::string from = write.merge.empty()
+                               ? "firn_scan('rows')"
+                               : fmt::format("firn_parquet_in_order({}, hive_partitioning = false)",
+                                             path_list(write.merge));
   FIRN_TRY(run_to_end(
       *client, fmt::format("COPY (SELECT {}{} FROM {}) TO {} ({})",
                            column_list(write.dataset, true), attribute_columns(write.attributes),

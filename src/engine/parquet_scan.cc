@@ -138,6 +138,10 @@ void register_parquet_scan(duckdb::DatabaseInstance& database) {
        entry->Cast<duckdb::TableFunctionCatalogEntry>().functions.functions) {
     if (function.arguments[0].id() != duckdb::LogicalTypeId::LIST) continue;
     FIRN_CHECK(function.function_info == nullptr);
+    duckdb::TableFunction in_order = function;
+    in_order.name = "firn_parquet_in_order";
+    in_order.get_partition_data = nullptr;
+    register_function(database, std::move(in_order));
     function.function_info = duckdb::make_shared_ptr<ParquetScan>(function);
     function.name = "firn_parquet";
     function.pushdown_complex_filter = push_filters;

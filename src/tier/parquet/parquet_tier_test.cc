@@ -21,6 +21,7 @@ class ParquetTierTest : public testing::Test {
     ParquetOptions options;
     options.directory = directory_.path();
     options.row_group_rows = 4096;
+    options.memory_bytes = memory_bytes_;
     options.attributes = attributes_;
     auto tier = open_parquet_tier(posix_env(), options);
     ASSERT_TRUE(tier.ok()) << tier.status().to_string();
@@ -56,6 +57,7 @@ class ParquetTierTest : public testing::Test {
   }
 
   TestDirectory directory_;
+  uint64_t memory_bytes_ = 512 * kMiB;
   std::vector<AttributeColumn> attributes_;
   std::unique_ptr<Tier> tier_;
   std::vector<BatchSlice> written_;
@@ -105,6 +107,19 @@ TEST_F(ParquetTierTest, AWatermarkWithoutRowsIsKept) {
   EXPECT_EQ(stats->rows, 0u);
   write(51, 10);
   expect_all_rows();
+}
+
+// Rows that wait for their turn must not fill the memory.
+TEST_F(ParquetTierTest, SealMergesMoreThanItsMemoryHolds) {
+  memory_bytes_ = 48 * kMiB;
+  open();
+  constexpr uint32_t kRows = 50'000;
+  for (int i = 0; i < 6; ++i) write(1 + i * kRows, kRows);
+  ASSERT_EQ(names().size(), 6u);
+  const auto sealed = tier_->seal(test_chunk());
+  ASSERT_TRUE(sealed.ok()) << sealed.status().to_string();
+  EXPECT_EQ(names().size(), 1u);
+  EXPECT_EQ(sealed->rows, 6 * kRows);
 }
 
 TEST_F(ParquetTierTest, SealMergesItsFiles) {
