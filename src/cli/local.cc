@@ -1,14 +1,13 @@
 // The commands that work on a data directory or the configuration, without a server: serve, verify,
 // restore, config.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <map>
 
 #include "base/limits.h"
 #include "cli/command.h"
+#include "cli/progress.h"
 #include "cli/version.h"
 #include "env/env.h"
 #include "server/config.h"
@@ -83,27 +82,6 @@ int run_serve(const LocalOptions& options) {
   return (*server)->exit_code();
 }
 
-// Shows "<what> 3 of 7" on a terminal, in one line that the destructor clears.
-class TerminalProgress {
- public:
-  explicit TerminalProgress(const char* what) : what_(what) {}
-  ~TerminalProgress() {
-    if (is_shown_) std::fputs("\r\033[K", stderr);
-  }
-  TerminalProgress(const TerminalProgress&) = delete;
-  TerminalProgress& operator=(const TerminalProgress&) = delete;
-
-  void show(uint64_t done, uint64_t total) const {
-    if (!is_shown_) return;
-    std::fprintf(stderr, "\r\033[K%s %llu of %llu", what_, static_cast<unsigned long long>(done),
-                 static_cast<unsigned long long>(total));
-  }
-
- private:
-  const char* const what_;
-  const bool is_shown_ = isatty(2) == 1;
-};
-
 int exit_code_of(const Status& failure) {
   (void)report(failure);
   return failure.code() == StatusCode::kCorruption ? kExitDamaged : kExitFailed;
@@ -129,8 +107,8 @@ int run_restore(const LocalOptions& options) {
   if (!loaded.ok()) return usage_error(loaded.status());
   const auto names = parse_names(options.names);
   if (!names.ok()) return usage_error(names.status());
-  const TerminalProgress progress(options.rebuilds ? "chunk" : "row");
-  const auto show = [&](uint64_t done, uint64_t total) { progress.show(done, total); };
+  Progress progress(options.rebuilds ? "chunk" : "row");
+  const auto show = [&](uint64_t done, uint64_t total) { progress.show_count(done, total); };
   const StoreOptions& store = loaded->config.store;
   const Result<BackupReport> restored =
       options.rebuilds ? rebuild_manifest(posix_env(), store, *names, show)
@@ -151,8 +129,9 @@ int run_verify(const LocalOptions& options) {
   if (!store.ok()) return exit_code_of(store.status());
   VerifyReport found;
   {
-    const TerminalProgress progress("chunk");
-    found = (*store)->verify([&](uint64_t done, uint64_t total) { progress.show(done, total); });
+    Progress progress("chunk");
+    found =
+        (*store)->verify([&](uint64_t done, uint64_t total) { progress.show_count(done, total); });
   }
   TableWriter writer(*parse_output_format(options.output),
                      {{"file", OutputKind::kText}, {"damage", OutputKind::kText}});

@@ -30,4 +30,11 @@ void Progress::show(uint64_t bytes_done, uint64_t bytes_total, uint64_t events) 
                static_cast<unsigned long long>(events));
 }
 
+void Progress::show_count(uint64_t done, uint64_t total) {
+  if (!visible_) return;
+  shown_ = true;
+  std::fprintf(stderr, "\r\033[K%s %llu of %llu", name_.c_str(),
+               static_cast<unsigned long long>(done), static_cast<unsigned long long>(total));
+}
+
 }  // namespace firn

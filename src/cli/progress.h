@@ -15,6 +15,8 @@ class Progress {
 
   // A bar, or only the numbers when `bytes_total` is 0.
   void show(uint64_t bytes_done, uint64_t bytes_total, uint64_t events);
+  // "<name> 3 of 7".
+  void show_count(uint64_t done, uint64_t total);
 
  private:
   std::string name_;

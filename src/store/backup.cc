@@ -32,10 +32,10 @@ void BackupMaker::submit(const std::string& destination, BackupCallback done) {
     }
   }
   if (done) return done(conflict("another backup is at work; wait until it has ended"));
-  mover_->cut(cut_path(), [this](const Result<StoreCut>& cut) { set_cut(cut); });
+  mover_->cut(cut_path(), [this](const Result<ManifestVersionPtr>& cut) { set_cut(cut); });
 }
 
-void BackupMaker::set_cut(const Result<StoreCut>& cut) {
+void BackupMaker::set_cut(const Result<ManifestVersionPtr>& cut) {
   {
     MutexLock lock(&mutex_);
     job_->cut = cut;
@@ -49,7 +49,7 @@ std::string BackupMaker::cut_path() const {
 
 void BackupMaker::step() {
   std::string destination;
-  std::optional<Result<StoreCut>> cut;
+  std::optional<Result<ManifestVersionPtr>> cut;
   {
     MutexLock lock(&mutex_);
     if (!job_.has_value() || !job_->cut.has_value()) return;
@@ -58,7 +58,7 @@ void BackupMaker::step() {
   }
   BackupReport report;
   Status status = cut->status();
-  if (status.ok()) status = run(destination, **cut, &report);
+  if (status.ok()) status = run(destination, ***cut, &report);
   cut.reset();                           // its leases
   (void)core_->env->remove(cut_path());  // the next one replaces it
   BackupCallback done;
@@ -78,21 +78,21 @@ Status BackupMaker::check_owner(const BackupPlace& place, const std::string& sto
                   "; use another destination, or remove that backup");
 }
 
-Status BackupMaker::run(const std::string& destination, const StoreCut& cut, BackupReport* report) {
+Status BackupMaker::run(const std::string& destination, const ManifestVersion& cut,
+                        BackupReport* report) {
   FIRN_ASSIGN(const std::string store_id, load_store_id(core_->env, core_->options.data_dir));
   FIRN_ASSIGN(const BackupPlace place, BackupPlace::open(core_->env, core_->options, destination));
   FIRN_TRY(check_owner(place, store_id));
   FIRN_ASSIGN(const auto listed, place.tier()->list());
   const std::set<ChunkKey> present(listed.begin(), listed.end());
-  for (const auto& [key, record] : cut.version->chunks) {
+  for (const auto& [key, record] : cut.chunks) {
     if (record->state == ChunkState::kDropped) continue;
     FIRN_TRY(store_chunk(*record, present.contains(key), place.tier(), report));
   }
   FIRN_TRY(replace_file(place.env(), place.manifest_path(store_id), core_->env, cut_path()));
   for (const ChunkKey& key : present) {
-    const auto known = cut.version->chunks.find(key);
-    const bool is_named =
-        known != cut.version->chunks.end() && known->second->state != ChunkState::kDropped;
+    const auto known = cut.chunks.find(key);
+    const bool is_named = known != cut.chunks.end() && known->second->state != ChunkState::kDropped;
     if (!is_named) FIRN_TRY(place.tier()->drop(key));
   }
   return Status();

@@ -33,13 +33,13 @@ class BackupMaker {
   struct Job {
     std::string destination;
     BackupCallback done;
-    std::optional<Result<StoreCut>> cut;  // once the mover has made it
+    std::optional<Result<ManifestVersionPtr>> cut;  // once the mover has made it
   };
 
   void step();
-  void set_cut(const Result<StoreCut>& cut);
+  void set_cut(const Result<ManifestVersionPtr>& cut);
   std::string cut_path() const;
-  Status run(const std::string& destination, const StoreCut& cut, BackupReport* report);
+  Status run(const std::string& destination, const ManifestVersion& cut, BackupReport* report);
   Status check_owner(const BackupPlace& place, const std::string& store_id) const;
   // Brings what the record counts to the place, behind what is there.
   Status store_chunk(const ChunkRecord& record, bool is_present, Tier* target,

@@ -40,7 +40,8 @@ void Mover::submit(ChunkCommand command, ChunkCommandCallback done) {
          }});
 }
 
-void Mover::cut(std::string manifest_path, std::function<void(const Result<StoreCut>&)> done) {
+void Mover::cut(std::string manifest_path,
+                std::function<void(const Result<ManifestVersionPtr>&)> done) {
   queue({[this, path = std::move(manifest_path), done] { done(make_cut(path)); }, std::move(done)});
 }
 

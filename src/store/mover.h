@@ -26,12 +26,6 @@ std::vector<std::vector<ChunkRecordPtr>> neighbour_runs(
     const std::vector<ChunkRecordPtr>& generations,
     const std::function<bool(const ChunkRecord&)>& is_wanted);
 
-// What a backup copies: the manifest at one moment, in which every dataset of every namespace ends
-// at a position that was published (docs/backup.md).
-struct StoreCut {
-  ManifestVersionPtr version;
-};
-
 // The background worker that carries chunks from tier to tier. Each method that changes ownership
 // does so in the order of docs/commit-path.md; a crash after any step leaves the store right.
 class Mover {
@@ -49,8 +43,9 @@ class Mover {
   void wake();
   // Queues a command. `done` is called once, on the worker, or with kCancelled from stop().
   void submit(ChunkCommand command, ChunkCommandCallback done);
-  // Queues a cut, whose manifest is copied to the file. `done` as that of submit().
-  void cut(std::string manifest_path, std::function<void(const Result<StoreCut>&)> done);
+  // Queues a cut (docs/backup.md): what is published is flushed, and the manifest that says so is
+  // copied to the file. `done` as that of submit(); gets what the copy says.
+  void cut(std::string manifest_path, std::function<void(const Result<ManifestVersionPtr>&)> done);
 
   // See Leftovers::sweep(). Before start(); what could not be looked at then, the worker looks at.
   Status sweep_leftovers(bool may_remove) { return leftovers_.sweep(may_remove); }
@@ -125,7 +120,7 @@ class Mover {
   // new one when there is none, or when the open one is damaged.
   Status flush_chunk(const NamespacePtr& ns, const ChunkKey& interval);
   Status flush_through(const NamespacePtr& ns, const ChunkKey& interval, Position through);
-  Result<StoreCut> make_cut(const std::string& manifest_path);
+  Result<ManifestVersionPtr> make_cut(const std::string& manifest_path);
   // Of the rows up to `through`, the first ones, of about flush_piece_bytes. Whether more are left.
   Result<bool> flush_piece(const NamespacePtr& ns, const ChunkKey& interval, Position through);
   Result<std::vector<ChunkKey>> needless_tombstones(const ManifestVersion& version,

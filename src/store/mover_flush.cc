@@ -81,7 +81,7 @@ Status Mover::flush_through(const NamespacePtr& ns, const ChunkKey& interval, Po
 }
 
 // No other flush comes between, so no chunk has a row above the cut.
-Result<StoreCut> Mover::make_cut(const std::string& manifest_path) {
+Result<ManifestVersionPtr> Mover::make_cut(const std::string& manifest_path) {
   if (core_->tiers.size() < 2) {
     return unsupported(
         "a store that has only a memory tier cannot be backed up while it runs; give it a durable "
@@ -101,9 +101,7 @@ Result<StoreCut> Mover::make_cut(const std::string& manifest_path) {
     }
   }
   FIRN_TRY(core_->manifest->commit_trim(core_->manifest->wal_begin(), next, {}));
-  StoreCut cut;
-  FIRN_ASSIGN(cut.version, core_->manifest->copy_to(core_->env, manifest_path));
-  return cut;
+  return core_->manifest->copy_to(core_->env, manifest_path);
 }
 
 Status Mover::collect(const MemorySnapshot& memory, const ChunkKey& interval,
