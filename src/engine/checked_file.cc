@@ -87,12 +87,6 @@ Result<size_t> CheckedReader::read_at(uint64_t offset, void* out, size_t size) {
   return static_cast<size_t>(end - offset);
 }
 
-CheckedWriter::CheckedWriter(std::unique_ptr<File> file, const std::string& path,
-                             FileIdentity identity)
-    : file_(std::move(file)), path_(path), identity_(std::move(identity)) {
-  if (identity_.name.empty()) identity_.name = file_name(path);
-}
-
 void CheckedWriter::add_checksums(ByteView bytes) {
   while (!bytes.empty()) {
     const ByteView part = bytes.substr(0, kChecksumBlockBytes - block_filled_);
@@ -138,7 +132,8 @@ bool CheckedWriter::is_as_appended(uint64_t begin, ByteView bytes) const {
   return true;
 }
 
-Status CheckedWriter::finish() {
+Status CheckedWriter::finish(FileIdentity identity, std::span<const ChangedValue> changes) {
+  if (identity.name.empty()) identity.name = file_name(path_);
   FIRN_ASSIGN(const std::string tail,
               appended_from(size() - std::min<uint64_t>(size(), kParquetTailBytes)));
   const std::optional<uint64_t> footer = find_footer(tail, size());
@@ -152,8 +147,12 @@ Status CheckedWriter::finish() {
   const ByteView last_block = ByteView(rest).substr(0, data_bytes - block_begin);
   checksums_.resize(block_begin / kChecksumBlockBytes);
   if (!last_block.empty()) checksums_.push_back(crc32c(last_block));
-  const std::string end =
-      encode_file_end(identity_, data_bytes, checksums_, ByteView(rest).substr(last_block.size()));
+  std::string footer_bytes = rest.substr(last_block.size());
+  for (const ChangedValue& change : changes) {
+    if (change_metadata(change, &footer_bytes)) continue;
+    return internal_error(path_ + ": its footer does not have the value of " + change.key);
+  }
+  const std::string end = encode_file_end(identity, data_bytes, checksums_, footer_bytes);
   // Over the footer, as far as that is written.
   buffer_.resize(data_bytes - std::min(written_, data_bytes));
   buffer_ += end;

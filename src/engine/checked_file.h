@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -50,12 +52,14 @@ class CheckedReader {
 // one thread.
 class CheckedWriter {
  public:
-  // `file` is new, and open for reading too. An identity without a name takes that of `path`.
-  CheckedWriter(std::unique_ptr<File> file, const std::string& path, FileIdentity identity);
+  // `file` is new, and open for reading too.
+  CheckedWriter(std::unique_ptr<File> file, std::string path)
+      : file_(std::move(file)), path_(std::move(path)) {}
 
   Status append(ByteView bytes);
-  // Writes the rest and syncs. kInternal when what was appended does not end as Parquet does.
-  Status finish();
+  // Changes metadata as told, writes the rest and syncs. An identity without a name takes that of
+  // the path. kInternal when what was appended does not end as Parquet does.
+  Status finish(FileIdentity identity, std::span<const ChangedValue> changes = {});
   // What was appended; finish() adds to it.
   uint64_t size() const { return written_ + buffer_.size(); }
 
@@ -69,7 +73,6 @@ class CheckedWriter {
 
   const std::unique_ptr<File> file_;
   const std::string path_;
-  FileIdentity identity_;
   std::string buffer_;               // not yet written
   uint64_t written_ = 0;             // where it belongs
   std::vector<uint32_t> checksums_;  // of whole blocks

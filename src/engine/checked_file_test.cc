@@ -33,12 +33,11 @@ class CheckedFileTest : public testing::Test {
   CheckedFileTest() : env_(&sim_) { EXPECT_TRUE(env_.create_directories("/cold").ok()); }
 
   Status write(const std::string& bytes, size_t step = 4096, const std::string& path = kPath) {
-    CheckedWriter writer(std::move(*env_.open(path, OpenMode::kCreateNew)), path,
-                         {file_name(kPath), 11, 22});
+    CheckedWriter writer(std::move(*env_.open(path, OpenMode::kCreateNew)), path);
     for (size_t at = 0; at < bytes.size(); at += step) {
       FIRN_TRY(writer.append(ByteView(bytes).substr(at, step)));
     }
-    return writer.finish();
+    return writer.finish({file_name(kPath), 11, 22});
   }
 
   Result<std::unique_ptr<CheckedReader>> open(const std::string& path = kPath) {
@@ -200,11 +199,11 @@ TEST_F(CheckedFileTest, WhatIsNotParquetIsNotFinished) {
 }
 
 TEST_F(CheckedFileTest, WhatIsReadBackOtherwiseIsNotFinished) {
-  CheckedWriter writer(std::move(*env_.open(kPath, OpenMode::kCreateNew)), kPath, {});
+  CheckedWriter writer(std::move(*env_.open(kPath, OpenMode::kCreateNew)), kPath);
   const std::string bytes = parquet_of("PAR1", random_bytes(3 * kMiB));
   ASSERT_TRUE(writer.append(bytes).ok());
   sim_.flip_bit(kPath, 8 * kMiB);
-  EXPECT_EQ(writer.finish().code(), StatusCode::kIoError);
+  EXPECT_EQ(writer.finish({}).code(), StatusCode::kIoError);
 }
 
 TEST_F(CheckedFileTest, FailedWritesAndSyncsAreTold) {

@@ -47,10 +47,9 @@ class Session : public duckdb::ClientContextState {
   // Set up before the statement starts, read-only while it runs.
   Env* const env;
   std::unordered_map<std::string, Env*> readable_paths;  // with what opens them
-  std::string writable_path;
-  FileIdentity writable_identity;
-  ByteSink* answer = nullptr;                   // what is written to kAnswerUrl goes there
-  std::vector<const EventTable*> event_tables;  // owned by the caller of the statement
+  const ParquetWrite* write = nullptr;                   // the file that the statement writes
+  ByteSink* answer = nullptr;                            // what is written to kAnswerUrl goes there
+  std::vector<const EventTable*> event_tables;           // owned by the caller of the statement
   std::vector<const ValueTable*> value_tables;
   // The part of an event table, or of several over the same dataset, that a file belongs to.
   struct Part {

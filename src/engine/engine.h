@@ -110,7 +110,7 @@ struct SqlSummary {
 struct ParquetInfo {
   uint64_t rows = 0;
   uint64_t row_groups = 0;
-  std::vector<std::pair<std::string, std::string>> metadata;  // key-value metadata
+  ParquetMetadata metadata;
 
   // The value of a metadata key; nothing when the file has no such key.
   std::optional<std::string> find(std::string_view key) const;
@@ -121,9 +121,6 @@ struct ParquetRowGroup {
   Position first = 0, last = 0;  // inclusive
 };
 
-// One Parquet file to be written: zstd level 1, row groups of about `row_group_rows`, rows in the
-// order of their sources. Exactly one of `slices` and `merge` may be non-empty; both empty makes a
-// file without rows.
 // A column of a Parquet file beside the dataset's own: an attribute of each row. NULL where the row
 // has no such attribute, or one whose value is not of the type.
 enum class AttributeType : uint8_t { kText, kInteger, kNumber, kBoolean };
@@ -134,17 +131,24 @@ struct AttributeColumn {
   bool operator==(const AttributeColumn&) const = default;
 };
 
+// One Parquet file to be written: zstd level 1, row groups of about `row_group_rows`, rows in the
+// order of their source. At most one of `rows` and `merge` is set; without both the file is empty.
 struct ParquetWrite {
   std::string path;  // must not exist; its directory must
   Dataset dataset = Dataset::kEvents;
-  std::span<const BatchSlice> slices;
+  // Read to its end, by one thread at a time. Its errors come back from write_parquet() unchanged.
+  BatchReader* rows = nullptr;
+  uint64_t rows_about = 0;         // of `rows`, so that they can be shared out among threads
   std::vector<std::string> merge;  // Parquet files of this format, one behind the other
   std::vector<AttributeColumn> attributes;
-  std::vector<std::pair<std::string, std::string>> metadata;
+  ParquetMetadata metadata;
   uint32_t row_group_rows = 100'000;
   // What the file will be when it has its place; it can only be read under this name. Empty name:
   // that of `path`.
   FileIdentity identity;
+  // Called once when the last row has passed, and may change `metadata` and `identity` to what is
+  // known only then. Keys stay what they are, and values as long as they are. May be null.
+  std::function<void(ParquetMetadata* metadata, FileIdentity* identity)> at_end;
 };
 
 // How rows are read back from one Parquet file.

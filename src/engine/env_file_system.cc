@@ -29,7 +29,12 @@ class EnvFileHandle : public duckdb::FileHandle {
   void Close() override {
     if (writer_ == nullptr || closed_) return;
     closed_ = true;
-    if (Status status = writer_->finish(); !status.ok()) session_->fail(status);
+    FileIdentity identity = session_->write->identity;
+    ParquetMetadata metadata = session_->write->metadata;
+    if (session_->write->at_end) session_->write->at_end(&metadata, &identity);
+    const Status status =
+        writer_->finish(identity, changed_values(session_->write->metadata, metadata));
+    if (!status.ok()) session_->fail(status);
     session_->synced = true;
   }
 
@@ -87,7 +92,7 @@ class EnvFileSystem : public duckdb::FileSystem {
     std::unique_ptr<CheckedReader> reader;
     std::unique_ptr<CheckedWriter> writer;
     if (writes) {
-      writer = std::make_unique<CheckedWriter>(std::move(*file), path, session->writable_identity);
+      writer = std::make_unique<CheckedWriter>(std::move(*file), path);
     } else {
       auto opened = session->opened(**file, path);
       if (!opened.ok()) session->fail(opened.status());
@@ -166,7 +171,7 @@ class EnvFileSystem : public duckdb::FileSystem {
  private:
   // What opens the path; null when the statement may not use it.
   Env* opener_of(const Session& session, const std::string& path, bool writes) const {
-    if (writes) return session.writable_path == path ? env_ : nullptr;
+    if (writes) return session.write != nullptr && session.write->path == path ? env_ : nullptr;
     const auto found = session.readable_paths.find(path);
     return found == session.readable_paths.end() ? nullptr : found->second;
   }

@@ -70,7 +70,36 @@ uint32_t checksum_of_end(ByteView end, size_t checksum_at) {
   return crc32c(crc32c(end.substr(0, checksum_at)), behind.data(), behind.size());
 }
 
+// In Thrift's compact protocol: that the next field of a struct is a text, its length, its bytes.
+std::string thrift_text(const std::string& text) {
+  FIRN_CHECK(text.size() < 0x80);  // so that the length takes one byte
+  return std::string("\x18") + static_cast<char>(text.size()) + text;
+}
+
 }  // namespace
+
+std::vector<ChangedValue> changed_values(const ParquetMetadata& before,
+                                         const ParquetMetadata& after) {
+  FIRN_CHECK(before.size() == after.size());
+  std::vector<ChangedValue> changes;
+  for (size_t i = 0; i < before.size(); ++i) {
+    FIRN_CHECK(before[i].first == after[i].first);
+    FIRN_CHECK(before[i].second.size() == after[i].second.size());
+    if (before[i].second == after[i].second) continue;
+    changes.push_back({before[i].first, before[i].second, after[i].second});
+  }
+  return changes;
+}
+
+// The metadata lies behind all that quotes rows, so the last one found is it.
+bool change_metadata(const ChangedValue& change, std::string* footer) {
+  FIRN_CHECK(change.before.size() == change.after.size());
+  const std::string entry = thrift_text(change.key) + thrift_text(change.before);
+  const size_t at = footer->rfind(entry);
+  if (at == std::string::npos) return false;
+  footer->replace(at + entry.size() - change.before.size(), change.before.size(), change.after);
+  return true;
+}
 
 std::optional<uint64_t> find_footer(ByteView last_bytes, uint64_t file_bytes) {
   if (last_bytes.size() < kParquetTailBytes || !last_bytes.ends_with(kParquetMagic)) return {};

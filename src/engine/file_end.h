@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -27,6 +28,9 @@ inline constexpr size_t kFileEndFixedBytes = 44;  // from D to the magic
 inline constexpr std::string_view kParquetMagic = "PAR1";
 inline constexpr size_t kParquetTailBytes = 8;  // the footer's length and kParquetMagic
 
+// Key-value metadata of a Parquet file.
+using ParquetMetadata = std::vector<std::pair<std::string, std::string>>;
+
 // What a file says it is.
 struct FileIdentity {
   std::string name;              // of the file, without its directory
@@ -42,6 +46,19 @@ struct FileEnd {
   std::string bytes;                // from data_bytes to the end of the file
   uint64_t file_bytes() const { return data_bytes + bytes.size(); }
 };
+
+// A value of key-value metadata that is known only when all rows were written, and stands in for
+// another one of the same length until then.
+struct ChangedValue {
+  std::string key, before, after;
+};
+
+// Of the same keys in the same order, those whose values differ.
+std::vector<ChangedValue> changed_values(const ParquetMetadata& before,
+                                         const ParquetMetadata& after);
+
+// Changes the value in a Parquet footer. False: the footer does not have it.
+[[nodiscard]] bool change_metadata(const ChangedValue& change, std::string* footer);
 
 // Where the footer begins in a file of `file_bytes` that ends with `last_bytes` (at least 8 of
 // them, or all). Nothing when it does not end as Parquet does.

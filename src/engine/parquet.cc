@@ -3,9 +3,12 @@
 #include <charconv>
 #include <functional>
 #include <map>
+#include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "base/mutex.h"
 #include "engine/checked_file.h"
 #include "engine/columns.h"
 #include "engine/instance.h"
@@ -15,42 +18,81 @@ namespace firn {
 
 namespace {
 
-// Slices as partitions that are large enough to be worth a thread's attention.
-class SlicesSource : public BatchSource {
+// One stream of rows for several threads: whoever begins the next partition takes the next piece of
+// the stream, so that partitions follow each other as the rows do.
+class SharedRows : public BatchSource {
  public:
-  SlicesSource(std::span<const BatchSlice> slices, uint32_t partition_rows)
-      : slices_(slices), partition_rows_(partition_rows) {}
+  // Pieces of about `piece_rows`; what is more than `rows_about` is the last partition's.
+  SharedRows(BatchReader* rows, uint64_t rows_about, uint64_t piece_rows)
+      : piece_rows_(piece_rows), partitions_(rows_about / piece_rows + 1), rows_(rows) {}
 
   Result<std::vector<Partition>> open(const Projection&, const Filter&) override {
+    FIRN_CHECK(!opened_);  // the rows are there once
+    opened_ = true;
     std::vector<Partition> partitions;
-    size_t begin = 0;
-    while (begin < slices_.size()) {
-      uint64_t rows = 0;
-      size_t end = begin;
-      while (end < slices_.size() && rows < partition_rows_) rows += slices_[end++].rows();
-      partitions.push_back({std::make_unique<Reader>(slices_.subspan(begin, end - begin)), {}});
-      begin = end;
+    for (size_t i = 0; i < partitions_; ++i) {
+      partitions.push_back({std::make_unique<Piece>(this, i), {}});
     }
     return partitions;
   }
 
  private:
-  class Reader : public BatchReader {
+  class Piece : public BatchReader {
    public:
-    explicit Reader(std::span<const BatchSlice> slices) : slices_(slices) {}
+    Piece(SharedRows* shared, size_t index) : shared_(shared), index_(index) {}
     Result<bool> next(BatchSlice* out) override {
+      const bool takes_all = index_ + 1 == shared_->partitions_;
+      if (next_ == slices_.size() && (!has_taken_ || takes_all)) {
+        slices_.clear();
+        next_ = 0;
+        has_taken_ = true;
+        FIRN_TRY(shared_->take(index_, &slices_));
+      }
       if (next_ == slices_.size()) return false;
-      *out = slices_[next_++];
+      *out = std::move(slices_[next_++]);
       return true;
     }
 
    private:
-    std::span<const BatchSlice> slices_;
+    SharedRows* const shared_;
+    const size_t index_;
+    std::vector<BatchSlice> slices_;
     size_t next_ = 0;
+    bool has_taken_ = false;
   };
 
-  std::span<const BatchSlice> slices_;
-  const uint32_t partition_rows_;
+  // Waits until all partitions before have taken theirs. They do so as soon as a thread has them.
+  Status take(size_t index, std::vector<BatchSlice>* piece) EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    while (turn_ < index) taken_.wait(&mutex_);
+    Status status = pull(piece);
+    turn_ = index + 1;
+    taken_.notify_all();
+    return status;
+  }
+
+  Status pull(std::vector<BatchSlice>* piece) REQUIRES(mutex_) {
+    for (uint64_t rows = 0; failure_.ok() && rows < piece_rows_ && !has_ended_;) {
+      BatchSlice slice;
+      const Result<bool> more = rows_->next(&slice);
+      failure_ = more.status();
+      has_ended_ = more.ok() && !*more;
+      if (!more.ok() || has_ended_) break;
+      rows += slice.rows();
+      piece->push_back(std::move(slice));
+    }
+    return failure_;
+  }
+
+  const uint64_t piece_rows_;
+  const size_t partitions_;
+  bool opened_ = false;
+  Mutex mutex_;
+  CondVar taken_;
+  BatchReader* const rows_ GUARDED_BY(mutex_);
+  size_t turn_ GUARDED_BY(mutex_) = 0;
+  bool has_ended_ GUARDED_BY(mutex_) = false;
+  Status failure_ GUARDED_BY(mutex_);
 };
 
 std::string path_list(const std::vector<std::string>& paths) {
@@ -173,17 +215,19 @@ std::optional<std::string> ParquetInfo::find(std::string_view key) const {
 }
 
 Status Engine::write_parquet(const ParquetWrite& write) {
-  FIRN_CHECK(write.slices.empty() || write.merge.empty());
+  FIRN_CHECK(write.rows == nullptr || write.merge.empty());
   FIRN_ASSIGN(const std::unique_ptr<Client> client, instance_->connect());
   Session& session = *client->session;
-  session.writable_path = write.path;
-  session.writable_identity = write.identity;
+  session.write = &write;
   session.may_read(write.merge);
   session.with_raw_column = true;
   EventTable table;
   table.name = "rows";
   table.dataset = write.dataset;
-  table.batches = std::make_shared<SlicesSource>(write.slices, write.row_group_rows / 8 + 1);
+  SlicesReader no_rows({});
+  BatchReader* const rows = write.rows == nullptr ? &no_rows : write.rows;
+  table.batches =
+      std::make_shared<SharedRows>(rows, write.rows_about, write.row_group_rows / 8 + 1);
   session.event_tables.push_back(&table);
 
   const std::string from = write.merge.empty()

@@ -19,7 +19,9 @@ class EngineParquetTest : public testing::Test {
                uint32_t row_group_rows = 100'000) {
     ParquetWrite write;
     write.path = directory_.file(name);
-    write.slices = slices;
+    SlicesReader rows(slices);
+    write.rows = &rows;
+    for (const BatchSlice& slice : slices) write.rows_about += slice.rows();
     write.metadata = {{"firn.test", "it's"}, {"b", "2"}};
     write.row_group_rows = row_group_rows;
     return engine_->write_parquet(write);
@@ -475,6 +477,78 @@ TEST_F(EngineParquetTest, DamageIsNeverShownAsData) {
     EXPECT_THAT(std::string(seen.sql.message()), says_where);
   }
   EXPECT_GT(noticed, 0);
+}
+
+TEST_F(EngineParquetTest, MetadataMayBeKnownAtTheEnd) {
+  // Rows that quote what is looked for.
+  EventRow row;
+  row.time = kTestTime;
+  row.type =
+      "count\x18\x04"
+      "0000";
+  const std::vector<BatchSlice> slices = {slice_of(make_batch({row}))};
+  SlicesReader rows(slices);
+  ParquetWrite write;
+  write.path = directory_.file("x");
+  write.rows = &rows;
+  write.metadata = {{"count", "0000"}, {"same", "0000"}, {"countcount", "0000"}};
+  write.identity = {"y", 1, 1};
+  write.at_end = [&](ParquetMetadata* metadata, FileIdentity* identity) {
+    BatchSlice none;
+    EXPECT_FALSE(*rows.next(&none));
+    (*metadata)[0].second = "0042";
+    (*metadata)[2].second = "-043";
+    identity->name = "x";
+  };
+  const Status status = engine_->write_parquet(write);
+  ASSERT_TRUE(status.ok()) << status.to_string();
+  const auto infos = engine_->parquet_info({&write.path, 1});
+  ASSERT_TRUE(infos.ok()) << infos.status().to_string();
+  EXPECT_THAT((*infos)[0].metadata,
+              ElementsAre(Pair("count", "0042"), Pair("same", "0000"), Pair("countcount", "-043")));
+  EXPECT_EQ(checksums(read("x")), checksums(slices));
+}
+
+TEST_F(EngineParquetTest, RowsKeepTheirOrderWhateverIsExpected) {
+  std::vector<BatchSlice> slices;
+  for (Position first = 1; first < 30'000; first += 500) {
+    slices.push_back(slice_of(random_batch(first, 500, first)));
+  }
+  for (const uint64_t about : {0u, 10'000u, 1'000'000u}) {
+    SlicesReader rows(slices);
+    ParquetWrite write;
+    write.path = directory_.file("x" + std::to_string(about));
+    write.rows = &rows;
+    write.rows_about = about;
+    write.row_group_rows = 4096;
+    ASSERT_TRUE(engine_->write_parquet(write).ok());
+    EXPECT_EQ(checksums(read("x" + std::to_string(about))), checksums(slices)) << about;
+  }
+}
+
+TEST_F(EngineParquetTest, AnErrorOfTheRowsComesBack) {
+  class Failing : public BatchReader {
+   public:
+    explicit Failing(BatchSlice slice) : slice_(std::move(slice)) {}
+    Result<bool> next(BatchSlice* out) override {
+      if (++pulled_ > 20) return corruption("the rows end here");
+      *out = slice_;
+      return true;
+    }
+
+   private:
+    const BatchSlice slice_;
+    int pulled_ = 0;
+  };
+  Failing rows(slice_of(random_batch(1, 1000)));
+  ParquetWrite write;
+  write.path = directory_.file("x");
+  write.rows = &rows;
+  write.rows_about = 1'000'000;
+  write.row_group_rows = 2048;
+  const Status status = engine_->write_parquet(write);
+  EXPECT_EQ(status.code(), StatusCode::kCorruption);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the rows end here"));
 }
 
 TEST_F(EngineParquetTest, AFileIsReadUnderItsNameOnly) {

@@ -19,7 +19,8 @@ class SqlSafetyTest : public testing::Test {
     for (const std::string& path : {path_, other_path_}) {
       ParquetWrite write;
       write.path = path;
-      write.slices = {&slice, 1};
+      SlicesReader rows({&slice, 1});
+      write.rows = &rows;
       EXPECT_TRUE(engine_->write_parquet(write).ok());
     }
     EventTable table;

@@ -170,6 +170,21 @@ class BatchReader {
   virtual Result<bool> next(BatchSlice* out) = 0;
 };
 
+// Slices that are there already; they must stay as long as the reader.
+class SlicesReader : public BatchReader {
+ public:
+  explicit SlicesReader(std::span<const BatchSlice> slices) : slices_(slices) {}
+  Result<bool> next(BatchSlice* out) override {
+    if (slices_.empty()) return false;
+    *out = slices_.front();
+    slices_ = slices_.subspan(1);
+    return true;
+  }
+
+ private:
+  std::span<const BatchSlice> slices_;
+};
+
 // One row of any dataset, for building and for answers: an event unless columns of samples or
 // series are set. Views point to someone else's bytes. Defaults are "absent"; what the dataset has
 // no column for is not looked at.

@@ -1,45 +1,64 @@
 #include "store/chunk_copy.h"
 
+#include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "model/checksum.h"
 
 namespace firn {
 
-Result<ChunkStats> copy_chunk(const ChunkCopy& copy) {
-  const ChunkRecord& record = *copy.record;
-  ScanSpec spec;
-  spec.order = ScanOrder::kPositionAscending;
-  spec.filter.positions = {copy.above == 0 ? 0 : copy.above + 1, record.stats.watermark + 1};
-  spec.complete_through = record.stats.watermark;
-  FIRN_ASSIGN(const auto reader, copy.source->scan(record.key, spec, nullptr));
-  std::vector<BatchSlice> slices;
-  uint64_t bytes = 0, rows = 0, checksum = 0;
-  while (true) {
-    BatchSlice slice;
-    if (copy.stopping->load()) return cancelled("the store is closing");
-    FIRN_ASSIGN(const bool more, reader->next(&slice));
-    if (!more) break;
-    bytes += slice.batch->size_bytes();
-    rows += slice.rows();
-    checksum += rows_checksum(slice);
-    slices.push_back(std::move(slice));
-    if (bytes < copy.piece_bytes) continue;
-    const BatchSlice& last = slices.back();
-    const Position through = last.batch->position(last.row(last.rows() - 1));
-    FIRN_TRY(copy.target->write(copy.target_key, slices, through).status());
-    slices.clear();
-    bytes = 0;
+namespace {
+
+// The rows as they are read; at their end an error when they are not those that the record counts.
+class CountedRows : public BatchReader {
+ public:
+  CountedRows(const ChunkCopy& copy, std::unique_ptr<BatchReader> reader)
+      : copy_(copy), reader_(std::move(reader)) {}
+
+  Result<bool> next(BatchSlice* out) override {
+    if (copy_.stopping->load()) return cancelled("the store is closing");
+    FIRN_ASSIGN(const bool more, reader_->next(out));
+    if (!more) {
+      FIRN_TRY(check_counts());
+      return false;
+    }
+    rows_ += out->rows();
+    checksum_ += rows_checksum(*out);
+    return true;
   }
-  const bool is_all = copy.above == 0;
-  if (is_all && (rows != record.stats.rows || checksum != record.stats.checksum)) {
+
+ private:
+  Status check_counts() const {
+    const ChunkRecord& record = *copy_.record;
+    if (copy_.above != 0) return {};
+    if (rows_ == record.stats.rows && checksum_ == record.stats.checksum) return {};
     return corruption("chunk " + record.key.name() + " in tier " + record.tier + " has " +
-                      std::to_string(rows) + " rows, the manifest says " +
+                      std::to_string(rows_) + " rows, the manifest says " +
                       std::to_string(record.stats.rows) +
                       ", or their checksum differs; it was not copied. Run firn verify");
   }
-  return copy.target->write(copy.target_key, slices, record.stats.watermark);
+
+  const ChunkCopy& copy_;
+  const std::unique_ptr<BatchReader> reader_;
+  uint64_t rows_ = 0, checksum_ = 0;
+};
+
+}  // namespace
+
+Result<ChunkStats> copy_chunk(const ChunkCopy& copy) {
+  const ChunkStats& stats = copy.record->stats;
+  ScanSpec spec;
+  spec.order = ScanOrder::kPositionAscending;
+  spec.filter.positions = {copy.above == 0 ? 0 : copy.above + 1, stats.watermark + 1};
+  spec.complete_through = stats.watermark;
+  FIRN_ASSIGN(auto reader, copy.source->scan(copy.record->key, spec, nullptr));
+  CountedRows rows(copy, std::move(reader));
+  return copy.target->write_all(copy.target_key, {.reader = &rows,
+                                                  .through = stats.watermark,
+                                                  .rows = stats.rows,
+                                                  .raw_bytes = stats.raw_bytes,
+                                                  .piece_bytes = copy.piece_bytes});
 }
 
 Result<ChunkStats> finish_copy(Tier* target, const ChunkKey& key, const ChunkStats& expected,

@@ -63,8 +63,7 @@ struct StoreOptions {
   // Rows of a chunk that are flushed in one transaction of the second tier, about.
   uint64_t flush_piece_bytes() const { return std::clamp(flush_bytes() / 2, kMiB, 256 * kMiB); }
 
-  // Of a chunk that is on its way between tiers, raw bytes that are in memory at once. Each piece
-  // becomes a file of the target until the chunk is sealed.
+  // Of a chunk that is on its way between tiers, raw bytes that may be in memory at once.
   uint64_t move_bytes() const { return std::min(128 * kMiB, memory_bytes_max / 8); }
   // With the directory as a path, and with what follows from the other options.
   TierConfig resolved(TierConfig tier) const;

@@ -135,6 +135,50 @@ TEST_P(Conformance, ManySmallWrites) {
   expect_intact(key_);
 }
 
+TEST_P(Conformance, AStreamIsWrittenInPieces) {
+  write(key_, {slice_of(random_batch(1, 300, 1))});
+  std::vector<BatchSlice> slices;
+  for (Position first = 201; first < 6'201; first += 100) {
+    slices.push_back(slice_of(random_batch(first, 100, first)));
+  }
+  SlicesReader reader(slices);
+  step();
+  // The first hundred rows are at or below the watermark.
+  const auto stats = tier_->write_all(
+      key_, {.reader = &reader, .through = 7'000, .rows = 100, .raw_bytes = 1, .piece_bytes = 1});
+  ASSERT_TRUE(stats.ok()) << stats.status().to_string();
+  EXPECT_EQ(stats->rows, 6'200u);
+  EXPECT_EQ(stats->watermark, 7'000u);
+  expected_[key_].insert(expected_[key_].end(), slices.begin() + 1, slices.end());
+  expect_intact(key_);
+}
+
+TEST_P(Conformance, AStreamThatFailsLeavesItsBeginning) {
+  class Failing : public SlicesReader {
+   public:
+    using SlicesReader::SlicesReader;
+    Result<bool> next(BatchSlice* out) override {
+      FIRN_ASSIGN(const bool more, SlicesReader::next(out));
+      if (!more) return cancelled("enough");
+      return true;
+    }
+  };
+  const std::vector<BatchSlice> slices = {slice_of(random_batch(1, 300, 1)),
+                                          slice_of(random_batch(2, 300, 301))};
+  Failing reader(slices);
+  RowStream stream{.reader = &reader, .through = 700, .rows = 600, .piece_bytes = 1};
+  EXPECT_EQ(tier_->write_all(key_, stream).status().code(), StatusCode::kCancelled);
+  step();
+  const auto left = tier_->write(key_, {}, 0);
+  EXPECT_LT(left.ok() ? left->watermark : 0, 700u);
+  SlicesReader again(slices);
+  stream.reader = &again;
+  step();
+  ASSERT_TRUE(tier_->write_all(key_, stream).ok());
+  expected_[key_] = slices;
+  expect_intact(key_);
+}
+
 TEST_P(Conformance, MoreRowsThanABlock) {
   write(key_, {slice_of(random_batch(1, 10'000, 1)), slice_of(random_batch(2, 100, 10'001))});
   write(key_, {slice_of(random_batch(3, 5'000, 20'000))});

@@ -89,6 +89,24 @@ std::optional<ChunkKey> ChunkKey::parse(std::string_view name) {
   return key;
 }
 
+Result<ChunkStats> Tier::write_all(const ChunkKey& key, const RowStream& stream) {
+  std::vector<BatchSlice> piece;
+  uint64_t bytes = 0;
+  while (true) {
+    BatchSlice slice;
+    FIRN_ASSIGN(const bool more, stream.reader->next(&slice));
+    if (!more) return write(key, piece, stream.through);
+    if (slice.rows() == 0) continue;
+    bytes += slice.batch->size_bytes();
+    piece.push_back(std::move(slice));
+    if (bytes < stream.piece_bytes) continue;
+    const BatchSlice& last = piece.back();
+    FIRN_TRY(write(key, piece, last.batch->position(last.row(last.rows() - 1))).status());
+    piece.clear();
+    bytes = 0;
+  }
+}
+
 Result<bool> Tier::is_compressed(const ChunkKey&) { return true; }
 
 Status Tier::create_compressed(const ChunkKey&) { return Status(); }

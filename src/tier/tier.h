@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/size.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "model/aggregate.h"
@@ -52,6 +53,14 @@ struct ChunkStats {
   uint64_t checksum = 0;
 };
 
+// Rows on their way into a chunk, ascending by position.
+struct RowStream {
+  BatchReader* reader = nullptr;
+  Position through = 0;               // the chunk's watermark when all of them are written
+  uint64_t rows = 0, raw_bytes = 0;   // about how much it is
+  uint64_t piece_bytes = 128 * kMiB;  // raw bytes that may be in memory at once
+};
+
 enum class ScanOrder : uint8_t { kAny, kPositionAscending, kPositionDescending };
 
 struct ScanSpec {
@@ -70,8 +79,9 @@ struct TierStats {
 };
 
 // A backend with data in it, at some place of the store's list of tiers. Narrow on purpose: no
-// analysis in here. Thread rule: write, seal, create_compressed and drop come from one thread (the
-// mover; for the memory tier the commit thread writes); everything else from any, beside them.
+// analysis in here. Thread rule: write, write_all, seal, create_compressed and drop come from one
+// thread (the mover; for the memory tier the commit thread writes); everything else from any,
+// beside them.
 //
 // A scan never sees rows of a write() that began after the scan did unless they lie outside the
 // positions the caller asked for: the caller bounds positions by what its snapshot knows.
@@ -90,6 +100,10 @@ class Tier {
   // Durable when it returns, if the tier is. Returns the chunk's stats afterwards.
   virtual Result<ChunkStats> write(const ChunkKey& key, std::span<const BatchSlice> slices,
                                    Position through) = 0;
+  // write() of everything that the stream gives, in as many transactions as the backend finds
+  // right: after a crash or a failure the first rows may be there, with the watermark that says so.
+  // Errors of the reader come back unchanged.
+  virtual Result<ChunkStats> write_all(const ChunkKey& key, const RowStream& stream);
   // No further write() will come for the chunk; brings its storage into its final form.
   virtual Result<ChunkStats> seal(const ChunkKey& key) = 0;
   // Whether the sealed chunk is in the smallest form that the backend has. kNotFound.

@@ -16,6 +16,7 @@ void cut_at_every_call(CrashMode mode, uint64_t seed, Workload workload = run_sc
         << "call " << call << " of " << calls << ", seed " << seed;
   }
   std::printf("seed=%lu cycles=%lu lost=0 dup=0 torn=0 ghost=0 order=0\n", seed, calls);
+  std::fflush(stdout);
 }
 
 TEST(StoreCrashExhaustive, LoseAll) { cut_at_every_call(CrashMode::kLoseAll, 3); }
@@ -33,8 +34,8 @@ TEST(StoreCrashExhaustive, RandomOfALifecycle) {
   }
 }
 
-// Parquet's engine takes most of the time, and its own calls are a small part of all.
-bool has_parquet(uint64_t seed) { return seed % 4 == 0; }
+// Parquet's engine takes nearly all of the time, and its own calls are a small part of all.
+bool has_parquet(uint64_t seed) { return seed % 16 == 0; }
 
 void run_scripted_workload_on_sqlite(SimStore* machine) {
   machine->options = sim_sqlite_options();

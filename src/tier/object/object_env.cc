@@ -116,7 +116,7 @@ Status ObjectEnv::remove(const std::string& path) {
 Status ObjectEnv::rename(const std::string& from, const std::string& to) {
   const auto from_key = key_of(from), to_key = key_of(to);
   if (!from_key && !to_key) return base_->rename(from, to);
-  if (!from_key || !to_key || *from_key != *to_key + std::string(kStagedSuffix)) {
+  if (!from_key || !to_key || !is_staged_name(*from_key) || is_staged_name(*to_key)) {
     return unsupported_here(from, "renamed");
   }
   const std::string local = staged(*from_key);

@@ -21,7 +21,7 @@ namespace firn {
 //
 //   - A name that ends with ".tmp" is a file in the local staging directory, which is emptied when
 //     the ObjectEnv is opened.
-//   - rename("<x>.tmp", "<x>") puts the object, reads it back from the store, compares, and only
+//   - rename("<x>.tmp", "<y>") puts the object y, reads it back from the store, compares, and only
 //     then lets the name count. Durable when it returns. After a failure the object may be there,
 //     whole, although no file has the name; it counts from the next opening.
 //   - Files without ".tmp" are opened for reading only. Reads go through the store's cache.

@@ -95,24 +95,24 @@ void ParquetFileStats::add(const ParquetFileStats& other) {
   position_max = std::max(position_max, other.position_max);
 }
 
-std::vector<std::pair<std::string, std::string>> parquet_metadata(
-    const ParquetFileName& name, const ParquetFileStats& stats,
-    const std::vector<AttributeColumn>& attributes) {
+ParquetMetadata parquet_metadata(const ParquetFileName& name, const ParquetFileStats& stats,
+                                 const std::vector<AttributeColumn>& attributes) {
   const uint32_t schema = attributes.empty() ? kParquetSchema : kParquetAttributesSchema;
+  const auto counted = [](auto value) { return fmt::format("{:020}", value); };
   return {
       {"firn.format", std::to_string(kParquetFormat)},
       {"firn.schema", std::to_string(schema)},
       {"firn.chunk", name.key.name()},
       {"firn.first", std::to_string(name.first)},
-      {"firn.watermark", std::to_string(name.last)},
-      {"firn.rows", std::to_string(stats.rows)},
+      {"firn.watermark", counted(name.last)},
+      {"firn.rows", counted(stats.rows)},
       {"firn.checksum", fmt::format("{:016x}", stats.checksum)},
-      {"firn.raw_bytes", std::to_string(stats.raw_bytes)},
-      {"firn.raw_rows", std::to_string(stats.raw_rows)},
-      {"firn.time_min", std::to_string(stats.time_min)},
-      {"firn.time_max", std::to_string(stats.time_max)},
-      {"firn.position_min", std::to_string(stats.position_min)},
-      {"firn.position_max", std::to_string(stats.position_max)},
+      {"firn.raw_bytes", counted(stats.raw_bytes)},
+      {"firn.raw_rows", counted(stats.raw_rows)},
+      {"firn.time_min", counted(stats.time_min)},
+      {"firn.time_max", counted(stats.time_max)},
+      {"firn.position_min", counted(stats.position_min)},
+      {"firn.position_max", counted(stats.position_max)},
   };
 }
 

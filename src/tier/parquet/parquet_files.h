@@ -50,9 +50,9 @@ struct ParquetFileStats {
   void add(const ParquetFileStats& other);
 };
 
-std::vector<std::pair<std::string, std::string>> parquet_metadata(
-    const ParquetFileName& name, const ParquetFileStats& stats,
-    const std::vector<AttributeColumn>& attributes);
+// As long for all names of a chunk that begin with the same position, and for all stats.
+ParquetMetadata parquet_metadata(const ParquetFileName& name, const ParquetFileStats& stats,
+                                 const std::vector<AttributeColumn>& attributes);
 // kCorruption when metadata is missing, does not parse, or contradicts the name or the row groups;
 // kUnsupported when the format is newer than ours.
 Result<ParquetFileStats> parse_parquet_metadata(const ParquetFileName& name,

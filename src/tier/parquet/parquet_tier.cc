@@ -9,10 +9,10 @@
 #include "engine/checked_file.h"
 #include "engine/engine.h"
 #include "model/checksum.h"
-#include "model/raw_text.h"
 #include "tier/object/object_env.h"
 #include "tier/parquet/chunk_aggregate.h"
 #include "tier/parquet/chunk_reader.h"
+#include "tier/parquet/file_rows.h"
 #include "tier/parquet/file_set.h"
 #include "tier/parquet/parquet_files.h"
 #include "tier/parquet/tree.h"
@@ -52,6 +52,7 @@ class ParquetTier : public Tier {
 
   Result<ChunkStats> write(const ChunkKey& key, std::span<const BatchSlice> slices,
                            Position through) override;
+  Result<ChunkStats> write_all(const ChunkKey& key, const RowStream& stream) override;
   Result<ChunkStats> seal(const ChunkKey& key) override;
   Result<std::unique_ptr<BatchReader>> scan(const ChunkKey& key, const ScanSpec& spec,
                                             ScanCost* cost) override;
@@ -70,9 +71,10 @@ class ParquetTier : public Tier {
   // A copy of the chunk's list of files; empty when the chunk is not here.
   ChunkFiles find(const ChunkKey& key) const EXCLUDES(mutex_);
   Result<ChunkStats> chunk_stats(const ChunkFiles& files) const;
-  // Makes the file under a temporary name, then gives it its own, durably.
-  Result<ParquetFilePtr> publish(const ParquetFileName& name, const ParquetFileStats& stats,
-                                 ParquetWrite write);
+  // Makes the file under a temporary name, then gives it its own, durably. With rows, name and
+  // stats are at first what is expected of them.
+  Result<ParquetFilePtr> publish(ParquetFileName name, ParquetFileStats stats, ParquetWrite write,
+                                 FileRows* rows);
   uint32_t row_group_rows(Dataset dataset, const ParquetFileStats& stats) const;
   Status file_size(const std::string& path, uint64_t* size_bytes);
   Result<ParquetFilePtr> merge(const ChunkKey& key, std::span<const ParquetFilePtr> parts);
@@ -152,11 +154,10 @@ uint32_t ParquetTier::row_group_rows(Dataset dataset, const ParquetFileStats& st
       std::min<uint64_t>(std::max<uint64_t>(1, units) * kRowGroupUnit, rows_max));
 }
 
-Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
-                                            const ParquetFileStats& stats, ParquetWrite write) {
+Result<ParquetFilePtr> ParquetTier::publish(ParquetFileName name, ParquetFileStats stats,
+                                            ParquetWrite write, FileRows* rows) {
   const std::string directory = parquet_chunk_directory(options_.directory, name.key);
-  const std::string path = join_path(directory, name.text());
-  const std::string temporary = path + std::string(kTemporarySuffix);
+  const std::string temporary = join_path(directory, name.text()) + std::string(kTemporarySuffix);
   FIRN_TRY(env_->create_directories(directory));
   // An attempt that failed before may have left its file.
   if (Status status = env_->remove(temporary);
@@ -169,9 +170,21 @@ Result<ParquetFilePtr> ParquetTier::publish(const ParquetFileName& name,
   write.metadata = parquet_metadata(name, stats, write.attributes);
   write.row_group_rows = row_group_rows(write.dataset, stats);
   write.identity = {name.text(), name.first, name.last};
+  if (rows != nullptr) {
+    write.rows = rows;
+    write.rows_about = stats.rows;
+    write.at_end = [&](ParquetMetadata* metadata, FileIdentity* identity) {
+      stats = rows->stats();
+      name.last = rows->last();
+      name.rows = stats.rows;
+      *metadata = parquet_metadata(name, stats, write.attributes);
+      *identity = {name.text(), name.first, name.last};
+    };
+  }
   uint64_t size_bytes = 0;
   FIRN_ASSIGN(Engine* const engine, opened_engine());
   Status status = engine->write_parquet(write);
+  const std::string path = join_path(directory, name.text());
   if (status.ok()) status = file_size(temporary, &size_bytes);
   if (status.ok()) status = env_->rename(temporary, path);
   if (!status.ok()) {
@@ -199,30 +212,29 @@ Status ParquetTier::file_size(const std::string& path, uint64_t* size_bytes) {
 
 Result<ChunkStats> ParquetTier::write(const ChunkKey& key, std::span<const BatchSlice> slices,
                                       Position through) {
-  FIRN_TRY(check_slices(key, slices, through));
+  SlicesReader reader(slices);
+  RowStream stream{.reader = &reader, .through = through};
+  for (const BatchSlice& slice : slices) {
+    stream.rows += slice.rows();
+    stream.raw_bytes += slice.size_bytes();
+  }
+  return write_all(key, stream);
+}
+
+Result<ChunkStats> ParquetTier::write_all(const ChunkKey& key, const RowStream& stream) {
   ChunkFiles files = find(key);
   const Position watermark = files.empty() ? 0 : files.back()->name().last;
-  if (through <= watermark) return chunk_stats(files);
-
-  std::vector<BatchSlice> fresh;
-  ParquetFileStats stats;
-  for (const BatchSlice& slice : slices) {
-    const BatchSlice rest = rows_after(slice, watermark);
-    if (rest.batch == nullptr || rest.rows() == 0) continue;
-    const SliceZone zone = slice_zone(rest);
-    stats.add({rest.rows(), rest.size_bytes(), count_raw_rows(rest), rows_checksum(rest),
-               zone.time_min, zone.time_max, zone.position_min, zone.position_max});
-    fresh.push_back(rest);
+  if (stream.through <= watermark) return chunk_stats(files);
+  FileRows rows(key, stream, watermark);
+  while (!rows.has_ended()) {
+    const ParquetFileName expected{key, rows.last() + 1, stream.through, stream.rows};
+    rows.begin_file();
+    FIRN_ASSIGN(ParquetFilePtr file, publish(expected, rows.about(), {}, &rows));
+    files.push_back(file);
+    MutexLock lock(&mutex_);
+    chunks_[key].push_back(std::move(file));
   }
-  const ParquetFileName file_name{key, watermark + 1, through, stats.rows};
-  ParquetWrite write;
-  write.slices = fresh;
-  FIRN_ASSIGN(ParquetFilePtr file, publish(file_name, stats, std::move(write)));
-  files.push_back(file);
-  FIRN_ASSIGN(const ChunkStats chunk, chunk_stats(files));
-  MutexLock lock(&mutex_);
-  chunks_[key].push_back(std::move(file));
-  return chunk;
+  return chunk_stats(files);
 }
 
 Result<ParquetFilePtr> ParquetTier::merge(const ChunkKey& key,
@@ -237,7 +249,7 @@ Result<ParquetFilePtr> ParquetTier::merge(const ChunkKey& key,
   }
   const ParquetFileName merged_name{key, parts.front()->name().first, parts.back()->name().last,
                                     stats.rows};
-  FIRN_ASSIGN(ParquetFilePtr merged, publish(merged_name, stats, std::move(write)));
+  FIRN_ASSIGN(ParquetFilePtr merged, publish(merged_name, stats, std::move(write), nullptr));
   // The parts go only when the merged file is proved to hold what they held.
   Status status = verify_file(*merged);
   if (!status.ok()) {

@@ -36,7 +36,8 @@ Result<AttributeColumn> parse_attribute_column(std::string_view item);
 // where first..last are the positions the file accounts for: all rows of the chunk with a position
 // in that range, perhaps none. The chunk's watermark is the greatest `last`.
 //
-// write() adds a file, so it should be given much at once; seal() merges a chunk's files into one,
+// write() adds a file, so it should be given much at once; write_all() makes one of a whole stream,
+// in little memory, or several when it is long; seal() merges a chunk's files into one,
 // or into few when they are large. A file that a scan still reads stays on disk until the scan
 // ends, even when its chunk was dropped; SQL that was given files() gets kUnavailable instead and
 // asks again.
