@@ -26,9 +26,10 @@ constexpr const char* kRequestMemory = "request_memory";
 struct Setting {
   std::string name;
   std::string help;
-  // Not ok: what the text must be.
+  // Not ok: what the text must be; for a list, what is wrong with it.
   std::function<Status(const std::string& text, ServerConfig*)> set;
   std::function<std::string(const ServerConfig&)> show;
+  bool is_list = false;
 };
 
 // Sizes and durations must read back as the same value.
@@ -137,7 +138,7 @@ Setting tiers_setting() {
             FIRN_ASSIGN(config->store.tiers, parse_tiers(text));
             return Status();
           },
-          [](const ServerConfig& config) { return format_tiers(config.store.tiers); }};
+          [](const ServerConfig& config) { return format_tiers(config.store.tiers); }, true};
 }
 
 Setting exports_setting() {
@@ -146,7 +147,7 @@ Setting exports_setting() {
             FIRN_ASSIGN(config->store.exports, parse_exports(text));
             return Status();
           },
-          [](const ServerConfig& config) { return format_exports(config.store.exports); }};
+          [](const ServerConfig& config) { return format_exports(config.store.exports); }, true};
 }
 
 Setting wal_sync_setting() {
@@ -283,10 +284,9 @@ class ConfigBuilder {
     FIRN_ASSIGN(const Setting* setting, find_setting(name, where));
     const Status applied = setting->set(value, &config_);
     if (!applied.ok()) {
-      // Tiers may hold a password.
-      const std::string shown = name == "tiers" ? "wrong" : "'" + value + "'";
-      return invalid_argument(where + ": " + name + " is " + shown + "; it must be " +
-                              std::string(applied.message()));
+      // A list is long, and may hold a password.
+      const std::string value_is = setting->is_list ? ": " : " is '" + value + "'; it must be ";
+      return invalid_argument(where + ": " + name + value_is + std::string(applied.message()));
     }
     origins_[name] = {origin, source};
     return Status();

@@ -96,8 +96,7 @@ Result<YAML::Node> load_yaml(std::string_view text) {
 }
 
 Status refuse_tier(const YAML::Node& node, const std::string& tier, const std::string& what) {
-  return invalid_argument("a list of tiers: " + place(node) +
-                          (tier.empty() ? "" : "tier '" + tier + "': ") + what);
+  return invalid_argument(place(node) + (tier.empty() ? "" : "'" + tier + "': ") + what);
 }
 
 // "file:./cold" and "file:///var/cold" name directories, "s3://bucket/prefix" a bucket.
@@ -246,7 +245,7 @@ Status read_tier_member(const std::string& name, const YAML::Node& value, TierCo
 
 Result<TierConfig> read_tier(const YAML::Node& node) {
   if (!node.IsMap()) {
-    return refuse_tier(node, "", "a tier is written {name: hot, backend: memory, keep: 1h}");
+    return refuse_tier(node, "", "each of the list is written {name: hot, ...}");
   }
   TierConfig tier;
   if (node["name"].IsDefined() && node["name"].IsScalar()) tier.name = node["name"].Scalar();
@@ -276,7 +275,7 @@ Result<Values> parse_config_file(std::string_view text) {
 Result<std::vector<TierConfig>> parse_exports(std::string_view text) {
   FIRN_ASSIGN(const YAML::Node root, load_yaml(text));
   if (!root.IsSequence()) {
-    return invalid_argument("a list of destinations, such as [{name: lake, url: 'file:/lake'}]");
+    return invalid_argument("write a list, such as [{name: lake, url: 'file:/lake'}]");
   }
   FIRN_TRY(check_unique_everywhere(root));
   std::vector<TierConfig> exports;
@@ -300,7 +299,7 @@ Result<std::vector<TierConfig>> parse_exports(std::string_view text) {
 Result<std::vector<TierConfig>> parse_tiers(std::string_view text) {
   FIRN_ASSIGN(const YAML::Node root, load_yaml(text));
   if (!root.IsSequence() || root.size() == 0) {
-    return invalid_argument("a list of tiers, such as [{name: hot, backend: memory}, ...]");
+    return invalid_argument("write a list, such as [{name: hot, backend: memory, keep: 1h}, ...]");
   }
   FIRN_TRY(check_unique_everywhere(root));
   std::vector<TierConfig> tiers;

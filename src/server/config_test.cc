@@ -253,7 +253,7 @@ TEST_F(ConfigTest, ATierThatCannotBeAppliedIsRefused) {
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, kep: 7d}]\n"),
               HasSubstr("did you mean 'keep'?"));
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: long}]\n"),
-              HasSubstr("tier 'hot': keep is 'long'"));
+              HasSubstr("tiers: line 1: 'hot': keep is 'long'"));
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, "
                        "{name: cold, backend: parquet, url: 'ftp://b'}]\n"),
               HasSubstr("'ftp://b' is not supported"));
@@ -266,7 +266,10 @@ TEST_F(ConfigTest, ATierThatCannotBeAppliedIsRefused) {
   EXPECT_THAT(error_of("tiers: [{name: hot, backend: memory, keep: 1h}, "
                        "{name: cold, backend: parquet, directory: d, region: r}]\n"),
               HasSubstr("without a url"));
-  EXPECT_THAT(error_of("tiers: []\n"), HasSubstr("a list of tiers"));
+  EXPECT_THAT(error_of("tiers: []\n"), HasSubstr("tiers: write a list, such as"));
+  EXPECT_THAT(error_of("exports: lake\n"), HasSubstr("exports: write a list, such as"));
+  EXPECT_THAT(error_of("exports: [{name: lake, dir: x}]\n"),
+              HasSubstr("exports: line 1: 'lake': there is no member 'dir'"));
   EXPECT_THAT(error_of("tiers: [{name: warm, backend: sqlite, directory: w}]\n"),
               HasSubstr("first tier must have backend memory"));
 }

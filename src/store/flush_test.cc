@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "env/fault_env.h"
 #include "store/test_store.h"
 
@@ -50,6 +52,50 @@ TEST_F(FlushTest, AFlushOnDemandTakesEverythingInPieces) {
   EXPECT_EQ(rows_in("warm"), 100u);
   EXPECT_EQ(rows_in("hot"), 0u);
   EXPECT_EQ(contents().size(), 100u);
+}
+
+// A move takes as long as it takes; appends do not wait for it.
+TEST_F(FlushTest, PressureFlushesWhileAChunkMoves) {
+  FaultEnv slow(posix_env());
+  env_ = &slow;
+  set_flush_bytes(8 * kMiB);
+  std::atomic<bool> is_moving{false}, may_end{false};
+  slow.before_sync([&](const std::string& path) {
+    if (path.find(".parquet") == std::string::npos) return;
+    is_moving.store(true);
+    while (!may_end.load()) pause();
+  });
+  restart();
+  ASSERT_TRUE(append_filler(0).ok());
+  ASSERT_TRUE(flush().ok());
+  ChunkCommand move;
+  move.action = ChunkAction::kMove;
+  move.namespace_id = space_;
+  std::atomic<bool> has_moved{false};
+  store_->command(move, [&](const ChunkCommandResult& result) {
+    EXPECT_TRUE(result.status.ok()) << result.status.to_string();
+    has_moved.store(true);
+  });
+  for (int wait = 0; wait < 10'000 && !is_moving.load(); ++wait) pause();
+  EXPECT_TRUE(is_moving.load());
+  // Three times the budget of memory.
+  Status appended;
+  for (int i = 1, waits = 0; i < 2'000 && appended.ok() && waits < 1'000; ++i) {
+    for (appended = append_filler(i).status();
+         appended.code() == StatusCode::kUnavailable && waits < 1'000; ++waits) {
+      pause();
+      appended = append_filler(i).status();
+    }
+  }
+  EXPECT_TRUE(appended.ok()) << appended.to_string();
+  EXPECT_FALSE(has_moved.load());
+  EXPECT_GT(rows_in("warm"), 1'000u);
+  may_end.store(true);
+  for (int wait = 0; wait < 10'000 && !has_moved.load(); ++wait) pause();
+  EXPECT_EQ(rows_in("cold"), 1u);
+  EXPECT_EQ(contents().size(), 2'000u);
+  store_.reset();
+  env_ = posix_env();
 }
 
 TEST_F(FlushTest, AnInterruptedFlushOfMoreThanAPieceIsTakenUpAfterARestart) {

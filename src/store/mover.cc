@@ -18,6 +18,7 @@ constexpr DurationNs kUnavailableRetryNs = 5 * kSecondNs;  // nothing is wrong w
 void Mover::stop() {
   core_->stopping.store(true);
   worker_.stop();
+  flusher_.stop();
   std::deque<Queued> left;
   {
     MutexLock lock(&mutex_);
@@ -28,10 +29,14 @@ void Mover::stop() {
 
 void Mover::start() {
   worker_.start(core_->env, "mover", [this] { step(); });
+  flusher_.start(core_->env, "flusher", [this] { flush_beside_copy(); });
   worker_.notify();
 }
 
-void Mover::wake() { worker_.notify(); }
+void Mover::wake() {
+  worker_.notify();
+  if (is_copying_.load()) flusher_.notify();
+}
 
 void Mover::submit(ChunkCommand command, ChunkCommandCallback done) {
   queue({[this, command = std::move(command), done] { done(execute(command)); },
@@ -54,6 +59,7 @@ void Mover::queue(Queued queued) {
 }
 
 void Mover::step() {
+  MutexLock working(&work_);
   std::optional<Queued> next;
   {
     MutexLock lock(&mutex_);
@@ -70,6 +76,27 @@ void Mover::step() {
   const Status status = run_policies();
   core_->condition.set_mover_error(status);
   worker_.notify_after(status.ok() ? core_->options.mover_interval_ns : kRetryNs);
+}
+
+void Mover::flush_beside_copy() {
+  if (!is_copying_.load()) return;
+  MutexLock working(&work_);
+  // The copy may have ended meanwhile.
+  if (!is_copying_.load() || core_->stopping.load()) return;
+  const Status status = relieve_pressure();
+  if (!status.ok()) core_->condition.set_mover_error(status);
+  flusher_.notify_after(core_->options.mover_interval_ns);
+}
+
+Status Mover::copy_beside_flushes(const Tier* target, const std::function<Status()>& copy) {
+  if (core_->tiers.size() > 1 && target == core_->tiers[1].get()) return copy();
+  is_copying_.store(true);
+  work_.unlock();
+  flusher_.notify();
+  const Status status = copy();
+  work_.lock();
+  is_copying_.store(false);
+  return status;
 }
 
 void Mover::check_reserve() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -50,7 +51,7 @@ class Mover {
   // See Leftovers::sweep(). Before start(); what could not be looked at then, the worker looks at.
   Status sweep_leftovers(bool may_remove) { return leftovers_.sweep(may_remove); }
   // Flushes of the memory chunk with the most bytes as much as gives memory back. False when there
-  // is nothing to flush.
+  // is nothing to flush. From outside, before start() only.
   Result<bool> flush_largest();
   // Gives up log segments that no tier needs any more.
   Status trim_log();
@@ -77,7 +78,12 @@ class Mover {
   struct Execution;
 
   void queue(Queued queued);
-  void step();
+  void step() EXCLUDES(work_);
+  // Flushes when memory asks for it, while the other worker copies a chunk.
+  void flush_beside_copy() EXCLUDES(work_);
+  // Runs `copy`, which writes to the target and changes nothing of ours. Unless flushes write
+  // there, too, they go on meanwhile: a copy may take longer than memory lasts.
+  Status copy_beside_flushes(const Tier* target, const std::function<Status()>& copy);
   Status run_policies();
   // A log that only uses its segments again would go on while flushes use up the reserve.
   void check_reserve();
@@ -145,10 +151,13 @@ class Mover {
   size_t tier_index(std::string_view name) const;
 
   std::shared_ptr<StoreCore> core_;
-  StoppableWorker worker_;
+  StoppableWorker worker_, flusher_;
   Mutex mutex_;
   std::deque<Queued> queue_ GUARDED_BY(mutex_);
-  // The rest belongs to the worker.
+  // Whoever has it works: the worker but for the time of a copy, the flusher then. Before mutex_.
+  Mutex work_;
+  std::atomic<bool> is_copying_{false};
+  // The rest belongs to who has it.
   ClockGuard clock_;
   Leftovers leftovers_;
   std::map<ChunkKey, TimeNs> failed_until_;  // monotonic

@@ -77,10 +77,14 @@ Status Mover::move_chunk(const ChunkRecordPtr& open_record, size_t target_index)
   FIRN_TRY(check_complete(source, *record));
   // What an interrupted move left behind.
   FIRN_TRY(target->drop(record->key));
-  FIRN_TRY(copy_chunk(copy_of(*record, target, record->key)).status());
-  if (mutant(9)) FIRN_TRY(source->drop(record->key));
   ChunkRecord moved = *record;
-  FIRN_ASSIGN(moved.stats, finish_copy(target, record->key, record->stats));
+  const auto copy = [&]() -> Status {
+    FIRN_TRY(copy_chunk(copy_of(*record, target, record->key)).status());
+    if (mutant(9)) FIRN_TRY(source->drop(record->key));
+    FIRN_ASSIGN(moved.stats, finish_copy(target, record->key, record->stats));
+    return {};
+  };
+  FIRN_TRY(copy_beside_flushes(target, copy));
   moved.tier = target->name();
   moved.state = ChunkState::kSealed;
   moved.keep_until = 0;
@@ -111,10 +115,14 @@ Result<ChunkKey> Mover::rewrite(Rewrite work) {
   FIRN_ASSIGN(record.key.generation, core_->manifest->take_generation());
   unfinished_.emplace(record.key, work.target);
   if (work.compresses) FIRN_TRY(work.target->create_compressed(record.key));
-  for (const ChunkRecordPtr& source : work.sources) {
-    FIRN_TRY(copy_chunk(copy_of(*source, work.target, record.key)).status());
-  }
-  FIRN_ASSIGN(record.stats, finish_copy(work.target, record.key, expected));
+  const auto copy = [&]() -> Status {
+    for (const ChunkRecordPtr& source : work.sources) {
+      FIRN_TRY(copy_chunk(copy_of(*source, work.target, record.key)).status());
+    }
+    FIRN_ASSIGN(record.stats, finish_copy(work.target, record.key, expected));
+    return {};
+  };
+  FIRN_TRY(copy_beside_flushes(work.target, copy));
   record.created_at = record.changed_at = core_->env->now();
   const ChunkKey key = record.key;
   FIRN_TRY(core_->manifest->commit_rewrite(std::move(record), {keys.begin(), keys.end()}));
@@ -171,19 +179,21 @@ Status Mover::export_chunk(const ChunkRecordPtr& open_record, Tier* destination)
   FIRN_TRY(seal_chunk(&record));
   Tier* source = core_->find_tier(record->tier);
   FIRN_TRY(check_complete(source, *record));
-  Result<ChunkStats> present = destination->verify(record->key);
-  const bool is_absent = present.status().code() == StatusCode::kNotFound;
-  if (!is_absent) FIRN_TRY(present.status());
-  const bool is_there = !is_absent && present->watermark == record->stats.watermark &&
-                        present->rows == record->stats.rows &&
-                        present->checksum == record->stats.checksum;
-  if (!is_there) {
+  const auto copy = [&]() -> Status {
+    Result<ChunkStats> present = destination->verify(record->key);
+    const bool is_absent = present.status().code() == StatusCode::kNotFound;
+    if (!is_absent) FIRN_TRY(present.status());
+    const bool is_there = !is_absent && present->watermark == record->stats.watermark &&
+                          present->rows == record->stats.rows &&
+                          present->checksum == record->stats.checksum;
+    if (is_there) return {};
     if (!is_absent) {
       FIRN_TRY(check_beginning(source, *record, *present, std::string(destination->name())));
     }
     FIRN_TRY(copy_chunk(copy_of(*record, destination, record->key)).status());
-    FIRN_TRY(finish_copy(destination, record->key, record->stats).status());
-  }
+    return finish_copy(destination, record->key, record->stats).status();
+  };
+  FIRN_TRY(copy_beside_flushes(destination, copy));
   ChunkRecord exported = *record;
   exported.exported_at = core_->env->now();
   return commit_changed(std::move(exported), &record);

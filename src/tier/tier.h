@@ -79,9 +79,9 @@ struct TierStats {
 };
 
 // A backend with data in it, at some place of the store's list of tiers. Narrow on purpose: no
-// analysis in here. Thread rule: write, write_all, seal, create_compressed and drop come from one
-// thread (the mover; for the memory tier the commit thread writes); everything else from any,
-// beside them.
+// analysis in here. Thread rule: write, write_all, seal, create_compressed and drop come one at
+// a time (from the mover and its flusher; the commit thread writes the memory tier); everything
+// else from any thread, beside them.
 //
 // A scan never sees rows of a write() that began after the scan did unless they lie outside the
 // positions the caller asked for: the caller bounds positions by what its snapshot knows.

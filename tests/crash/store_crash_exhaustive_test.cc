@@ -55,6 +55,10 @@ TEST(StoreCrashExhaustive, TenThousandRandomWorkloads) {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const StoreOptions options = has_parquet(seed) ? sim_store_options() : sim_sqlite_options();
     ASSERT_EQ(cut_random_workloads(seed, options), "") << "seed " << seed;
+    if (seed % 1000 == 0) {
+      std::printf("%lu seeds\n", seed);
+      std::fflush(stdout);
+    }
   }
   std::printf("seed=1-%lu cycles=%lu lost=0 dup=0 torn=0 ghost=0 order=0\n", kSeeds, 4 * kSeeds);
 }

@@ -79,6 +79,9 @@ firn_rig(memory_rig_300 memory_rig.py SLOW TIMEOUT 7200 --seconds 300)
 firn_rig(restart_rig_64 restart_rig.py --log-mebibytes 64)
 firn_rig(restart_rig_1024 restart_rig.py SLOW --log-mebibytes 1024)
 
+firn_rig(sustained_rig_2000000 sustained_rig.py --events 2000000)
+firn_rig(sustained_rig_40000000 sustained_rig.py SLOW TIMEOUT 7200 --events 40000000)
+
 firn_rig(postgres_rig_4 postgres_rig.py TIMEOUT 1200 --cycles 4)
 firn_rig(postgres_rig_blocks_12 postgres_rig.py SLOW --cycles 12 --layout blocks)
 firn_rig(postgres_rig_10min postgres_rig.py SLOW TIMEOUT 7200 --cycles 4 --outage 600)
