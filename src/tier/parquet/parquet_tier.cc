@@ -267,7 +267,9 @@ Result<ChunkStats> ParquetTier::seal(const ChunkKey& key) {
   while (begin < before.size()) {
     size_t end = begin + 1;
     uint64_t bytes = before[begin]->size_bytes();
-    while (end < before.size() && bytes + before[end]->size_bytes() <= kMergedFileBytes) {
+    while (bytes < options_.large_file_bytes && end < before.size() &&
+           before[end]->size_bytes() < options_.large_file_bytes &&
+           bytes + before[end]->size_bytes() <= kMergedFileBytes) {
       bytes += before[end++]->size_bytes();
     }
     const std::span<const ParquetFilePtr> parts(before.data() + begin, end - begin);

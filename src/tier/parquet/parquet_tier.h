@@ -20,7 +20,8 @@ struct ParquetOptions {
   std::string directory;      // created when missing; "events/" begins below it
   uint32_t threads = 2;       // that pack and read; 1 keeps all work on the caller's thread
   uint64_t memory_bytes = 512 * kMiB;
-  uint32_t row_group_rows = 100'000;  // five times as many of samples
+  uint32_t row_group_rows = 100'000;       // five times as many of samples
+  uint64_t large_file_bytes = 128 * kMiB;  // not joined with others
   // Of files to come, beside the dataset's own (events only); present files keep theirs.
   std::vector<AttributeColumn> attributes;
 };

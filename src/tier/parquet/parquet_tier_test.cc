@@ -22,6 +22,7 @@ class ParquetTierTest : public testing::Test {
     options.directory = directory_.path();
     options.row_group_rows = 4096;
     options.memory_bytes = memory_bytes_;
+    options.large_file_bytes = large_file_bytes_;
     options.attributes = attributes_;
     auto tier = open_parquet_tier(posix_env(), options);
     ASSERT_TRUE(tier.ok()) << tier.status().to_string();
@@ -58,6 +59,7 @@ class ParquetTierTest : public testing::Test {
 
   TestDirectory directory_;
   uint64_t memory_bytes_ = 512 * kMiB;
+  uint64_t large_file_bytes_ = 128 * kMiB;
   std::vector<AttributeColumn> attributes_;
   std::unique_ptr<Tier> tier_;
   std::vector<BatchSlice> written_;
@@ -135,6 +137,23 @@ TEST_F(ParquetTierTest, SealMergesItsFiles) {
   EXPECT_EQ(after->watermark, 20'000u);
   expect_all_rows();
   open();
+  expect_all_rows();
+}
+
+TEST_F(ParquetTierTest, SealLeavesLargeFilesAlone) {
+  write(1, 10);
+  write(11, 10);
+  write(21, 5000);
+  write(5021, 10);
+  write(5031, 10);
+  const auto size_of = [&](size_t file) {
+    return *(*posix_env()->open(path_of(file), OpenMode::kRead))->size();
+  };
+  large_file_bytes_ = size_of(2);
+  EXPECT_GT(large_file_bytes_, size_of(0) + size_of(1));
+  open();
+  ASSERT_TRUE(tier_->seal(test_chunk()).ok());
+  EXPECT_EQ(names().size(), 3u);
   expect_all_rows();
 }
 
