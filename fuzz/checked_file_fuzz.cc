@@ -28,12 +28,12 @@ void require(bool condition) {
 }
 
 std::string write_file(firn::SimEnv* sim) {
-  firn::CheckedWriter writer(std::move(*sim->open(kPath, firn::OpenMode::kCreateNew)), kPath, {});
+  firn::CheckedWriter writer(std::move(*sim->open(kPath, firn::OpenMode::kCreateNew)), kPath);
   std::string content(firn::kChecksumBlockBytes + 500, 'p');
   content += "footer";
   firn::append_le<uint32_t>(&content, 6);
   content += firn::kParquetMagic;
-  require(writer.append(content).ok() && writer.finish().ok());
+  require(writer.append(content).ok() && writer.finish({}).ok());
   return sim->raw_content(kPath);
 }
 
