@@ -33,7 +33,7 @@ const metadata = parquetMetadata(buffer);
 const pairs = Object.fromEntries(metadata.key_value_metadata.map(({ key, value }) => [key, value]));
 check(Number(metadata.num_rows) === Number(expected), `rows in the footer: ${metadata.num_rows}`);
 check(pairs['firn.format'] === '1', `firn.format: ${pairs['firn.format']}`);
-check(pairs['firn.rows'] === expected, `firn.rows: ${pairs['firn.rows']}`);
+check(Number(pairs['firn.rows']) === Number(expected), `firn.rows: ${pairs['firn.rows']}`);
 
 const rows = await parquetReadObjects({ file: buffer, compressors });
 check(rows.length === Number(expected), `rows read: ${rows.length}`);

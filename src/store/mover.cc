@@ -13,6 +13,18 @@ constexpr DurationNs kRetryNs = 1 * kSecondNs;
 constexpr DurationNs kFailedChunkRetryNs = 10 * kMinuteNs;
 constexpr DurationNs kUnavailableRetryNs = 5 * kSecondNs;  // nothing is wrong with the chunk
 
+// Gives up a mutex that the caller has, until the end of the block.
+class MutexPause {
+ public:
+  explicit MutexPause(Mutex* mutex) NO_THREAD_SAFETY_ANALYSIS : mutex_(mutex) { mutex_->unlock(); }
+  ~MutexPause() NO_THREAD_SAFETY_ANALYSIS { mutex_->lock(); }
+  MutexPause(const MutexPause&) = delete;
+  MutexPause& operator=(const MutexPause&) = delete;
+
+ private:
+  Mutex* const mutex_;
+};
+
 }  // namespace
 
 void Mover::stop() {
@@ -90,11 +102,13 @@ void Mover::flush_beside_copy() {
 
 Status Mover::copy_beside_flushes(const Tier* target, const std::function<Status()>& copy) {
   if (core_->tiers.size() > 1 && target == core_->tiers[1].get()) return copy();
+  Status status;
   is_copying_.store(true);
-  work_.unlock();
-  flusher_.notify();
-  const Status status = copy();
-  work_.lock();
+  {
+    const MutexPause pause(&work_);
+    flusher_.notify();
+    status = copy();
+  }
   is_copying_.store(false);
   return status;
 }
