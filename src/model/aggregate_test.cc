@@ -165,23 +165,10 @@ TEST(AggregateProjection, NamesEveryColumnThatIsRead) {
   EXPECT_TRUE(aggregate_projection(spec).has(ColumnId::kTime));
 }
 
-// A reader over given slices.
-class FixedReader : public BatchReader {
- public:
-  explicit FixedReader(std::vector<BatchSlice> slices) : slices_(std::move(slices)) {}
-  Result<bool> next(BatchSlice* out) override {
-    if (at_ == slices_.size()) return false;
-    *out = slices_[at_++];
-    return true;
-  }
-
- private:
-  std::vector<BatchSlice> slices_;
-  size_t at_ = 0;
-};
-
 TEST(AggregateReader, AddsAllSlices) {
-  FixedReader reader({slice_of(random_batch(1, 10)), slice_of(random_batch(2, 15))});
+  const std::vector<BatchSlice> slices = {slice_of(random_batch(1, 10)),
+                                          slice_of(random_batch(2, 15))};
+  SlicesReader reader(slices);
   const auto states = aggregate_reader(&reader, {});
   ASSERT_TRUE(states.ok());
   EXPECT_EQ(states->begin()->second.count, 25u);
