@@ -68,6 +68,11 @@ class Mover {
     Position through = 0;  // every row of the chunk from the first to here is among them
   };
 
+  struct FlushedPiece {
+    bool more = false;   // rows of the chunk are left
+    bool freed = false;  // memory was given up
+  };
+
   // Rows of complete chunks on their way into a new generation of their interval.
   struct Rewrite {
     std::vector<ChunkRecordPtr> sources;  // neighbours, by watermark
@@ -127,8 +132,9 @@ class Mover {
   Status flush_chunk(const NamespacePtr& ns, const ChunkKey& interval);
   Status flush_through(const NamespacePtr& ns, const ChunkKey& interval, Position through);
   Result<ManifestVersionPtr> make_cut(const std::string& manifest_path);
-  // Of the rows up to `through`, the first ones, of about flush_piece_bytes. Whether more are left.
-  Result<bool> flush_piece(const NamespacePtr& ns, const ChunkKey& interval, Position through);
+  // Of the rows up to `through`, the first ones, of about flush_piece_bytes.
+  Result<FlushedPiece> flush_piece(const NamespacePtr& ns, const ChunkKey& interval,
+                                   Position through);
   Result<std::vector<ChunkKey>> needless_tombstones(const ManifestVersion& version,
                                                     uint64_t segment);
   Status move_chunk(const ChunkRecordPtr& record, size_t target_index);

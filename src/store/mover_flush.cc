@@ -53,16 +53,15 @@ Result<bool> Mover::flush_largest() {
             [](const Candidate& a, const Candidate& b) { return a.bytes > b.bytes; });
   Status first;
   for (const Candidate& candidate : candidates) {
-    const uint64_t before = core_->memory->memory_bytes();
     const Position through = candidate.ns->positions(candidate.key.dataset).published.load();
     // A piece that ends within a run of memory frees nothing yet.
-    Result<bool> more = true;
-    while (more.ok() && *more && core_->memory->memory_bytes() >= before) {
-      more = flush_piece(candidate.ns, candidate.key, through);
+    Result<FlushedPiece> piece = FlushedPiece{.more = true};
+    while (piece.ok() && piece->more && !piece->freed) {
+      piece = flush_piece(candidate.ns, candidate.key, through);
     }
-    if (more.ok() && core_->memory->memory_bytes() < before) return true;
+    if (piece.ok() && piece->freed) return true;
     // One chunk that cannot be flushed must not keep the others in memory.
-    if (first.ok()) first = more.status();
+    if (first.ok()) first = piece.status();
   }
   if (!first.ok()) return first;
   return false;
@@ -74,8 +73,8 @@ Status Mover::flush_chunk(const NamespacePtr& ns, const ChunkKey& interval) {
 
 Status Mover::flush_through(const NamespacePtr& ns, const ChunkKey& interval, Position through) {
   while (true) {
-    FIRN_ASSIGN(const bool more, flush_piece(ns, interval, through));
-    if (!more) return Status();
+    FIRN_ASSIGN(const FlushedPiece piece, flush_piece(ns, interval, through));
+    if (!piece.more) return Status();
     if (core_->stopping.load()) return cancelled("the store is closing");
   }
 }
@@ -138,8 +137,8 @@ ChunkRecord Mover::new_generation(const ChunkKey& interval, const Tier& target) 
   return record;
 }
 
-Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval,
-                                Position through) {
+Result<Mover::FlushedPiece> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval,
+                                               Position through) {
   const MemorySnapshot memory = core_->memory->snapshot();
   const ManifestVersionPtr version = core_->manifest->current();
   const Position watermark = version->watermark(interval);
@@ -147,8 +146,7 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
   FIRN_TRY(collect(memory, interval, {watermark + 1, through + 1},
                    core_->options.flush_piece_bytes(), &rows));
   if (rows.slices.empty()) {
-    core_->memory->release(interval, std::min(watermark, through));
-    return false;
+    return FlushedPiece{.freed = core_->memory->release(interval, std::min(watermark, through))};
   }
   Tier* target = core_->tiers[1].get();
   FIRN_TRY(leftovers_.check_swept(target));
@@ -186,10 +184,10 @@ Result<bool> Mover::flush_piece(const NamespacePtr& ns, const ChunkKey& interval
   const ChunkKey key = record.key;
   FIRN_TRY(core_->manifest->commit_chunk(std::move(record), extras));
   unfinished_.erase(key);
-  core_->memory->release(interval, rows.through);
+  const bool freed = core_->memory->release(interval, rows.through);
   log_may_shrink_ = true;
   update_flushed_through();
-  return rows.through < through;
+  return FlushedPiece{.more = rows.through < through, .freed = freed};
 }
 
 void Mover::update_flushed_through() {

@@ -30,7 +30,7 @@ class Replay {
       : core_(core),
         mover_(mover),
         tagger_(core->manifest->id_secret()),
-        flush_above_(core->options.memory_bytes_max / 4 * 3),
+        flush_above_(core->options.memory_bytes_max / 4),
         wait_above_(core->options.memory_bytes_max / 8 * 7),
         flushing_(core->env, "flush") {}
 
@@ -63,6 +63,9 @@ class Replay {
     sequence.published.store(last);
     return relieve();
   }
+
+  // How much of the log is still to be read, about.
+  void set_bytes_left(uint64_t bytes) { bytes_left_ = bytes; }
 
   // After the last record.
   Status finish() { return is_flushing_ ? end_flush() : Status(); }
@@ -105,8 +108,8 @@ class Replay {
     return Status();
   }
 
-  // Keeps memory within its budget although the log may be larger: flushes beside the reading from
-  // three quarters of the budget on, and lets the reading wait from seven eighths on.
+  // Keeps memory within its budget although the log may be larger: the reading waits from seven
+  // eighths of it on. So that it seldom has to, what will not fit is flushed beside it, early.
   Status relieve() {
     if (core_->options.read_only) return Status();
     if (is_flushing_ && flushing_.is_done()) FIRN_TRY(end_flush());
@@ -115,7 +118,9 @@ class Replay {
       FIRN_TRY(end_flush());
       if (!flushed_) return Status();
     }
-    if (!is_flushing_ && core_->memory_in_use() > flush_above_) begin_flush();
+    const uint64_t in_use = core_->memory_in_use();
+    const bool will_fit = in_use + bytes_left_ <= wait_above_;
+    if (!is_flushing_ && !will_fit && in_use > flush_above_) begin_flush();
     return Status();
   }
 
@@ -136,7 +141,7 @@ class Replay {
                            code == StatusCode::kOutcomeUnknown || code == StatusCode::kNoSpace;
     if (!flush_result_.ok() && !may_go_on) return flush_result_.status();
     const uint64_t in_use = flushed_ ? 0 : core_->memory_in_use() + budget / 16;
-    flush_above_ = std::max(budget / 4 * 3, in_use);
+    flush_above_ = std::max(budget / 4, in_use);
     wait_above_ = std::max(budget / 8 * 7, in_use);
     for (const NamespacePtr& ns : core_->all_namespaces()) core_->prune_index(ns.get());
     return Status();
@@ -147,6 +152,7 @@ class Replay {
   IdTagger tagger_;
   std::map<std::pair<NamespaceId, Dataset>, Position> expected_;
   uint64_t flush_above_, wait_above_;  // bytes of memory in use
+  uint64_t bytes_left_ = 0;
   bool is_flushing_ = false;
   bool flushed_ = false;  // by the last flush
   Result<bool> flush_result_ = false;
@@ -185,9 +191,13 @@ Status check_chunk_tiers(const StoreCore& core) {
 
 Status replay_log(StoreCore* core, Mover* mover, const Store::Progress& progress) {
   Replay replay(core, mover);
+  const auto note_progress = [&](uint64_t bytes_done, uint64_t bytes_total) {
+    replay.set_bytes_left(bytes_total - bytes_done);
+    if (progress) progress(bytes_done, bytes_total);
+  };
   Status status = core->wal->replay(
       core->manifest->wal_begin(),
-      [&](Lsn lsn, ByteView payload) { return replay.apply(lsn, payload); }, progress);
+      [&](Lsn lsn, ByteView payload) { return replay.apply(lsn, payload); }, note_progress);
   const Status flushed = replay.finish();
   if (status.ok()) status = flushed;
   for (const NamespacePtr& ns : core->all_namespaces()) {

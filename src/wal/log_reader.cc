@@ -183,7 +183,7 @@ Status LogReader::visit_part(const Part& part, Visit* visit) const {
                    fmt::format("the records are not those that the next segment says end at {}",
                                part.end.offset));
   }
-  visit->done += part.header.file_bytes;
+  visit->done += part.end.offset;
   if (*visit->progress) (*visit->progress)(visit->done, visit->total);
   return {};
 }
@@ -220,7 +220,7 @@ Status LogReader::replay(Lsn from, const WalReplayVisitor& visit, const Progress
     parts.push_back(copy);
   }
   Visit state{from, &visit, &progress};
-  for (const Part& part : parts) state.total += part.header.file_bytes;
+  for (const Part& part : parts) state.total += part.end.offset;
   for (const Part& part : parts) FIRN_TRY(visit_part(part, &state));
   return problem;
 }

@@ -137,19 +137,19 @@ Result<ChunkStats> MemoryTier::verify(const ChunkKey& key) {
   return stats;
 }
 
-void MemoryTier::release(const ChunkKey& key, Position through) {
+bool MemoryTier::release(const ChunkKey& key, Position through) {
   std::shared_ptr<const Shard> garbage;
   MutexLock lock(&write_mutex_);
   const std::shared_ptr<const Shard> shard = shard_of(key);
   const MemorySnapshot::Chunk* chunk = shard == nullptr ? nullptr : shard->find(key);
-  if (chunk == nullptr) return;
+  if (chunk == nullptr) return false;
   const auto& runs = chunk->runs->runs;
   size_t gone = 0;
   while (gone < runs.size() && runs[gone]->totals().zone.position_max <= through) ++gone;
-  if (gone == 0) return;
+  if (gone == 0) return false;
   if (gone == runs.size()) {
     replace(key, nullptr, &garbage);
-    return;
+    return true;
   }
   auto kept = std::make_shared<MemorySnapshot::RunList>();
   kept->watermark = chunk->runs->watermark;
@@ -158,6 +158,7 @@ void MemoryTier::release(const ChunkKey& key, Position through) {
     add_totals(kept->runs[i]->totals(), &kept->before_last);
   }
   replace(key, std::move(kept), &garbage);
+  return true;
 }
 
 Status MemoryTier::drop(const ChunkKey& key) {

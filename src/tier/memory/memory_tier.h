@@ -85,8 +85,9 @@ class MemoryTier : public Tier {
 
   MemorySnapshot snapshot() const;
   // Gives up the runs of the chunk that lie wholly at or below `through`; a run that also holds
-  // later rows stays. When nothing is left, the chunk (and its watermark) is forgotten.
-  void release(const ChunkKey& key, Position through);
+  // later rows stays. When nothing is left, the chunk (and its watermark) is forgotten. Whether
+  // there was something to give up.
+  bool release(const ChunkKey& key, Position through);
   // Memory that runs and their indexes occupy, including those that were released but are still
   // held by a snapshot or a reader.
   uint64_t memory_bytes() const { return counter_->load(std::memory_order_relaxed); }
