@@ -254,15 +254,21 @@ uint64_t directory_bytes(const std::string& directory) {
   return bytes;
 }
 
-double library_seconds(firn::Database* database, const std::string& sql) {
+// Of what is done as often as fills a tenth of a second, but five times at least.
+double median_seconds(const std::function<void()>& work) {
   std::vector<double> times;
-  for (int i = 0; i < 5; ++i) {
+  const TimeNs first = posix_env()->monotonic();
+  while (times.size() < 5 || seconds_since(first) < 0.1) {
     const TimeNs begin = posix_env()->monotonic();
-    must(database->sql("default", sql).status());
+    work();
     times.push_back(seconds_since(begin));
   }
   std::sort(times.begin(), times.end());
-  return times[2];
+  return times[times.size() / 2];
+}
+
+double library_seconds(firn::Database* database, const std::string& sql) {
+  return median_seconds([&] { must(database->sql("default", sql).status()); });
 }
 
 constexpr const char* kStatements[] = {
@@ -314,14 +320,8 @@ void bench_tiers(const Settings& settings, const Events& events) {
     const double own =
         library_seconds(database.get(), fmt::format(fmt::runtime(statement), "events"));
     firn::bench::DuckDbAlone duckdb;
-    std::vector<double> times;
-    for (int i = 0; i < 5; ++i) {
-      const TimeNs started = posix_env()->monotonic();
-      duckdb.run(fmt::format(fmt::runtime(statement), files));
-      times.push_back(seconds_since(started));
-    }
-    std::sort(times.begin(), times.end());
-    const double peer = times[2];
+    const double peer =
+        median_seconds([&] { duckdb.run(fmt::format(fmt::runtime(statement), files)); });
     fmt::print("  parquet {:>8.1f} ms, DuckDB alone {:>8.1f} ms, ratio {:>5.2f}  {}\n", own * 1e3,
                peer * 1e3, own / peer, statement);
   }

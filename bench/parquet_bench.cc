@@ -102,19 +102,23 @@ void read(Tier* tier, uint64_t events, int rounds) {
              median(costs).worked_ms);
 }
 
-void compare_sql(const std::vector<std::string>& files, int rounds) {
+void compare_sql(const std::vector<StoredFile>& files, int rounds) {
   EngineOptions options;
   auto engine = must(Engine::open(posix_env(), options));
   DuckDbAlone duckdb;
   std::string list;
-  for (const std::string& file : files) list += (list.empty() ? "" : ", ") + sql_quote(file);
+  ParquetPart part;
+  for (const StoredFile& file : files) {
+    list += (list.empty() ? "" : ", ") + sql_quote(file.path);
+    part.paths.push_back(file.path);
+  }
   fmt::print("  {:>8} {:>8} {:>6}   {:>8} {:>8} {:>6}\n", "firn ms", "DuckDB", "ratio", "work ms",
              "DuckDB", "ratio");
   for (const char* statement : kStatements) {
     SqlRequest request;
     EventTable table;
     table.name = "events";
-    table.parquet.push_back({files, {}, {}});
+    table.parquet.push_back(part);
     request.event_tables = {table};
     request.sql = fmt::format(fmt::runtime(statement), "events");
     const std::string alone = fmt::format(fmt::runtime(statement), "read_parquet([" + list + "])");

@@ -192,7 +192,7 @@ void run(const char* name, Kind kind, uint32_t series, uint32_t points, uint64_t
     fmt::print("    compressed {:.2f} M/s, {:.3f} bytes a sample\n",
                rows / seconds_since(begin) / 1e6, static_cast<double>(stats.bytes) / rows);
   }
-  print_columns(sqlite->files(key)[0], stats.rows);
+  print_columns(sqlite->files(key)[0].path, stats.rows);
   read_series(sqlite.get(), "sqlite", key, source, series);
 
   ParquetOptions parquet_options;

@@ -20,6 +20,6 @@ int main(int argc, char** argv) {
   FIRN_CHECK((*tier)->drop(test_chunk()).ok());
   const BatchSlice slice = slice_of(keyed_batch(1, rows, 1));
   FIRN_CHECK((*tier)->write(test_chunk(), {&slice, 1}, rows).ok());
-  std::printf("%s\n", (*tier)->files(test_chunk()).at(0).c_str());
+  std::printf("%s\n", (*tier)->files(test_chunk()).at(0).path.c_str());
   return 0;
 }

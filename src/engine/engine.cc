@@ -110,7 +110,10 @@ uint64_t Watch::add(TimeNs deadline, std::function<void()> interrupt) {
   const uint64_t ticket = ++last_ticket_;
   entries_[ticket] = {deadline, std::move(interrupt)};
   if (worker_ == nullptr) worker_ = env_->start_worker("sql-deadline", [this] { step(); });
-  worker_->notify();
+  if (deadline < wakes_at_) {
+    wakes_at_ = deadline;
+    worker_->notify();
+  }
   return ticket;
 }
 
@@ -132,6 +135,7 @@ void Watch::step() {
       next = std::min(next, now + 10 * kMillisecondNs);
     }
   }
+  wakes_at_ = next;
   if (next != INT64_MAX && worker_ != nullptr) worker_->notify_after(next - now);
 }
 

@@ -57,6 +57,7 @@ struct ParquetPart {
   std::vector<std::string> extras;  // one per EventTable::extra_columns
   Env* env = nullptr;               // opens the paths; null: the engine's
   std::string tier{};               // for EXPLAIN
+  size_t whole_paths = 0;           // the first of them, which have no row outside `positions`
   // No row is outside of these, ends included; files are not read for conditions that are.
   TimeNs time_min = INT64_MIN, time_max = INT64_MAX;
   Position position_min = 0, position_max = UINT64_MAX;

@@ -150,7 +150,8 @@ Result<std::shared_ptr<const FileEnd>> load_file_end(const File& file, const std
   if (fixed.data_bytes >= begin) {
     bytes.erase(0, fixed.data_bytes - begin);
   } else {
-    FIRN_ASSIGN(bytes, read_range(file, path, fixed.data_bytes, file_bytes, bytes_read));
+    FIRN_ASSIGN(std::string front, read_range(file, path, fixed.data_bytes, begin, bytes_read));
+    bytes = std::move(front) + bytes;
   }
 
   const size_t fixed_at = fixed_begin - fixed.data_bytes;

@@ -38,6 +38,7 @@ class Watch {
   Mutex mutex_;
   std::map<uint64_t, Entry> entries_ GUARDED_BY(mutex_);
   uint64_t last_ticket_ GUARDED_BY(mutex_) = 0;
+  TimeNs wakes_at_ GUARDED_BY(mutex_) = INT64_MAX;  // the worker looks then, or earlier
   std::unique_ptr<Worker> worker_ GUARDED_BY(mutex_);
 };
 

@@ -323,6 +323,33 @@ TEST_F(EngineParquetTest, TablesUniteFilesAndBatches) {
                                                   Pair(directory_.file("b"), testing::Gt(0u))));
 }
 
+TEST_F(EngineParquetTest, ReadsNoPositionsOfFilesThatBelongWholly) {
+  ASSERT_TRUE(write("a", {slice_of(random_batch(1, 100, 1))}).ok());
+  ASSERT_TRUE(write("b", {slice_of(random_batch(2, 100, 101))}).ok());
+  SqlRequest request;
+  request.event_tables.resize(1);
+  EventTable& table = request.event_tables[0];
+  table.name = "events";
+  ParquetPart& part = table.parquet.emplace_back();
+  part.paths = {directory_.file("a"), directory_.file("b")};
+  const auto ask = [&](const std::string& sql) {
+    request.sql = sql;
+    TextSink sink;
+    const auto summary = engine_->run(request, &sink);
+    EXPECT_TRUE(summary.ok()) << summary.status().to_string();
+    return sink.rows.empty() ? "" : sink.rows[0];
+  };
+  part.positions = {0, 201};
+  EXPECT_THAT(ask("EXPLAIN (FORMAT json) SELECT count(*) FROM events"), HasSubstr("position"));
+  part.whole_paths = 2;
+  EXPECT_THAT(ask("EXPLAIN (FORMAT json) SELECT count(*) FROM events"),
+              testing::Not(HasSubstr("position")));
+  EXPECT_EQ(ask("SELECT count(*) FROM events"), "200");
+  part.positions = {0, 151};
+  part.whole_paths = 1;
+  EXPECT_EQ(ask("SELECT count(*) FROM events"), "150");
+}
+
 TEST_F(EngineParquetTest, LeavesOutChunksThatConditionsRuleOut) {
   ASSERT_TRUE(write("a", {slice_of(random_batch(1, 100, 1))}).ok());
   ASSERT_TRUE(write("b", {slice_of(random_batch(2, 100, 101))}).ok());

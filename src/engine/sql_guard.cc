@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -320,12 +321,21 @@ std::string union_all(const std::vector<std::string>& parts, size_t begin, size_
          ")";
 }
 
-std::string parquet_select(const EventTable& table, const ParquetPart& part,
+// Files of Parquet parts that are read in the same way: of their rows those in `positions`, with
+// the same extra columns.
+struct ParquetGroup {
+  PositionRange positions;
+  std::vector<std::string> extras;
+  auto key() const { return std::tie(positions.from, positions.to, extras); }
+  bool operator<(const ParquetGroup& other) const { return key() < other.key(); }
+};
+
+std::string parquet_select(const EventTable& table, const ParquetGroup& group,
                            const std::vector<std::string>& paths) {
-  FIRN_CHECK(part.extras.size() == table.extra_columns.size());
+  FIRN_CHECK(group.extras.size() == table.extra_columns.size());
   std::string sql = "SELECT " + column_list(table.dataset, false);
-  for (size_t i = 0; i < part.extras.size(); ++i) {
-    const std::string& value = part.extras[i];
+  for (size_t i = 0; i < group.extras.size(); ++i) {
+    const std::string& value = group.extras[i];
     sql += fmt::format(", CAST({} AS VARCHAR) AS {}", value.empty() ? "NULL" : sql_quote(value),
                        sql_identifier(table.extra_columns[i]));
   }
@@ -335,7 +345,7 @@ std::string parquet_select(const EventTable& table, const ParquetPart& part,
     sql += sql_quote(env_url(paths[i]));
   }
   sql += "], hive_partitioning = false)";
-  const PositionRange& positions = part.positions;
+  const PositionRange& positions = group.positions;
   std::string where;
   if (positions.from > 0) where += fmt::format("position >= {}", positions.from);
   if (positions.to <= static_cast<Position>(INT64_MAX)) {
@@ -351,19 +361,15 @@ std::string event_table_query(const EventTable& table) {
     for (const std::string& extra : table.extra_columns) columns += ", " + sql_identifier(extra);
     parts.push_back(fmt::format("SELECT {} FROM firn_scan({})", columns, sql_quote(table.name)));
   }
-  // Parts that differ in nothing but their files become one list of files.
-  std::map<std::tuple<Position, Position, std::vector<std::string>>,
-           std::pair<const ParquetPart*, std::vector<std::string>>>
-      groups;
+  std::map<ParquetGroup, std::vector<std::string>> groups;
   for (const ParquetPart& part : table.parquet) {
-    if (part.paths.empty()) continue;
-    auto& group = groups[{part.positions.from, part.positions.to, part.extras}];
-    group.first = &part;
-    group.second.insert(group.second.end(), part.paths.begin(), part.paths.end());
+    // No condition where none is needed: to count rows, not even their positions are read.
+    for (size_t i = 0; i < part.paths.size(); ++i) {
+      const PositionRange positions = i < part.whole_paths ? PositionRange{} : part.positions;
+      groups[{positions, part.extras}].push_back(part.paths[i]);
+    }
   }
-  for (const auto& [key, group] : groups) {
-    parts.push_back(parquet_select(table, *group.first, group.second));
-  }
+  for (const auto& [group, paths] : groups) parts.push_back(parquet_select(table, group, paths));
   if (parts.empty()) {
     return fmt::format("SELECT * FROM firn_scan({})", sql_quote(table.name));
   }

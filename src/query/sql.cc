@@ -119,19 +119,13 @@ class Tables {
         scanned.push_back(std::move(chunk));
         continue;
       }
-      table.parquet.push_back({snapshot_->files(chunk),
-                               chunk.owned,
-                               {chunk.tier},
-                               snapshot_->file_env(chunk),
-                               chunk.tier,
-                               chunk.stats.time_min,
-                               chunk.stats.time_max,
-                               chunk.stats.position_min,
-                               chunk.stats.position_max});
+      table.parquet.push_back(part_of(chunk));
       parquet_chunks_.push_back({chunk.tier, table.parquet.back().paths});
     }
-    sources_.push_back(std::make_shared<SnapshotSource>(snapshot_, std::move(scanned)));
-    table.batches = sources_.back();
+    if (!scanned.empty()) {
+      sources_.push_back(std::make_shared<SnapshotSource>(snapshot_, std::move(scanned)));
+      table.batches = sources_.back();
+    }
     for (const auto& [name, shows] : shown) {
       table.name = name;
       table.shows = shows;
@@ -160,6 +154,23 @@ class Tables {
   }
 
  private:
+  ParquetPart part_of(const SnapshotChunk& chunk) const {
+    ParquetPart part;
+    for (StoredFile& file : snapshot_->files(chunk)) {
+      if (file.last < chunk.owned.to) ++part.whole_paths;
+      part.paths.push_back(std::move(file.path));
+    }
+    part.positions = chunk.owned;
+    part.extras = {chunk.tier};
+    part.env = snapshot_->file_env(chunk);
+    part.tier = chunk.tier;
+    part.time_min = chunk.stats.time_min;
+    part.time_max = chunk.stats.time_max;
+    part.position_min = chunk.stats.position_min;
+    part.position_max = chunk.stats.position_max;
+    return part;
+  }
+
   const SnapshotPtr snapshot_;
   std::vector<EventTable> tables_;
   std::vector<std::shared_ptr<SnapshotSource>> sources_;

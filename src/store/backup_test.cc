@@ -252,7 +252,7 @@ TEST_F(BackupTest, ADamagedChunkIsNamed) {
   ASSERT_TRUE(move().ok());
   const std::string name = names()[0];
   const SnapshotPtr snapshot = *store_->snapshot(space_);
-  const std::string path = snapshot->files(snapshot->all_chunks()[0])[0];
+  const std::string path = snapshot->files(snapshot->all_chunks()[0])[0].path;
   const auto file = *env_->open(path, OpenMode::kReadWrite);
   ASSERT_TRUE(file->write_at(8, "damage").ok());
   const Status status = store_->backup_and_wait("vault").status();
@@ -321,7 +321,7 @@ class RebuildTest : public BackupTest {
   }
   std::string only_file() {
     const SnapshotPtr snapshot = *store_->snapshot(space_);
-    return snapshot->files(snapshot->all_chunks()[0])[0];
+    return snapshot->files(snapshot->all_chunks()[0])[0].path;
   }
 };
 

@@ -153,7 +153,7 @@ std::string_view Snapshot::state_name(const SnapshotChunk& chunk) const {
 
 std::vector<TierInfo> Snapshot::tiers() const { return core_->tier_infos(); }
 
-std::vector<std::string> Snapshot::files(const SnapshotChunk& chunk) const {
+std::vector<StoredFile> Snapshot::files(const SnapshotChunk& chunk) const {
   if (chunk.in_memory) return {};
   return core_->find_tier(chunk.tier)->files(chunk.key);
 }

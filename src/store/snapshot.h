@@ -18,7 +18,9 @@ struct SnapshotChunk {
   std::string tier;
   std::string backend;
   ChunkState state = ChunkState::kOpen;
-  PositionRange owned;     // rows outside belong to another tier or are newer than the snapshot
+  // Rows outside belong to another tier or are newer than the snapshot. From 0 on, unless the chunk
+  // is in memory.
+  PositionRange owned;
   ChunkStats stats;        // for chunks in memory: of what the hot tier holds, owned or not
   TimeNs keep_until = 0;   // as in ChunkRecord
   TimeNs exported_at = 0;  // likewise
@@ -64,7 +66,7 @@ class Snapshot {
   // All tiers of the store, fresh to old, with what they hold of all namespaces.
   std::vector<TierInfo> tiers() const;
   // Files of a chunk, for engines that read its format themselves; empty when it has none.
-  std::vector<std::string> files(const SnapshotChunk& chunk) const;
+  std::vector<StoredFile> files(const SnapshotChunk& chunk) const;
   // What opens them; see Tier::file_env().
   Env* file_env(const SnapshotChunk& chunk) const;
   // False when a row with this id certainly is not in the chunk.

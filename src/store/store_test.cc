@@ -288,7 +288,7 @@ TEST_F(StoreTest, VerifyFindsNothingOnSoundDataAndNamesADamagedChunk) {
   EXPECT_EQ(report.rows, 2u);
   const SnapshotPtr snapshot = *store_->snapshot(space_);
   const auto chunks = snapshot->chunks(Dataset::kEvents, Filter{});
-  const std::string file = snapshot->files(chunks[0]).at(0);
+  const std::string file = snapshot->files(chunks[0]).at(0).path;
   auto opened = *posix_env()->open(file, OpenMode::kReadWrite);
   char byte = 0;
   ASSERT_TRUE(opened->read_at(40, &byte, 1).ok());
@@ -325,7 +325,7 @@ TEST_F(StoreTest, ADamagedOpenChunkDoesNotStopWhatArrivesLater) {
   std::string file;
   {
     const SnapshotPtr snapshot = *store_->snapshot(space_);
-    file = snapshot->files(snapshot->chunks(Dataset::kEvents, Filter{})[0]).at(0);
+    file = snapshot->files(snapshot->chunks(Dataset::kEvents, Filter{})[0]).at(0).path;
   }
   store_.reset();
   ASSERT_TRUE(replace_file(posix_env(), file, std::string(8192, 'x')).ok());

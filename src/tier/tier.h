@@ -74,6 +74,12 @@ struct ScanSpec {
   Position complete_through = 0;
 };
 
+// What holds a chunk, or some of it, in storage.
+struct StoredFile {
+  std::string path;            // a table's name where that is what it is
+  Position last = UINT64_MAX;  // no row in it is beyond
+};
+
 struct TierStats {
   uint64_t chunks = 0, rows = 0, bytes = 0;
 };
@@ -126,8 +132,8 @@ class Tier {
   // Every chunk found in storage, for the sweep of leftovers.
   virtual Result<std::vector<ChunkKey>> list() = 0;
   virtual TierStats stats() const = 0;
-  // Paths that hold the chunk, for people and for engines that read the format themselves.
-  virtual std::vector<std::string> files(const ChunkKey& key) const = 0;
+  // Ascending by position; for people and for engines that read the format themselves.
+  virtual std::vector<StoredFile> files(const ChunkKey& key) const = 0;
   // What opens files(), as long as the tier lives; null: the Env that the tier was made with.
   virtual Env* file_env() const { return nullptr; }
 };

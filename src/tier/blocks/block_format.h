@@ -22,8 +22,9 @@ inline constexpr uint64_t kSampleGroupRawBytesMax = 4 * kBlockRawBytesMax;
 constexpr bool is_divided_by_series(Dataset dataset) {
   return dataset == Dataset::kSamples || is_rollups(dataset);
 }
+// Rollups are read a series at a time, and a day of one is some hundred rows at most.
 constexpr uint32_t block_rows_max(Dataset dataset) {
-  return is_divided_by_series(dataset) ? kSampleBlockRowsMax : kBlockRowsMax;
+  return dataset == Dataset::kSamples ? kSampleBlockRowsMax : kBlockRowsMax;
 }
 constexpr uint32_t group_rows_max(Dataset dataset) {
   return is_divided_by_series(dataset) ? kSampleGroupRowsMax : kBlockRowsMax;

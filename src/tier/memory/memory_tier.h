@@ -81,7 +81,7 @@ class MemoryTier : public Tier {
   Status drop(const ChunkKey& key) override;
   Result<std::vector<ChunkKey>> list() override;
   TierStats stats() const override;
-  std::vector<std::string> files(const ChunkKey&) const override { return {}; }
+  std::vector<StoredFile> files(const ChunkKey&) const override { return {}; }
 
   MemorySnapshot snapshot() const;
   // Gives up the runs of the chunk that lie wholly at or below `through`; a run that also holds

@@ -30,7 +30,7 @@ std::string measure_expression(const ColumnSchema& column) {
   return name;
 }
 
-std::string make_sql(const AggregateSpec& spec) {
+std::string make_sql(const AggregateSpec& spec, const Filter& filter) {
   std::string select, group;
   const auto add_group = [&](const std::string& expression) {
     select += expression + ", ";
@@ -49,8 +49,7 @@ std::string make_sql(const AggregateSpec& spec) {
     const std::string value = measure_expression(*find_column(Dataset::kEvents, id));
     select += fmt::format(", count({0}), sum({0})::DOUBLE, min({0}), max({0})", value);
   }
-  return fmt::format("SELECT {} FROM events WHERE {}{}", select, *sql_condition(spec.filter),
-                     group);
+  return fmt::format("SELECT {} FROM events WHERE {}{}", select, *sql_condition(filter), group);
 }
 
 // Turns rows of the statement above into states.
@@ -103,6 +102,18 @@ class StateSink : public ResultSink {
   const AggregateSpec& spec_;
 };
 
+// Without ranges that leave no row out: what is not compared need not be read.
+Filter needed_part(Filter filter, const ParquetFileStats& stats) {
+  if (filter.time.contains(stats.time_min) && filter.time.contains(stats.time_max)) {
+    filter.time = {};
+  }
+  if (filter.positions.contains(stats.position_min) &&
+      filter.positions.contains(stats.position_max)) {
+    filter.positions = {};
+  }
+  return filter;
+}
+
 }  // namespace
 
 bool can_aggregate_in_sql(const AggregateSpec& spec, const ParquetFileStats& stats) {
@@ -122,19 +133,22 @@ Result<AggregateStates> aggregate_in_sql(Engine* engine, const std::vector<Parqu
   EventTable table;
   table.name = "events";
   ParquetPart part;
+  ParquetFileStats stats;
   FIRN_TRY(load_footers(engine, files));
   for (const ParquetFilePtr& file : files) {
     const auto footer = file->footer();
     const uint64_t groups = footer->row_groups;
     const bool wanted = may_match(footer->stats, spec.filter);
     if (cost != nullptr) (wanted ? cost->blocks_read : cost->blocks_pruned) += groups;
-    if (wanted) part.paths.push_back(file->path());
+    if (!wanted) continue;
+    part.paths.push_back(file->path());
+    stats.add(footer->stats);
   }
   if (part.paths.empty()) return AggregateStates();
   table.parquet.push_back(std::move(part));
   SqlRequest request;
   request.event_tables.push_back(std::move(table));
-  request.sql = make_sql(spec);
+  request.sql = make_sql(spec, needed_part(spec.filter, stats));
   request.time_limit_ns = INT64_MAX;  // the caller's business
   request.rows_limit = UINT64_MAX;
   StateSink sink(spec);

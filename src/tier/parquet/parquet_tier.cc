@@ -62,7 +62,7 @@ class ParquetTier : public Tier {
   Status drop(const ChunkKey& key) override;
   Result<std::vector<ChunkKey>> list() override;
   TierStats stats() const override;
-  std::vector<std::string> files(const ChunkKey& key) const override;
+  std::vector<StoredFile> files(const ChunkKey& key) const override;
   Env* file_env() const override { return objects_.get(); }
 
  private:
@@ -426,10 +426,10 @@ TierStats ParquetTier::stats() const {
   return stats;
 }
 
-std::vector<std::string> ParquetTier::files(const ChunkKey& key) const {
-  std::vector<std::string> paths;
-  for (const ParquetFilePtr& file : find(key)) paths.push_back(file->path());
-  return paths;
+std::vector<StoredFile> ParquetTier::files(const ChunkKey& key) const {
+  std::vector<StoredFile> files;
+  for (const ParquetFilePtr& file : find(key)) files.push_back({file->path(), file->name().last});
+  return files;
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class ParquetTierTest : public testing::Test {
     for (const DirectoryEntry& entry : *entries) out.push_back(entry.name);
     return out;
   }
-  std::string path_of(size_t file) { return tier_->files(test_chunk()).at(file); }
+  std::string path_of(size_t file) { return tier_->files(test_chunk()).at(file).path; }
   void copy(const std::string& from, const std::string& to) {
     const auto content = read_file(posix_env(), from, 1 * kGiB);
     ASSERT_TRUE(content.ok());
@@ -313,7 +313,7 @@ TEST_F(ParquetTierTest, ASwappedFileIsNamed) {
   ChunkKey other = test_chunk();
   other.generation = 1;
   write(1, 100, other);
-  copy(tier_->files(other).at(0), path);
+  copy(tier_->files(other).at(0).path, path);
   open();
   for (const Status& status : {tier_->verify(test_chunk()).status(),
                                tier_->aggregate(test_chunk(), {}, nullptr).status()}) {

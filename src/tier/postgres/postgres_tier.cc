@@ -88,7 +88,7 @@ class PostgresTier : public Tier {
   Status drop(const ChunkKey& key) override;
   Result<std::vector<ChunkKey>> list() override;
   TierStats stats() const override;
-  std::vector<std::string> files(const ChunkKey& key) const override;
+  std::vector<StoredFile> files(const ChunkKey& key) const override;
 
  private:
   struct Known {
@@ -402,11 +402,11 @@ TierStats PostgresTier::stats() const {
   return sum;
 }
 
-std::vector<std::string> PostgresTier::files(const ChunkKey& key) const {
+std::vector<StoredFile> PostgresTier::files(const ChunkKey& key) const {
   MutexLock lock(&mutex_);
   const auto known = known_.find(key);
   if (known == known_.end()) return {};
-  return {pool_->options().schema + "." + known->second.table};
+  return {{pool_->options().schema + "." + known->second.table}};
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ class PostgresTierTest : public testing::TestWithParam<PostgresLayout> {
            (value == "''" ? "" : value)) {
     }
   }
-  std::string table() const { return tier_->files(key_).at(0); }
+  std::string table() const { return tier_->files(key_).at(0).path; }
   std::string message(const Status& status) const { return std::string(status.message()); }
 
   TestPostgres* server_ = nullptr;

@@ -39,7 +39,7 @@ class SqliteSamplesTest : public testing::Test {
     return stats.ok() ? *stats : ChunkStats();
   }
   int64_t query(const std::string& statement) {
-    auto db = SqliteDb::open(posix_env(), tier_->files(key_)[0], {.read_only = true});
+    auto db = SqliteDb::open(posix_env(), tier_->files(key_)[0].path, {.read_only = true});
     EXPECT_TRUE(db.ok()) << db.status().to_string();
     const auto value = query_integer(db->get(), statement);
     EXPECT_TRUE(value.ok()) << value.status().to_string();
@@ -177,7 +177,7 @@ TEST_F(SqliteSamplesTest, TakingUpGroupsLeavesFewPagesFree) {
 TEST_F(SqliteSamplesTest, ABlockInAnotherGroupIsDamage) {
   RegularSamples samples(1000);
   write(samples.next(100));
-  const std::string path = tier_->files(key_)[0];
+  const std::string path = tier_->files(key_)[0].path;
   tier_.reset();
   {
     auto db = SqliteDb::open(posix_env(), path, {});

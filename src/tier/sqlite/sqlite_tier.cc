@@ -34,7 +34,7 @@ class SqliteTier : public Tier {
   Status drop(const ChunkKey& key) override;
   Result<std::vector<ChunkKey>> list() override;
   TierStats stats() const override;
-  std::vector<std::string> files(const ChunkKey& key) const override { return {path_of(key)}; }
+  std::vector<StoredFile> files(const ChunkKey& key) const override { return {{path_of(key)}}; }
 
  private:
   struct OpenFile {

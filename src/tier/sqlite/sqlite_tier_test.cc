@@ -27,7 +27,7 @@ class SqliteTierTest : public testing::Test {
     EXPECT_TRUE(stats.ok()) << stats.status().to_string();
     return stats.ok() ? *stats : ChunkStats();
   }
-  std::string path() const { return tier_->files(key_)[0]; }
+  std::string path() const { return tier_->files(key_)[0].path; }
   bool exists(const std::string& file) { return *posix_env()->exists(file); }
 
   // Runs SQL on the chunk's file, which nobody else has open then.
@@ -391,7 +391,7 @@ TEST_F(RowsLayoutTest, CanBeQueriedAsPlainTables) {
   ChunkKey wide = key_;
   wide.start = INT64_MIN;
   ASSERT_TRUE(tier_->write(wide, std::vector{slice_of(make_batch(rows))}, 2).ok());
-  auto db = SqliteDb::open(posix_env(), tier_->files(wide)[0], {.read_only = true});
+  auto db = SqliteDb::open(posix_env(), tier_->files(wide)[0].path, {.read_only = true});
   ASSERT_TRUE(db.ok());
   // As in the sqlite3 shell; our own connections do not trust what a schema calls.
   ASSERT_TRUE((*db)->exec("PRAGMA trusted_schema = ON").ok());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -68,7 +69,10 @@ class Windows {
 
  private:
   Result<SampleState*> window(size_t series, TimeNs start) {
-    const auto [found, is_new] = groups_of_[series]->try_emplace(start);
+    std::map<TimeNs, SampleState>& windows = *groups_of_[series];
+    const size_t before = windows.size();
+    const auto found = windows.try_emplace(windows.end(), start);  // most often it is the last one
+    const bool is_new = windows.size() > before;
     if (is_new && ++rows_ > query_.rows_max) {
       return too_large("the answer has more than " + std::to_string(query_.rows_max) +
                        " windows; ask for wider ones, fewer groups or a shorter range");
@@ -86,8 +90,8 @@ class Windows {
   uint64_t rows_ = 0;
 };
 
-// A place and the start of a window that was touched behind a mark.
-using Touched = std::set<std::pair<size_t, TimeNs>>;
+// Windows that were touched behind a mark.
+using Touched = std::set<WindowKey>;
 
 // Answers one chunk interval after the other.
 class WindowsOfIntervals {
@@ -227,9 +231,9 @@ class WindowsOfIntervals {
     return scan(samples, [&](size_t place, std::span<const SampleValue> values) {
       late.clear();
       for (const SampleValue& value : values) {
-        const auto known = rollups.windows.find({place, interval_start(value.time, rollups.width)});
-        const bool is_counted =
-            known != rollups.windows.end() && value.position <= known->second.through;
+        const RollupState* const known =
+            rollups.find({place, interval_start(value.time, rollups.width)});
+        const bool is_counted = known != nullptr && value.position <= known->through;
         if (!is_counted) late.push_back(value);
       }
       return windows_.add(place, late);

@@ -13,11 +13,10 @@ namespace {
 // A row as it was read, before it is known which is the last of its window.
 struct Row {
   DurationNs width;
-  size_t place;
-  TimeNs start;
+  WindowKey window;
   Position position;
-  RollupState rollup;
-  auto key() const { return std::tuple(width, place, start, position); }
+  size_t state;  // which one
+  auto key() const { return std::tie(window, position); }
 };
 
 // The columns of a batch of rollups.
@@ -101,12 +100,13 @@ class Gathering {
     if (marks_.empty()) return std::optional<IntervalRollups>();
     IntervalRollups rollups;
     std::tie(rollups.width, rollups.through) = *marks_.rbegin();
+    std::erase_if(rows_, [&](const Row& row) { return row.width != rollups.width; });
     std::sort(rows_.begin(), rows_.end(),
               [](const Row& a, const Row& b) { return a.key() < b.key(); });
-    for (Row& row : rows_) {
-      if (row.width != rollups.width) continue;
-      rollups.windows.insert_or_assign(rollups.windows.end(), std::pair(row.place, row.start),
-                                       std::move(row.rollup));
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const bool is_last = i + 1 == rows_.size() || rows_[i + 1].window != rows_[i].window;
+      if (is_last)
+        rollups.windows.emplace_back(rows_[i].window, std::move(states_[rows_[i].state]));
     }
     return std::optional<IntervalRollups>(std::move(rollups));
   }
@@ -132,7 +132,8 @@ class Gathering {
       status_ = state.status();
       return;
     }
-    rows_.push_back({width, place, start, position, {std::move(*state), through}});
+    rows_.push_back({width, {place, start}, position, states_.size()});
+    states_.push_back({std::move(*state), through});
   }
 
   // Of an entry of the batch's dictionary.
@@ -152,10 +153,18 @@ class Gathering {
   std::vector<size_t> places_of_entries_;
   std::map<DurationNs, Position> marks_;
   std::vector<Row> rows_;
+  std::vector<RollupState> states_;  // of the rows
   Status status_;
 };
 
 }  // namespace
+
+const RollupState* IntervalRollups::find(const WindowKey& key) const {
+  const auto found =
+      std::lower_bound(windows.begin(), windows.end(), key,
+                       [](const auto& window, const WindowKey& k) { return window.first < k; });
+  return found == windows.end() || found->first != key ? nullptr : &found->second;
+}
 
 void add_rollup_row(std::string_view series, TimeNs start, DurationNs width,
                     const RollupState& rollup, BatchBuilder* rows) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,12 +28,17 @@ void add_rollup_row(std::string_view series, TimeNs start, DurationNs width,
 // Adds the mark of an interval.
 void add_rollup_mark(TimeNs interval, DurationNs width, Position through, BatchBuilder* rows);
 
+// A window of one series: the place of the series among those asked for, and where it begins.
+using WindowKey = std::pair<size_t, TimeNs>;
+
 // The rollups of some series and one width in one chunk interval, with those of the range.
 struct IntervalRollups {
   DurationNs width = 0;
-  Position through = 0;  // of the mark
-  // By place of the series and start of the window.
-  std::map<std::pair<size_t, TimeNs>, RollupState> windows;
+  Position through = 0;                                    // of the mark
+  std::vector<std::pair<WindowKey, RollupState>> windows;  // ascending by key, each once
+
+  // Null: there is none.
+  const RollupState* find(const WindowKey& key) const;
 };
 
 struct RollupScan {
