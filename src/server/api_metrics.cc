@@ -28,7 +28,7 @@ constexpr uint64_t kRowsMax = 1'000'000;  // windows of all groups in one answer
 constexpr uint64_t kBytesPerSample = 64;
 constexpr std::array<std::string_view, 10> kFunctions = {"count", "sum",  "min", "max", "avg",
                                                          "first", "last", "p50", "p95", "p99"};
-constexpr size_t kFirstPercentile = 7;
+constexpr size_t kMin = 2, kMax = 3, kFirst = 5, kLast = 6, kFirstPercentile = 7;
 constexpr std::array<double, 3> kQuantiles = {0.5, 0.95, 0.99};
 
 void text_unless_empty(std::string_view key, std::string_view text, JsonObjectWriter* object) {
@@ -166,6 +166,15 @@ Result<std::vector<size_t>> wanted_functions(const std::vector<std::string>& nam
   return wanted;
 }
 
+StateParts wanted_parts(const std::vector<size_t>& functions) {
+  const auto has = [&](size_t function) {
+    return std::find(functions.begin(), functions.end(), function) != functions.end();
+  };
+  return {.extremes = has(kMin) || has(kMax),
+          .ends = has(kFirst) || has(kLast),
+          .sketch = functions.back() >= kFirstPercentile};
+}
+
 void append_state(const SampleState& state, const std::vector<size_t>& functions,
                   JsonObjectWriter* object, std::string* out) {
   for (const size_t function : functions) {
@@ -190,7 +199,7 @@ Result<WindowQuery> window_query(const MetricQuestion& question,
   query.match = question.selection.match;
   query.time = question.selection.time;
   query.group_by = question.selection.group_by;
-  query.with_sketch = functions.back() >= kFirstPercentile;
+  query.wanted = wanted_parts(functions);
   query.series_max = kSeriesMax;
   query.samples_max = std::max<uint64_t>(question.page_bytes / kBytesPerSample, 1);
   query.rows_max = kRowsMax;
@@ -221,7 +230,7 @@ void append_parts(const std::vector<WindowPart>& parts, std::string* body) {
 
 // ,"percentile_error":... when there are percentiles, and the end of an answer.
 HttpResponse end_states(std::string body, const WindowQuery& query, const WindowAnswer& answer) {
-  if (query.with_sketch) {
+  if (query.wanted.sketch) {
     body += ",\"percentile_error\":";
     append_json_double(QuantileSketch::kRelativeError, &body);
   }

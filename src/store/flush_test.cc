@@ -122,6 +122,38 @@ TEST_F(FlushTest, AnInterruptedFlushOfMoreThanAPieceIsTakenUpAfterARestart) {
   store_.reset();
 }
 
+// 64 MiB, of which seven eighths may be full when a start ends.
+class StartTest : public FlushTest {
+ protected:
+  void SetUp() override {
+    change_options_ = [](StoreOptions* o) {
+      o->memory_bytes_max = 64 * kMiB;
+      o->tiers[0].max_memory_bytes = 63 * kMiB;
+      o->wal_segment_bytes = 1 * kMiB;
+    };
+    FlushTest::SetUp();
+  }
+  void append_mebibytes(int count) {
+    const std::string filler(512 * 1024, 'x');
+    for (int i = 0; i < 2 * count; ++i) ASSERT_TRUE(append({{filler}}).ok());
+  }
+};
+
+TEST_F(StartTest, KeepsInMemoryWhatFits) {
+  append_mebibytes(52);
+  restart();
+  EXPECT_EQ(rows_in("warm"), 0u);
+  EXPECT_EQ(rows_in("hot"), 104u);
+}
+
+TEST_F(StartTest, FlushesNoMoreThanWhatDoesNotFitAsksFor) {
+  append_mebibytes(61);
+  restart();
+  EXPECT_GT(rows_in("warm"), 0u);
+  EXPECT_LE(rows_in("warm"), 66u);  // a piece: half of what memory may hold before a flush
+  EXPECT_EQ(contents().size(), 122u);
+}
+
 TEST_F(FlushTest, HeadsOfManyStreamsCostMemoryOnlyUntilTheyAreFlushed) {
   set_flush_bytes(8 * kMiB);
   restart();

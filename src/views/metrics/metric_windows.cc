@@ -46,7 +46,7 @@ class Windows {
         start = wanted;
         FIRN_ASSIGN(state, window(series, start));
       }
-      add_value(sample.time, sample.value, query_.with_sketch, state);
+      add_value(sample.time, sample.value, query_.wanted.sketch, state);
     }
     return Status();
   }
@@ -142,7 +142,7 @@ class WindowsOfIntervals {
     scan.time = range;
     scan.divides = query_.window_ns;
     scan.series = ids_;
-    scan.with_sketch = query_.with_sketch;
+    scan.wanted = query_.wanted;
     FIRN_ASSIGN(auto rollups, read_rollups(snapshot_, scan, guard_, &answer_->cost));
     if (!rollups) return serve(range, levels - 1);
     const DurationNs width = rollups->width;

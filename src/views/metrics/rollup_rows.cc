@@ -44,7 +44,7 @@ struct Columns {
 };
 
 Result<SampleState> state_of(const Columns& columns, uint32_t row, Position position,
-                             bool with_sketch) {
+                             const StateParts& wanted) {
   SampleState state;
   if (columns.counts[row] < 0) {
     return corruption("a rollup at position " + std::to_string(position) +
@@ -55,13 +55,17 @@ Result<SampleState> state_of(const Columns& columns, uint32_t row, Position posi
   state.sum = columns.sums[row].value();
   const Float64 sum_low = columns.sums_low[row];
   state.sum_low = sum_low == kAbsentFloat64 ? 0 : sum_low.value();
-  state.min = columns.mins[row].value();
-  state.max = columns.maxes[row].value();
-  state.first = columns.firsts[row].value();
-  state.last = columns.lasts[row].value();
-  state.first_time = columns.first_times[row];
-  state.last_time = columns.last_times[row];
-  if (!with_sketch) return state;
+  if (wanted.extremes) {
+    state.min = columns.mins[row].value();
+    state.max = columns.maxes[row].value();
+  }
+  if (wanted.ends) {
+    state.first = columns.firsts[row].value();
+    state.last = columns.lasts[row].value();
+    state.first_time = columns.first_times[row];
+    state.last_time = columns.last_times[row];
+  }
+  if (!wanted.sketch) return state;
   std::optional<QuantileSketch> sketch = QuantileSketch::parse_json(columns.sketches[row]);
   if (!sketch || sketch->count() != state.count) {
     return corruption("the sketch of the rollup at position " + std::to_string(position) +
@@ -69,6 +73,23 @@ Result<SampleState> state_of(const Columns& columns, uint32_t row, Position posi
   }
   state.sketch = std::move(*sketch);
   return state;
+}
+
+bool is_wanted(ColumnId column, const StateParts& wanted) {
+  switch (column) {
+    case ColumnId::kMin:
+    case ColumnId::kMax:
+      return wanted.extremes;
+    case ColumnId::kFirst:
+    case ColumnId::kLast:
+    case ColumnId::kFirstTime:
+    case ColumnId::kLastTime:
+      return wanted.ends;
+    case ColumnId::kData:
+      return wanted.sketch;
+    default:
+      return true;
+  }
 }
 
 // The snapshot's chunks of the dataset in the interval.
@@ -127,7 +148,7 @@ class Gathering {
     }
     const TimeNs start = columns_.times[row];
     if (place == kNotWanted || !scan_.time.contains(start)) return;
-    Result<SampleState> state = state_of(columns_, row, position, scan_.with_sketch);
+    Result<SampleState> state = state_of(columns_, row, position, scan_.wanted);
     if (!state.ok()) {
       status_ = state.status();
       return;
@@ -212,7 +233,7 @@ Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
   }
   spec.projection = Projection::none();
   for (const ColumnSchema& column : dataset_columns(scan.dataset)) {
-    if (column.id != ColumnId::kData || scan.with_sketch) spec.projection.add(column.id);
+    if (is_wanted(column.id, scan.wanted)) spec.projection.add(column.id);
   }
   Gathering gathering(snapshot, scan);
   for (const SnapshotChunk& chunk : chunks_of(snapshot, scan.dataset, scan.interval)) {

@@ -91,6 +91,34 @@ TEST_F(RollupTest, WindowsAreServedByTheWidestRollupThatFits) {
   expect_same(windows(kHourNs), windows(kHourNs, {}, true), "hours");
 }
 
+TEST_F(RollupTest, PartsOfStatesThatNobodyWantsAreNotRead) {
+  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kCpu, at(200), 5}, {kCpu, at(250), 3}}).ok());
+  run();
+  ASSERT_TRUE(flush().ok());
+  WindowQuery query;
+  query.window_ns = kFiveMinutes;
+  uint64_t bytes_of_all = 0;
+  const auto ask = [&](StateParts wanted, uint64_t* bytes) {
+    query.wanted = wanted;
+    const auto answer = query_windows(*snapshot(), query, QueryGuard());
+    EXPECT_TRUE(answer.ok()) << answer.status().to_string();
+    *bytes = 0;
+    for (const auto& [tier, cost] : answer->cost.tiers) *bytes += cost.cost.bytes_read;
+    return answer->groups.at(0).windows.at(at(0));
+  };
+  const SampleState all = ask({}, &bytes_of_all);
+  EXPECT_EQ(all.max, 5);
+  EXPECT_EQ(all.last, 3);
+  EXPECT_EQ(all.sketch.count(), 3u);
+  uint64_t bytes = 0;
+  const SampleState least = ask({.extremes = false, .ends = false, .sketch = false}, &bytes);
+  EXPECT_EQ(least.count, 3u);
+  EXPECT_EQ(least.sum, 9);
+  EXPECT_LT(bytes, bytes_of_all);
+  EXPECT_EQ(ask({.ends = false, .sketch = false}, &bytes).max, 5);
+  EXPECT_EQ(ask({.extremes = false, .sketch = false}, &bytes).last, 3);
+}
+
 TEST_F(RollupTest, ASecondRunWritesNothing) {
   ASSERT_TRUE(write({{kCpu, at(1), 1}}).ok());
   EXPECT_GT(run().rows_written, 0u);

@@ -22,6 +22,13 @@ struct SampleState {
   double average() const { return sum / static_cast<double>(count); }
 };
 
+// What of states is wanted beside count and sum; what is not, they may lack.
+struct StateParts {
+  bool extremes = true;  // min, max
+  bool ends = true;      // first, last and their times
+  bool sketch = true;
+};
+
 // Adds a value that is not NaN. Of values at the same time the one added first is the first one,
 // and the one added last is the last.
 void add_value(TimeNs time, double value, bool with_sketch, SampleState* state);
