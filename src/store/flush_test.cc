@@ -146,6 +146,15 @@ TEST_F(StartTest, KeepsInMemoryWhatFits) {
   EXPECT_EQ(rows_in("hot"), 104u);
 }
 
+TEST_F(StartTest, LeavesToTheTiersWhatTheyHold) {
+  append_mebibytes(2);
+  ASSERT_TRUE(flush().ok());
+  append_mebibytes(1);
+  restart();
+  EXPECT_EQ(rows_in("warm"), 4u);
+  EXPECT_EQ(rows_in("hot"), 2u);  // though the log still has the others
+}
+
 TEST_F(StartTest, FlushesNoMoreThanWhatDoesNotFitAsksFor) {
   append_mebibytes(61);
   restart();
