@@ -43,6 +43,15 @@ class EngineParquetTest : public testing::Test {
     return read_all(reader->get());
   }
 
+  // Of the answer, as text; empty when it has none.
+  std::string first_row(SqlRequest request, const std::string& sql) {
+    request.sql = sql;
+    TextSink sink;
+    const auto summary = engine_->run(request, &sink);
+    EXPECT_TRUE(summary.ok()) << summary.status().to_string();
+    return sink.rows.empty() ? "" : sink.rows[0];
+  }
+
   static std::vector<uint64_t> checksums(const std::vector<BatchSlice>& slices) {
     std::vector<uint64_t> sums;
     for (const BatchSlice& slice : slices) {
@@ -332,13 +341,7 @@ TEST_F(EngineParquetTest, ReadsNoPositionsOfFilesThatBelongWholly) {
   table.name = "events";
   ParquetPart& part = table.parquet.emplace_back();
   part.paths = {directory_.file("a"), directory_.file("b")};
-  const auto ask = [&](const std::string& sql) {
-    request.sql = sql;
-    TextSink sink;
-    const auto summary = engine_->run(request, &sink);
-    EXPECT_TRUE(summary.ok()) << summary.status().to_string();
-    return sink.rows.empty() ? "" : sink.rows[0];
-  };
+  const auto ask = [&](const std::string& sql) { return first_row(request, sql); };
   part.positions = {0, 201};
   EXPECT_THAT(ask("EXPLAIN (FORMAT json) SELECT count(*) FROM events"), HasSubstr("position"));
   part.whole_paths = 2;
@@ -366,13 +369,7 @@ TEST_F(EngineParquetTest, LeavesOutChunksThatConditionsRuleOut) {
   table.parquet.push_back(part);
   SqlRequest request;
   request.event_tables = {table};
-  const auto ask = [&](const std::string& sql) {
-    request.sql = sql;
-    TextSink sink;
-    const auto summary = engine_->run(request, &sink);
-    EXPECT_TRUE(summary.ok()) << summary.status().to_string();
-    return sink.rows.empty() ? "" : sink.rows[0];
-  };
+  const auto ask = [&](const std::string& sql) { return first_row(request, sql); };
   EXPECT_EQ(ask("SELECT count(*) FROM events WHERE position > 150"), "50");
   EXPECT_EQ(ask("SELECT count(*) FROM events WHERE position > 900"), "0");
   EXPECT_EQ(ask("SELECT count(*) FROM events a JOIN events b USING (position) "

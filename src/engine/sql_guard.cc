@@ -321,8 +321,8 @@ std::string union_all(const std::vector<std::string>& parts, size_t begin, size_
          ")";
 }
 
-// Files of Parquet parts that are read in the same way: of their rows those in `positions`, with
-// the same extra columns.
+// How Parquet files are read: of their rows those in `positions`, with these extra columns. Files
+// that agree in it become one list.
 struct ParquetGroup {
   PositionRange positions;
   std::vector<std::string> extras;

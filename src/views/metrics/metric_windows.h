@@ -13,9 +13,9 @@ namespace firn {
 struct WindowQuery {
   SeriesMatch match{};
   TimeRange time{};
-  DurationNs window_ns = 0;             // 0: one window that begins with the range
-  std::vector<std::string> group_by{};  // labels, "series" or "name"; none: one group of all
-  StateParts wanted{};
+  DurationNs window_ns = 0;                  // 0: one window that begins with the range
+  std::vector<std::string> group_by{};       // labels, "series" or "name"; none: one group of all
+  StateParts wanted{};                       // what the answer's states are to have
   bool raw_only = false;                     // rollups are not read
   uint64_t samples_max = uint64_t{8} << 20;  // held at a time, as in a SampleScan
   uint32_t series_max = 100'000;             // kTooLarge when more match

@@ -47,7 +47,7 @@ struct RollupScan {
   TimeRange time;                   // of starts of windows
   DurationNs divides = 0;           // only widths that divide this one; 0: any
   std::vector<std::string> series;  // identities, ascending, each once
-  StateParts wanted{};
+  StateParts wanted{};              // what states are to have
 };
 
 // Those of the widest width that has a mark; nothing when none has. What speaks of samples that the
