@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "duckdb/optimizer/optimizer.hpp"
+#include "duckdb/optimizer/remove_unused_columns.hpp"
 #include "engine/duck.h"
 #include "engine/instance.h"
 
@@ -150,6 +152,15 @@ Status Engine::check_library() {
 
 namespace {
 
+// Before DuckDB's own passes: the query behind a table names all its columns, and the ordering of
+// joins, which comes before DuckDB's own removal of unused columns, would read the statistics of
+// every one of them in every row group.
+void remove_unused_columns(duckdb::OptimizerExtensionInput& input,
+                           duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
+  duckdb::RemoveUnusedColumns remove(input.optimizer.binder, input.context, true);
+  remove.VisitOperator(*plan);
+}
+
 Result<std::unique_ptr<duckdb::DuckDB>> start_database(Env* env, const EngineOptions& options) {
   try {
     duckdb::DBConfig config;
@@ -180,6 +191,9 @@ Result<std::unique_ptr<duckdb::DuckDB>> start_database(Env* env, const EngineOpt
       auto set = connection.Query("SET GLOBAL TimeZone = 'UTC'");
       if (set->HasError()) return internal_error("DuckDB: " + set->GetError());
     }
+    duckdb::OptimizerExtension early;
+    early.pre_optimize_function = remove_unused_columns;
+    database.config.optimizer_extensions.push_back(std::move(early));
     database.config.replacement_scans.clear();
     database.config.replacement_scans.emplace_back(replace_table);
     database.config.options.lock_configuration = true;
