@@ -47,11 +47,12 @@ void GroupWal::append(WalAppend record) {
   FIRN_CHECK(accepts_);
   pending_bytes_.fetch_add(queued_bytes(record), std::memory_order_relaxed);
   appended_.fetch_add(1);
+  const uint32_t sum = is_too_large(record) ? 0 : checksum(record.parts);
   bool first = false;
   {
     const MutexLock lock(&queue_mutex_);
     first = queue_.empty();
-    queue_.push_back(std::move(record));
+    queue_.push_back({std::move(record), sum});
   }
   if (first) worker_.notify();
 }
@@ -132,7 +133,8 @@ void GroupWal::run_group() {
 uint64_t GroupWal::waiting_bytes() const {
   uint64_t sum = 0;
   for (size_t i = done_; i < waiting_.size() && sum <= options_.group_bytes_max; ++i) {
-    if (!is_too_large(waiting_[i])) sum += queued_bytes(waiting_[i]);
+    const WalAppend& append = waiting_[i].append;
+    if (!is_too_large(append)) sum += queued_bytes(append);
   }
   return std::min(sum, options_.group_bytes_max);
 }
@@ -140,14 +142,14 @@ uint64_t GroupWal::waiting_bytes() const {
 Status GroupWal::gather() {
   begin_group(waiting_bytes());
   for (size_t i = done_; i < waiting_.size(); ++i) {
-    const WalAppend& append = waiting_[i];
+    const WalAppend& append = waiting_[i].append;
     if (append.parts.empty() || is_too_large(append)) {
       lsns_.push_back(reached());
       continue;
     }
     const uint64_t gathered = group_bytes();
     if (gathered > 0 && gathered + queued_bytes(append) > options_.group_bytes_max) return {};
-    FIRN_ASSIGN(const std::optional<Lsn> lsn, add(append.parts));
+    FIRN_ASSIGN(const std::optional<Lsn> lsn, add(append.parts, waiting_[i].checksum));
     if (!lsn.has_value()) return {};
     lsns_.push_back(*lsn);
   }
@@ -158,7 +160,7 @@ Status GroupWal::write_group() {
   const TimeNs begin = env_->monotonic();
   FIRN_TRY(write());
   for (size_t i = 0; i < lsns_.size(); ++i) {
-    const WalAppend& append = waiting_[done_ + i];
+    const WalAppend& append = waiting_[done_ + i].append;
     if (append.on_written && !is_too_large(append)) append.on_written(lsns_[i]);
   }
   FIRN_TRY(sync());
@@ -176,7 +178,7 @@ void GroupWal::complete_group(const Status& status) {
   uint64_t records = 0;
   uint64_t bytes = 0;
   for (const Lsn lsn : lsns_) {
-    const WalAppend& append = waiting_[done_];
+    const WalAppend& append = waiting_[done_].append;
     if (is_too_large(append)) {
       complete(too_large(fmt::format("a log record of {} bytes exceeds the limit of {} bytes",
                                      payload_bytes(append), wal::kPayloadBytesMax)),
@@ -195,7 +197,7 @@ void GroupWal::complete_group(const Status& status) {
 }
 
 void GroupWal::complete(const Status& status, Lsn lsn) {
-  WalAppend& append = waiting_[done_];
+  WalAppend& append = waiting_[done_].append;
   pending_bytes_.fetch_sub(queued_bytes(append), std::memory_order_relaxed);
   if (append.on_durable) append.on_durable(status, lsn);
   append = WalAppend{};  // lets go of the owner now, not when the whole group is done

@@ -47,10 +47,13 @@ class GroupWal : public Wal {
   virtual uint64_t record_bytes(uint64_t payload_bytes) const = 0;
   // A group begins for which so many bytes of records wait; a log may choose the place by it.
   virtual void begin_group(uint64_t waiting_bytes) = 0;
+  // What a log that compares checksums wants to know of a payload. Called on the thread that
+  // appends, so that it is ready when the group before this one is synced.
+  virtual uint32_t checksum(std::span<const ByteView>) const { return 0; }
   // Adds a record to the group, whose bytes stay until write(); returns where it will be, nothing
   // when the group must be written before. kNoSpace: refused, and nothing of it was written. Any
   // other failure fences the log. The group gathered so far stays intact in every case.
-  virtual Result<std::optional<Lsn>> add(std::span<const ByteView> parts) = 0;
+  virtual Result<std::optional<Lsn>> add(std::span<const ByteView> parts, uint32_t checksum) = 0;
   virtual uint64_t group_bytes() const = 0;
   // The group to the operating system, and to the disk. After a failure neither is called again.
   virtual Status write() = 0;
@@ -61,6 +64,11 @@ class GroupWal : public Wal {
   virtual Lsn reached() const = 0;
 
  private:
+  struct Waiting {
+    WalAppend append;
+    uint32_t checksum = 0;
+  };
+
   void step();
   bool take_waiting();
   void run_group();
@@ -86,13 +94,13 @@ class GroupWal : public Wal {
   std::atomic<bool> marks_{false};  // the worker writes a mark, which holds up appends like a group
 
   Mutex queue_mutex_;
-  std::vector<WalAppend> queue_ GUARDED_BY(queue_mutex_);
+  std::vector<Waiting> queue_ GUARDED_BY(queue_mutex_);
 
   mutable Mutex stats_mutex_;
   WalStats stats_ GUARDED_BY(stats_mutex_);
 
   // The worker's own.
-  std::vector<WalAppend> waiting_;
+  std::vector<Waiting> waiting_;
   size_t done_ = 0;  // waiting_[..done_] is completed
   std::vector<Lsn> lsns_;
   Status fenced_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crc32c.h"
 #include "base/size.h"
 
 namespace firn::wal {
@@ -128,7 +129,7 @@ Status LogReader::copy_records(const Tail& tail, Lsn from, SegmentWriter* writer
     if (!intact) return damaged(reader->path(), reader->offset(), reader->why_not());
     const bool in_group = record.offset >= tail.synced.offset && Lsn{id, record.offset} >= from;
     if (record.type != RecordType::kData || !in_group) continue;
-    writer->add(RecordType::kData, {&record.payload, 1});
+    writer->add(RecordType::kData, {&record.payload, 1}, crc32c(record.payload));
     FIRN_TRY(writer->write());
   }
   return writer->sync();

@@ -52,7 +52,7 @@ Lsn RocksdbWal::reached() const { return log_.end(); }
 
 uint64_t RocksdbWal::group_bytes() const { return log_.group_bytes(); }
 
-Result<std::optional<Lsn>> RocksdbWal::add(std::span<const ByteView> parts) {
+Result<std::optional<Lsn>> RocksdbWal::add(std::span<const ByteView> parts, uint32_t) {
   uint64_t payload = 0;
   for (const ByteView part : parts) payload += part.size();
   const uint64_t size = record_bytes(payload);

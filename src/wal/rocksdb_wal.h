@@ -35,7 +35,7 @@ class RocksdbWal final : public GroupWal {
 
   uint64_t record_bytes(uint64_t payload_bytes) const override;
   void begin_group(uint64_t) override {}
-  Result<std::optional<Lsn>> add(std::span<const ByteView> parts) override;
+  Result<std::optional<Lsn>> add(std::span<const ByteView> parts, uint32_t checksum) override;
   uint64_t group_bytes() const override;
   Status write() override;
   Status sync() override;

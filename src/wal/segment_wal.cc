@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crc32c.h"
 #include "wal/format.h"
 #include "wal/sync_probe.h"
 
@@ -82,7 +83,13 @@ Lsn SegmentWal::reached() const {
 
 uint64_t SegmentWal::group_bytes() const { return writer_ == nullptr ? 0 : writer_->group_bytes(); }
 
-Result<std::optional<Lsn>> SegmentWal::add(std::span<const ByteView> parts) {
+uint32_t SegmentWal::checksum(std::span<const ByteView> parts) const {
+  uint32_t crc = 0;
+  for (const ByteView part : parts) crc = crc32c(crc, part.data(), part.size());
+  return crc;
+}
+
+Result<std::optional<Lsn>> SegmentWal::add(std::span<const ByteView> parts, uint32_t checksum) {
   uint64_t bytes = 0;
   for (const ByteView part : parts) bytes += part.size();
   if (writer_ == nullptr || !writer_->fits(bytes)) {
@@ -92,7 +99,7 @@ Result<std::optional<Lsn>> SegmentWal::add(std::span<const ByteView> parts) {
     const Status rolled = roll(bytes);
     if (!rolled.ok() && rolled.code() != StatusCode::kNoSpace) return rolled;
   }
-  const uint64_t offset = writer_->add(RecordType::kData, parts);
+  const uint64_t offset = writer_->add(RecordType::kData, parts, checksum);
   return std::optional<Lsn>({writer_->header().segment_id, offset});
 }
 

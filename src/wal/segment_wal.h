@@ -39,7 +39,8 @@ class SegmentWal final : public GroupWal {
 
   uint64_t record_bytes(uint64_t payload_bytes) const override;
   void begin_group(uint64_t waiting_bytes) override { waiting_bytes_ = waiting_bytes; }
-  Result<std::optional<Lsn>> add(std::span<const ByteView> parts) override;
+  uint32_t checksum(std::span<const ByteView> parts) const override;
+  Result<std::optional<Lsn>> add(std::span<const ByteView> parts, uint32_t checksum) override;
   uint64_t group_bytes() const override;
   Status write() override;
   Status sync() override;

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/crc32c.h"
 #include "base/mutant.h"
 #include "base/status.h"
 
@@ -43,13 +42,12 @@ void SegmentWriter::stage(ByteView bytes) {
   pieces_.back().bytes += bytes.size();
 }
 
-uint64_t SegmentWriter::add(RecordType type, std::span<const ByteView> parts) {
+uint64_t SegmentWriter::add(RecordType type, std::span<const ByteView> parts,
+                            uint32_t payload_crc) {
   RecordHeader header;
+  header.payload_crc = payload_crc;
   uint64_t payload_bytes = 0;
-  for (const ByteView part : parts) {
-    header.payload_crc = crc32c(header.payload_crc, part.data(), part.size());
-    payload_bytes += part.size();
-  }
+  for (const ByteView part : parts) payload_bytes += part.size();
   FIRN_CHECK(payload_bytes <= kPayloadBytesMax);
   FIRN_CHECK(offset_ + record_bytes(payload_bytes) <= header_.file_bytes);
   header.payload_bytes = static_cast<uint32_t>(payload_bytes);
@@ -115,7 +113,7 @@ void SegmentWriter::stage_witnesses() {
 
 Status SegmentWriter::mark(RecordType type) {
   FIRN_CHECK(group_bytes() == 0);
-  add(type, {});
+  add(type, {}, 0);
   if (type != RecordType::kEnd) stage_witnesses();
   FIRN_TRY(write());
   return sync();

@@ -33,8 +33,9 @@ class SegmentWriter {
   // Whether a record without payload has room, with an end record behind it.
   bool fits_mark() const { return offset_ + 2 * kRecordHeaderBytes <= header_.file_bytes; }
 
-  // Adds a record to the group and returns its offset. The parts' bytes must stay until write().
-  uint64_t add(RecordType type, std::span<const ByteView> parts);
+  // Adds a record to the group and returns its offset. The parts' bytes, whose crc32c the caller
+  // tells, must stay until write().
+  uint64_t add(RecordType type, std::span<const ByteView> parts, uint32_t payload_crc);
   uint64_t group_bytes() const { return offset_ - group_begin_; }
   Status write();
   Status sync();
