@@ -128,8 +128,9 @@ void pack(benchmark::State& state) {
 void unpack(benchmark::State& state) {
   const BatchPtr batch = Events(static_cast<uint32_t>(state.range(0))).batch();
   const auto columns = pack_columns(*batch);
+  UnpackMemory scratch;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(unpack_columns(Dataset::kEvents, 1, batch->rows(), columns));
+    benchmark::DoNotOptimize(unpack_columns(Dataset::kEvents, 1, batch->rows(), columns, &scratch));
   }
   report(state, *batch);
 }
@@ -214,8 +215,10 @@ void pack_gauges(benchmark::State& state) {
 void unpack_gauges(benchmark::State& state) {
   const BatchPtr batch = gauges(state.range(0));
   const auto columns = pack_columns(*batch);
+  UnpackMemory scratch;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(unpack_columns(Dataset::kSamples, 1, batch->rows(), columns));
+    benchmark::DoNotOptimize(
+        unpack_columns(Dataset::kSamples, 1, batch->rows(), columns, &scratch));
   }
   report(state, *batch);
 }

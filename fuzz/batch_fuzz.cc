@@ -31,8 +31,9 @@ void check(BatchPtr batch) {
   FIRN_CHECK(rows_checksum({built, nullptr}) == checksum);
   FIRN_CHECK(RecordBatch::parse(built->encoded()).ok());
 
-  auto unpacked =
-      unpack_columns(batch->dataset(), batch->namespace_id(), batch->rows(), pack_columns(*batch));
+  UnpackMemory scratch;
+  auto unpacked = unpack_columns(batch->dataset(), batch->namespace_id(), batch->rows(),
+                                 pack_columns(*batch), &scratch);
   FIRN_CHECK(unpacked.ok());
   FIRN_CHECK(rows_checksum({std::move(*unpacked), nullptr}) == checksum);
 

@@ -60,7 +60,8 @@ void check(PackedColumn column, uint32_t rows) {
   if (column.id != ColumnId::kPosition && rows > 0) {
     columns.push_back(sound_column(dataset, ColumnId::kPosition, rows));
   }
-  auto batch = unpack_columns(dataset, 1, rows, columns);
+  UnpackMemory scratch;
+  auto batch = unpack_columns(dataset, 1, rows, columns, &scratch);
   const BatchSlice last = unpack_last(dataset, rows, columns);
   if (!batch.ok()) {
     FIRN_CHECK(batch.status().code() == StatusCode::kCorruption);
@@ -71,7 +72,7 @@ void check(PackedColumn column, uint32_t rows) {
   FIRN_CHECK(last.batch != nullptr);
   FIRN_CHECK(rows_checksum(last) == rows_checksum({unpacked, selected}));
   FIRN_CHECK(unpacked->rows() == rows);
-  auto again = unpack_columns(dataset, 1, rows, pack_columns(*unpacked));
+  auto again = unpack_columns(dataset, 1, rows, pack_columns(*unpacked), &scratch);
   FIRN_CHECK(again.ok());
   FIRN_CHECK(rows_checksum({std::move(*again), nullptr}) == rows_checksum({unpacked, nullptr}));
 }

@@ -181,17 +181,25 @@ std::vector<std::string> attribute_keys(std::string_view document) {
   return json.load(document) ? json.keys() : std::vector<std::string>();
 }
 
-AttributeMatcher::Needle::Needle(std::string_view needle_text) : text(needle_text) {
+JsonNeedle::JsonNeedle(std::string_view needle_text) : text(needle_text) {
   for (const char c : text) {
     has_slash |= c == '/';
     must_escape |= c == '"' || c == '\\' || (c >= 0 && c < ' ');
   }
 }
 
-bool AttributeMatcher::Needle::may_be_in(std::string_view document) const {
+bool JsonNeedle::may_be_in(std::string_view document) const {
   if (document.empty()) return false;
   if (must_escape || contains_text(document, text)) return true;
   return has_escape(document, has_slash ? '/' : 'u');
+}
+
+DocumentMatcher::DocumentMatcher(std::string_view key, std::string_view text)
+    : key_(key), text_(text), key_needle_(last_segment(key)), text_needle_(text) {}
+
+bool DocumentMatcher::matches(std::string_view document) const {
+  return text_needle_.may_be_in(document) && key_needle_.may_be_in(document) &&
+         attribute_of(document, {}, {}, key_) == text_;
 }
 
 AttributeMatcher::AttributeMatcher(const RecordBatch& batch, const Predicate& predicate)
@@ -208,9 +216,9 @@ AttributeMatcher::AttributeMatcher(const RecordBatch& batch, const Predicate& pr
 
 bool AttributeMatcher::may_match(std::string_view document) const {
   if (!may_hold_key(document)) return false;
-  return values_.empty() || std::any_of(values_.begin(), values_.end(), [&](const Needle& value) {
-           return value.may_be_in(document);
-         });
+  return values_.empty() ||
+         std::any_of(values_.begin(), values_.end(),
+                     [&](const JsonNeedle& value) { return value.may_be_in(document); });
 }
 
 AttributeMatcher::Answer AttributeMatcher::judge(const std::optional<std::string>& found) const {

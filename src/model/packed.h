@@ -25,18 +25,19 @@ struct PackedColumn {
 // kPackedBatchBytesMax.
 std::vector<PackedColumn> pack_columns(const RecordBatch& batch, int level = 1);
 
-// The batch of `rows` rows from the given columns, in any order; the ones not given are absent, and
-// without kPosition the batch has no positions. The bytes may be anything: kCorruption names the
-// column, and no more than a few times kPackedBatchBytesMax is allocated.
-Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId namespace_id,
-                                                    uint32_t rows,
-                                                    const std::vector<PackedColumn>& columns);
-
 // What unpacking needs for the while, kept from call to call: blocks are large enough that fresh
 // memory for each costs as much as unpacking it.
 struct UnpackMemory {
   PodBuffer<char> raw, values;
 };
+
+// The batch of `rows` rows from the given columns, in any order; the ones not given are absent, and
+// without kPosition the batch has no positions. The bytes may be anything: kCorruption names the
+// column, and no more than a few times kPackedBatchBytesMax is allocated.
+Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId namespace_id,
+                                                    uint32_t rows,
+                                                    const std::vector<PackedColumn>& columns,
+                                                    UnpackMemory* memory);
 
 // As unpack_columns(), but the batch has only some of the rows: no value of the others is copied.
 // REQUIRES: `selected` ascends, is not empty and stays below `rows`.

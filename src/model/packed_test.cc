@@ -20,8 +20,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
+UnpackMemory scratch;
+
 BatchPtr unpack(const RecordBatch& batch, const std::vector<PackedColumn>& columns) {
-  auto unpacked = unpack_columns(batch.dataset(), batch.namespace_id(), batch.rows(), columns);
+  auto unpacked =
+      unpack_columns(batch.dataset(), batch.namespace_id(), batch.rows(), columns, &scratch);
   if (!unpacked.ok()) {
     ADD_FAILURE() << unpacked.status().to_string();
     return nullptr;
@@ -255,7 +258,7 @@ TEST(UnpackColumns, GivesOnlyTheColumnsAskedFor) {
 }
 
 TEST(UnpackColumns, WithoutAnyColumnGivesAbsentRows) {
-  const auto batch = unpack_columns(Dataset::kEvents, 1, 10, {});
+  const auto batch = unpack_columns(Dataset::kEvents, 1, 10, {}, &scratch);
   ASSERT_TRUE(batch.ok());
   EXPECT_EQ((*batch)->rows(), 10u);
   EXPECT_EQ((*batch)->time_min(), kAbsentInt64);
@@ -323,7 +326,7 @@ class DamagedColumn {
     return message_as_it_is(rows);
   }
   std::string message_as_it_is(uint32_t rows) const {
-    const auto batch = unpack_columns(Dataset::kEvents, 1, rows, {column_});
+    const auto batch = unpack_columns(Dataset::kEvents, 1, rows, {column_}, &scratch);
     if (batch.ok()) return "accepted";
     EXPECT_EQ(batch.status().code(), StatusCode::kCorruption);
     return std::string(batch.status().message());
@@ -367,7 +370,7 @@ TEST(UnpackColumns, RefusesValuesWithoutTheirSeries) {
   std::vector<PackedColumn> columns = pack_columns(*make_batch(rows, 1, 1, Dataset::kSamples));
   ASSERT_EQ(transform_of(columns, ColumnId::kValue), PackedTransform::kDecimal);
   std::erase_if(columns, [](const PackedColumn& column) { return column.id == ColumnId::kSeries; });
-  const auto unpacked = unpack_columns(Dataset::kSamples, 1, 100, columns);
+  const auto unpacked = unpack_columns(Dataset::kSamples, 1, 100, columns, &scratch);
   EXPECT_THAT(unpacked.status().to_string(), HasSubstr("another column of series"));
 }
 
@@ -398,15 +401,15 @@ TEST(UnpackColumns, RefusesAColumnStoredUnderAnotherName) {
 
 TEST(UnpackColumns, RefusesTheSameColumnTwice) {
   const PackedColumn column = damaged(ColumnId::kData).column_;
-  const auto batch = unpack_columns(Dataset::kEvents, 1, 3, {column, column});
+  const auto batch = unpack_columns(Dataset::kEvents, 1, 3, {column, column}, &scratch);
   ASSERT_FALSE(batch.ok());
   EXPECT_THAT(batch.status().message(), HasSubstr("twice"));
 }
 
 TEST(UnpackColumns, RefusesARowCountThatCannotBe) {
-  EXPECT_FALSE(unpack_columns(Dataset::kEvents, 1, 0, {}).ok());
-  EXPECT_FALSE(unpack_columns(Dataset::kEvents, 1, UINT32_MAX, {}).ok());
-  EXPECT_FALSE(unpack_columns(static_cast<Dataset>(7), 1, 1, {}).ok());
+  EXPECT_FALSE(unpack_columns(Dataset::kEvents, 1, 0, {}, &scratch).ok());
+  EXPECT_FALSE(unpack_columns(Dataset::kEvents, 1, UINT32_MAX, {}, &scratch).ok());
+  EXPECT_FALSE(unpack_columns(static_cast<Dataset>(7), 1, 1, {}, &scratch).ok());
 }
 
 TEST(UnpackColumns, RefusesAPayloadThatDoesNotDecompress) {

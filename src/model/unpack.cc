@@ -549,10 +549,10 @@ class Unpacker {
 
 Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId namespace_id,
                                                     uint32_t rows,
-                                                    const std::vector<PackedColumn>& columns) {
+                                                    const std::vector<PackedColumn>& columns,
+                                                    UnpackMemory* memory) {
   FIRN_TRY(check_dataset(dataset));
-  UnpackMemory memory;
-  return Unpacker(dataset, namespace_id, rows, &memory).run(columns);
+  return Unpacker(dataset, namespace_id, rows, memory).run(columns);
 }
 
 Result<std::unique_ptr<RecordBatch>> unpack_rows(Dataset dataset, NamespaceId namespace_id,

@@ -190,7 +190,7 @@ Status ColumnReader::fetch(const BlockHeader& header, const Projection& asked, S
 Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId namespace_id,
                                     const Projection& projection, ScanCost* cost) {
   FIRN_TRY(fetch(header, projection, cost));
-  auto unpacked = unpack_columns(dataset_, namespace_id, header.rows, packed_);
+  auto unpacked = unpack_columns(dataset_, namespace_id, header.rows, packed_, &memory_);
   if (!unpacked.ok()) return unpacked.status().with_context(header.describe());
   BatchPtr batch = std::move(unpacked).value();
   if (batch->first_position() != header.position_min ||

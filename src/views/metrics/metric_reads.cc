@@ -16,12 +16,6 @@ bool overlaps(const ChunkKey& interval, const TimeRange& time) {
   return time.overlaps(interval.start, interval.end == INT64_MAX ? INT64_MAX : interval.end - 1);
 }
 
-bool has_labels(std::string_view labels, const SeriesMatch& match) {
-  return std::all_of(match.labels.begin(), match.labels.end(), [&](const auto& wanted) {
-    return attribute_of(labels, {}, {}, wanted.first) == wanted.second;
-  });
-}
-
 Series series_of(const RecordBatch& batch, uint32_t row) {
   const EventRow found = event_row(batch, row);
   Series series;
@@ -41,7 +35,9 @@ Series series_of(const RecordBatch& batch, uint32_t row) {
 // The first series behind the cursor, at most one more than the limit.
 class FirstSeries {
  public:
-  explicit FirstSeries(const SeriesQuery& query) : query_(query) {}
+  explicit FirstSeries(const SeriesQuery& query) : query_(query) {
+    for (const auto& [key, text] : query.match.labels) labels_.emplace_back(key, text);
+  }
 
   void visit(const RecordBatch& batch, uint32_t row) {
     const std::string_view id = batch.strings(ColumnId::kSeries)[row];
@@ -54,7 +50,7 @@ class FirstSeries {
       if (known->second.first < position) known->second = {position, series_of(batch, row)};
       return;
     }
-    if (!has_labels(batch.strings(ColumnId::kLabels)[row], query_.match)) return;
+    if (!has_labels(batch.strings(ColumnId::kLabels)[row])) return;
     found_.emplace(std::string(id), std::pair(position, series_of(batch, row)));
     if (found_.size() > query_.limit + 1) found_.erase(std::prev(found_.end()));
   }
@@ -70,7 +66,13 @@ class FirstSeries {
   }
 
  private:
+  bool has_labels(std::string_view labels) const {
+    return std::all_of(labels_.begin(), labels_.end(),
+                       [&](const DocumentMatcher& wanted) { return wanted.matches(labels); });
+  }
+
   const SeriesQuery& query_;
+  std::vector<DocumentMatcher> labels_;
   std::map<std::string, std::pair<Position, Series>, std::less<>> found_;
 };
 
