@@ -67,6 +67,9 @@ firn_rig(backup_rig_100 backup_rig.py SLOW TIMEOUT 7200 --cycles 100)
 firn_rig(enospc_rig_3 enospc_rig.py --cycles 3)
 firn_rig(enospc_rig_50 enospc_rig.py SLOW TIMEOUT 7200 --cycles 50)
 
+firn_rig(series_rig_100000 series_rig.py --series 100000 --mebibytes 256)
+firn_rig(series_rig_5000000 series_rig.py SLOW --series 5000000)
+
 firn_rig(metrics_rig_8 metrics_rig.py --cycles 8 --servers 10)
 firn_rig(metrics_rig_100 metrics_rig.py SLOW TIMEOUT 7200 --cycles 20)
 
