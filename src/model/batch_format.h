@@ -79,7 +79,7 @@ class BatchLayout {
   // What the batch would take. May exceed kBatchBytesMax; then allocate() must not be called.
   uint64_t total_bytes() const;
   // Writes header and directory and zeroes the padding. Column bytes are left for the caller. Takes
-  // `reused` when it is large enough.
+  // `reused` when it is large enough, and not so large that most of it would lie idle.
   void allocate(BatchBuffer reused = {});
   // Where the column's payload goes. REQUIRES: allocate().
   char* data(size_t column) const;

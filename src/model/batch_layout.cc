@@ -3,10 +3,19 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/size.h"
 #include "base/status.h"
 #include "model/batch_format.h"
 
 namespace firn {
+
+namespace {
+
+// A batch holds at most so many times the memory it needs, unless it is small.
+constexpr size_t kIdleShareMax = 16;
+constexpr size_t kSmallBytes = 64 * kKiB;
+
+}  // namespace
 
 size_t BatchLayout::add_column(ColumnId id, ColumnType type, ColumnEncoding encoding,
                                uint32_t entries, uint64_t size_bytes) {
@@ -34,7 +43,8 @@ void BatchLayout::allocate(BatchBuffer reused) {
   FIRN_CHECK(rows_ > 0 && rows_ <= kBatchRowsMax);
   FIRN_CHECK(total <= kBatchBytesMax);
   buffer_ = std::move(reused);
-  if (buffer_.capacity_bytes < total) {
+  if (buffer_.capacity_bytes < total ||
+      buffer_.capacity_bytes > std::max(total * kIdleShareMax, uint64_t{kSmallBytes})) {
     buffer_ = {std::make_unique_for_overwrite<uint64_t[]>(total / 8), total};
   }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/attribute.h"
 #include "model/test_rows.h"
 
 namespace firn {
@@ -331,6 +332,33 @@ TEST(AttributeOf, IsAbsentInWhatIsNotAJsonObject) {
                            "{\"k\":\"open", "\xff{\"k\":1}", "{\"\xff\":1,\"k\":1}"}) {
     EXPECT_EQ(attribute_of(text, "", "", "k"), std::nullopt) << text;
   }
+}
+
+TEST(DocumentMatcher, SaysWhatAttributeOfSays) {
+  const std::vector<std::string> documents = {
+      R"({"host":"a-1","path":"/x"})",
+      R"({"path":"\/x","host":"b"})",
+      R"({"host":"\u0061-1"})",
+      R"({"other":"a-1","host":"b"})",
+      R"({"a":{"host":"a-1"}})",
+      R"({"code":200,"host":null})",
+      R"({"host":"a-1)",
+      "",
+      R"({"q":"\"","host":""})",
+  };
+  const std::vector<std::pair<std::string, std::string>> wanted = {
+      {"host", "a-1"},  {"path", "/x"}, {"a.host", "a-1"}, {"code", "200"},
+      {"host", "null"}, {"q", "\""},    {"host", ""},      {"absent", "a-1"},
+  };
+  for (const auto& [key, text] : wanted) {
+    const DocumentMatcher matcher(key, text);
+    for (const std::string& document : documents) {
+      EXPECT_EQ(matcher.matches(document), attribute_of(document, {}, {}, key) == text)
+          << key << "=" << text << " in " << document;
+    }
+  }
+  EXPECT_TRUE(DocumentMatcher("path", "/x").matches(documents[1]));
+  EXPECT_TRUE(DocumentMatcher("host", "a-1").matches(documents[2]));
 }
 
 TEST(AttributeOf, StopsAtASyntaxErrorInAnyOfItsPlaces) {

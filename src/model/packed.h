@@ -29,6 +29,7 @@ std::vector<PackedColumn> pack_columns(const RecordBatch& batch, int level = 1);
 // memory for each costs as much as unpacking it.
 struct UnpackMemory {
   PodBuffer<char> raw, values;
+  BatchBuffer batch;  // of the batch itself, which takes it along; may be empty
 };
 
 // The batch of `rows` rows from the given columns, in any order; the ones not given are absent, and

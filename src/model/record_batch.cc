@@ -10,6 +10,7 @@
 namespace firn {
 namespace {
 
+constexpr size_t kRecycledMax = 2;
 constexpr uint32_t kZeroIndex = 0;
 constexpr uint32_t kEmptyOffsets[2] = {0, 0};
 constexpr int64_t kAbsent = kAbsentInt64;
@@ -41,6 +42,24 @@ Result<std::unique_ptr<RecordBatch>> RecordBatch::parse(ByteView encoded) {
   std::memcpy(buffer.words.get(), encoded.data(), encoded.size());
   FIRN_TRY(validate_batch(buffer.words.get(), encoded.size()));
   return std::unique_ptr<RecordBatch>(new RecordBatch(std::move(buffer), encoded.size()));
+}
+
+BatchBuffer BatchRecycler::take() {
+  MutexLock lock(&kept_->mutex);
+  if (kept_->buffers.empty()) return {};
+  BatchBuffer buffer = std::move(kept_->buffers.back());
+  kept_->buffers.pop_back();
+  return buffer;
+}
+
+BatchPtr BatchRecycler::share(std::unique_ptr<RecordBatch> batch) {
+  return BatchPtr(batch.release(), [kept = std::weak_ptr(kept_)](RecordBatch* gone) {
+    const std::unique_ptr<RecordBatch> owned(gone);
+    const auto to = kept.lock();
+    if (to == nullptr) return;
+    MutexLock lock(&to->mutex);
+    if (to->buffers.size() < kRecycledMax) to->buffers.push_back(std::move(owned->buffer_));
+  });
 }
 
 RecordBatch::RecordBatch(BatchBuffer buffer, size_t size_bytes)

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/id.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "model/schema.h"
@@ -132,6 +133,7 @@ class RecordBatch {
  private:
   friend class BatchLayout;  // batch_format.h: what builds a batch
   friend class BatchBuilder;
+  friend class BatchRecycler;
   // Reads header and directory, which must hold.
   RecordBatch(BatchBuffer buffer, size_t size_bytes);
   template <typename T>
@@ -146,6 +148,23 @@ class RecordBatch {
 };
 
 using BatchPtr = std::shared_ptr<const RecordBatch>;
+
+// Takes the memory of batches back when the last who has one lets go, for the next ones: fresh
+// pages cost as much as filling them. Keeps that of two: who reads a block looks at some columns
+// before it reads the others. Batches may outlive it. Thread rule: any thread.
+class BatchRecycler {
+ public:
+  // The memory of an earlier batch; empty when none came back.
+  BatchBuffer take();
+  BatchPtr share(std::unique_ptr<RecordBatch> batch);
+
+ private:
+  struct Kept {
+    Mutex mutex;
+    std::vector<BatchBuffer> buffers GUARDED_BY(mutex);
+  };
+  std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
+};
 
 // Some rows of a batch, ascending. The currency between tiers, queries and the mover: no row is
 // copied until a block is packed or an answer is written.

@@ -249,5 +249,31 @@ TEST(RecordBatch, RowBytesCountsWhatIsThere) {
   EXPECT_EQ(batch->row_bytes(1), 8u);
 }
 
+TEST(BatchRecycler, TakesTheMemoryOfABatchThatNobodyHasAnyMore) {
+  BatchRecycler recycler;
+  EXPECT_EQ(recycler.take().capacity_bytes, 0u);
+  BatchPtr batch = recycler.share(make_unstamped_batch({{}, {}}));
+  const size_t bytes = batch->size_bytes();
+  const BatchPtr other = batch;
+  batch.reset();
+  EXPECT_EQ(recycler.take().capacity_bytes, 0u);
+  EXPECT_EQ(other->rows(), 2u);
+  batch = recycler.share(make_unstamped_batch({{}}));
+  batch.reset();
+  const size_t taken = recycler.take().capacity_bytes;
+  EXPECT_GT(taken, 0u);
+  EXPECT_LE(taken, bytes);
+  EXPECT_EQ(recycler.take().capacity_bytes, 0u);
+}
+
+TEST(BatchRecycler, BatchesOutliveIt) {
+  BatchPtr batch;
+  {
+    BatchRecycler recycler;
+    batch = recycler.share(make_unstamped_batch({{}, {}, {}}));
+  }
+  EXPECT_EQ(batch->rows(), 3u);
+}
+
 }  // namespace
 }  // namespace firn

@@ -130,7 +130,7 @@ class Unpacker {
         return damage(*part.schema, "with it the batch is too large");
       }
     }
-    layout.allocate();
+    layout.allocate(std::move(memory_->batch));
     FIRN_TRY(fill_columns(&layout));
     return finish(&layout, first_position);
   }
@@ -155,7 +155,7 @@ class Unpacker {
                         picked.bytes.size());
       all.push_back(std::move(picked));
     }
-    layout.allocate();
+    layout.allocate(std::move(memory_->batch));
     for (size_t i = 0; i < all.size(); ++i) {
       std::memcpy(layout.data(i), all[i].bytes.data(), all[i].bytes.size());
     }

@@ -190,9 +190,10 @@ Status ColumnReader::fetch(const BlockHeader& header, const Projection& asked, S
 Result<BatchPtr> ColumnReader::load(const BlockHeader& header, NamespaceId namespace_id,
                                     const Projection& projection, ScanCost* cost) {
   FIRN_TRY(fetch(header, projection, cost));
+  memory_.batch = recycler_.take();
   auto unpacked = unpack_columns(dataset_, namespace_id, header.rows, packed_, &memory_);
   if (!unpacked.ok()) return unpacked.status().with_context(header.describe());
-  BatchPtr batch = std::move(unpacked).value();
+  BatchPtr batch = recycler_.share(std::move(unpacked).value());
   if (batch->first_position() != header.position_min ||
       batch->last_position() != header.position_max) {
     return corruption(header.describe() + ": its positions are " +
@@ -206,9 +207,10 @@ Result<BatchPtr> ColumnReader::load_rows(const BlockHeader& header, NamespaceId 
                                          const Projection& projection,
                                          std::span<const uint32_t> selected, ScanCost* cost) {
   FIRN_TRY(fetch(header, projection, cost));
+  memory_.batch = recycler_.take();
   auto unpacked = unpack_rows(dataset_, namespace_id, header.rows, packed_, selected, &memory_);
   if (!unpacked.ok()) return unpacked.status().with_context(header.describe());
-  return BatchPtr(std::move(unpacked).value());
+  return recycler_.share(std::move(unpacked).value());
 }
 
 }  // namespace firn

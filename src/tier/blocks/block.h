@@ -118,6 +118,7 @@ class ColumnReader {
   int64_t block_ = 0;                 // whose columns are in packed_
   std::vector<PackedColumn> packed_;  // so that a second load of a block reads only what is new
   UnpackMemory memory_;
+  BatchRecycler recycler_;
 };
 
 }  // namespace firn
