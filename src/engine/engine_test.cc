@@ -67,6 +67,39 @@ TEST_F(EngineTest, ComputesWithoutTables) {
   EXPECT_EQ(summary_.rows, 1u);
 }
 
+// Unused columns go before DuckDB's own passes see the plan, so each form of one is tried.
+TEST_F(EngineTest, UnusedColumnsGoFromEveryFormOfStatement) {
+  const auto source = events({event("a"), event("a"), event("b", kTestTime + 1)});
+  const std::vector<std::pair<std::string, std::vector<std::string>>> statements = {
+      {"SELECT count(*) FROM events", {"3"}},
+      {"SELECT e.type, count(*) FROM events e JOIN events f USING (type) GROUP BY ALL ORDER BY 1",
+       {"a|4", "b|1"}},
+      {"SELECT DISTINCT type FROM events e WHERE EXISTS (SELECT 1 FROM events f WHERE f.time > "
+       "e.time)",
+       {"a"}},
+      {"SELECT DISTINCT type, (SELECT count(*) FROM events f WHERE f.type = e.type) FROM events e "
+       "ORDER BY 1",
+       {"a|2", "b|1"}},
+      {"WITH t AS MATERIALIZED (SELECT * FROM events) SELECT max(t.position) FROM t, t AS u WHERE "
+       "t.position = u.position",
+       {"3"}},
+      {"WITH RECURSIVE t(n) AS (SELECT min(position) FROM events UNION ALL SELECT n + 1 FROM t "
+       "WHERE n + 1 IN (SELECT position FROM events)) SELECT max(n) FROM t",
+       {"3"}},
+      {"SELECT type FROM events QUALIFY row_number() OVER (PARTITION BY type ORDER BY position) = "
+       "2",
+       {"a"}},
+      {"SELECT type FROM (SELECT * FROM events UNION ALL SELECT * FROM events) EXCEPT SELECT 'a'",
+       {"b"}},
+      {"SELECT l.n FROM (SELECT DISTINCT type FROM events) e, LATERAL (SELECT count(*) AS n FROM "
+       "events f WHERE f.type <> e.type) l ORDER BY 1",
+       {"1", "2"}},
+      {"SELECT position FROM events ORDER BY time DESC, position LIMIT 1", {"3"}},
+  };
+  for (const auto& [sql, expected] : statements) EXPECT_EQ(rows(sql), expected) << sql;
+  EXPECT_GT(source->opened, 0);
+}
+
 TEST_F(EngineTest, DeliversColumnsOfAnEmptyAnswer) {
   EXPECT_THAT(rows("SELECT 1 AS a WHERE false"), ElementsAre());
   EXPECT_THAT(sink_.names, ElementsAre("a"));
