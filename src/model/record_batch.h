@@ -156,7 +156,7 @@ class BatchRecycler {
  public:
   // The memory of an earlier batch; empty when none came back.
   BatchBuffer take();
-  BatchPtr share(std::unique_ptr<RecordBatch> batch);
+  BatchPtr share(std::unique_ptr<RecordBatch> batch);  // the last owner gives its memory back
 
  private:
   struct Kept {

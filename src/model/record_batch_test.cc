@@ -266,6 +266,25 @@ TEST(BatchRecycler, TakesTheMemoryOfABatchThatNobodyHasAnyMore) {
   EXPECT_EQ(recycler.take().capacity_bytes, 0u);
 }
 
+TEST(BatchRecycler, ASmallBatchDoesNotKeepTheMemoryOfALargeOne) {
+  const std::string text(1000, 'x');
+  EventRow row;
+  row.data = text;
+  BatchBuilder builder(Dataset::kEvents);
+  for (int i = 0; i < 1000; ++i) {
+    row.severity = static_cast<uint8_t>(i % 2);
+    row.data = std::string_view(text).substr(static_cast<size_t>(i) % 7);
+    builder.add(row);
+  }
+  auto large = builder.finish();
+  ASSERT_GT(large->size_bytes(), 900'000u);
+  builder.reuse(std::move(large));
+  builder.add(row);
+  BatchRecycler recycler;
+  recycler.share(builder.finish()).reset();
+  EXPECT_LT(recycler.take().capacity_bytes, 10'000u);
+}
+
 TEST(BatchRecycler, BatchesOutliveIt) {
   BatchPtr batch;
   {
