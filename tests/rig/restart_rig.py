@@ -133,6 +133,20 @@ class Restart:
             self.fault("rule", f"/readyz is 503 and says {answer!r}")
 
 
+def start_again(again, cgroup, patience, within, fault, compare):
+    """Watches the start of a server in the cgroup and has what it kept compared. It is killed then."""
+    restart = Restart(again, fault)
+    restart.watch(patience)
+    if restart.seconds is not None:
+        compare(again.client())
+        if restart.seconds > within:
+            fault("rule", f"ready after {restart.seconds:.1f} s")
+    if cgroup.oom_kills():
+        fault("rule", f"{cgroup.oom_kills()} OOM kills")
+    again.kill()
+    return restart
+
+
 def compare(client, events, filling, fault):
     """Counts, and some events one by one."""
     count = filling.next
@@ -174,15 +188,7 @@ def body(work):
     work.stack.callback(cgroup.remove)
     settings = ["--memory", f"{arguments.mebibytes}MiB"]
     again = work.server(settings=settings, wrapper=cgroup.wrapper())
-    restart = Restart(again, fault)
-    restart.watch(patience=120)
-    if restart.seconds is not None:
-        compare(again.client(), events, filling, fault)
-        if restart.seconds > arguments.within:
-            fault("rule", f"ready after {restart.seconds:.1f} s")
-    if cgroup.oom_kills():
-        fault("rule", f"{cgroup.oom_kills()} OOM kills")
-    again.kill()
+    restart = start_again(again, cgroup, 120, arguments.within, fault, lambda client: compare(client, events, filling, fault))
     figures = (f" log={log_mib}MiB ready={restart.seconds or -1:.1f}s cpu={restart.cpu_seconds:.1f}s peak_rss={restart.peak // MIB}MiB of "
                f"{arguments.mebibytes}MiB progress={len(restart.progress)}")
     return report_line(arguments.seed, arguments.cycles, filling.next, faults, figures), not any(faults.values())

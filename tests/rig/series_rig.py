@@ -18,7 +18,7 @@ import machine
 import rig
 from cgroup import Cgroup, resident_bytes
 from oracle import FAULTS_SHOWN, report_line
-from restart_rig import Restart
+from restart_rig import start_again
 from server import API
 
 MIB = 1 << 20
@@ -102,11 +102,11 @@ def samples_stored(client):
     return sum(tier["rows"] for tier in tiers if tier["dataset"] == "samples")
 
 
-def compare(client, arguments, rounds_acked, fault):
+def compare(client, arguments, acked, fault):
     """The count of samples, and the latest one of some series."""
     stored = samples_stored(client)
-    if stored != rounds_acked:
-        fault("lost" if stored < rounds_acked else "dup", f"{stored} samples instead of {rounds_acked}")
+    if stored != acked:
+        fault("lost" if stored < acked else "dup", f"{stored} samples instead of {acked}")
     dice = random.Random(arguments.seed)
     for _ in range(QUICK_LOOKS):
         n = dice.randrange(arguments.series)
@@ -146,15 +146,7 @@ def body(work):
     first.kill()
 
     again = work.server(settings=settings, wrapper=cgroup.wrapper())
-    restart = Restart(again, fault)
-    restart.watch(patience=300)
-    if restart.seconds is not None:
-        compare(again.client(), arguments, acked, fault)
-        if restart.seconds > arguments.within:
-            fault("rule", f"ready after {restart.seconds:.1f} s")
-    if cgroup.oom_kills():
-        fault("rule", f"{cgroup.oom_kills()} OOM kills")
-    again.kill()
+    restart = start_again(again, cgroup, 300, arguments.within, fault, lambda client: compare(client, arguments, acked, fault))
     figures = (f" series={arguments.series} refused={refused} rounds={'/'.join(f'{rate:.0f}' for rate in rates)}k/s "
                f"peak_rss={written_peak // MIB}MiB of {arguments.mebibytes}MiB ready={restart.seconds or -1:.1f}s "
                f"peak_rss_at_start={restart.peak // MIB}MiB")
