@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace firn {
@@ -58,6 +60,28 @@ TEST(FloatCodec, LeavesNumbersOfFullPrecisionAlone) {
   EXPECT_FALSE(round_trips(values));
 }
 
+TEST(FloatCodec, KeepsPercentagesOfACapacityInFewBytes) {
+  std::mt19937_64 random(1);
+  std::vector<double> values;
+  uint64_t used = 3'000'000;
+  for (int i = 0; i < 1000; ++i) {
+    used += random() % 201 - 100;
+    values.push_back(static_cast<double>(used) / 8'123'457.0 * 100);
+  }
+  values[17] = M_PI;
+  values[18] = -0.0;
+  values[19] = std::numeric_limits<double>::quiet_NaN();
+  const auto all = floats(values);
+  PodBuffer<char> raw;
+  ASSERT_TRUE(encode_decimals(all, SeriesOrder(1000), &raw));
+  std::vector<Float64> decoded(1000);
+  ASSERT_TRUE(decode_decimals({raw.data(), raw.size()}, SeriesOrder(1000), decoded));
+  EXPECT_TRUE(decoded == all);
+  // From the third on, planes of codes say nothing but for the values that are no multiples.
+  const std::string_view third(raw.data() + 1 + 2 * 1000, 1000);
+  EXPECT_LT(std::count_if(third.begin(), third.end(), [](char byte) { return byte != 0; }), 20);
+}
+
 TEST(FloatCodec, EachSeriesHasItsOwnForm) {
   std::vector<uint32_t> indexes;
   for (uint32_t i = 0; i < 300; ++i) indexes.push_back(i % 3);
@@ -66,6 +90,8 @@ TEST(FloatCodec, EachSeriesHasItsOwnForm) {
   for (int i = 0; i < 100; ++i) values.push_back(i * 1e6);
   for (int i = 0; i < 100; ++i) values.push_back(20 + i * 0.001);
   for (int i = 0; i < 100; ++i) values.push_back(std::sqrt(i + 2));
+  EXPECT_TRUE(round_trips(floats(values), order));
+  for (int i = 0; i < 100; ++i) values[static_cast<size_t>(i)] = i / 7.0;
   EXPECT_TRUE(round_trips(floats(values), order));
 }
 
@@ -81,6 +107,11 @@ TEST(FloatCodec, RefusesWhatItDidNotWrite) {
   EXPECT_FALSE(decode_decimals(good + std::string(8, '\0'), order, out));
   std::string bad = good;
   bad[0] = 31;  // an exponent beyond the greatest
+  EXPECT_FALSE(decode_decimals(bad, order, out));
+  bad[0] = static_cast<char>(0x80);  // multiples of a step that is not there
+  EXPECT_FALSE(decode_decimals(bad, order, out));
+  bad = good + std::string(8, '\1');
+  bad[0] = static_cast<char>(0xc1);  // multiples with what only decimals have
   EXPECT_FALSE(decode_decimals(bad, order, out));
 }
 
