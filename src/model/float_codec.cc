@@ -232,8 +232,7 @@ class Decoder {
       const auto whole = static_cast<int64_t>(number);
       value = is_multiples
                   ? from_multiple(whole, step.value(), static_cast<int>(code & kUnits) - kUnitBias)
-                  : Float64::of(
-                        from_decimal(whole, mode & kExponentBits, (mode & kFloat32) != 0));
+                  : Float64::of(from_decimal(whole, mode & kExponentBits, (mode & kFloat32) != 0));
     }
     return true;
   }

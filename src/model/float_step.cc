@@ -56,9 +56,8 @@ bool fits(const std::vector<double>& probes, double step) {
 std::optional<double> find_float_step(std::span<const Float64> values) {
   const std::vector<double> probes = probes_of(values);
   if (probes.size() < kProbesMin) return std::nullopt;
-  const double greatest =
-      *std::max_element(probes.begin(), probes.end(),
-                        [](double a, double b) { return std::fabs(a) < std::fabs(b); });
+  const double greatest = *std::max_element(
+      probes.begin(), probes.end(), [](double a, double b) { return std::fabs(a) < std::fabs(b); });
   const double noise = std::fabs(greatest) * kNoise;
   double step = 0;
   for (size_t i = 1; i < probes.size(); ++i) {

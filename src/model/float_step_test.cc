@@ -83,8 +83,8 @@ TEST(FloatStep, WhatIsNoMultipleIsTold) {
   EXPECT_FALSE(as_multiple(Float64::of(1.05), 0.1, &number, &units));
   EXPECT_FALSE(as_multiple(Float64::of(-0.0), 0.1, &number, &units));
   EXPECT_FALSE(as_multiple(kAbsentFloat64, 0.1, &number, &units));
-  EXPECT_FALSE(as_multiple(Float64::of(std::numeric_limits<double>::infinity()), 0.1, &number,
-                           &units));
+  EXPECT_FALSE(
+      as_multiple(Float64::of(std::numeric_limits<double>::infinity()), 0.1, &number, &units));
   EXPECT_FALSE(as_multiple(Float64::of(1e300), 1e-300, &number, &units));
   ASSERT_TRUE(as_multiple(Float64::of(0.3), 0.1, &number, &units));  // 3 * 0.1 is more than 0.3
   EXPECT_EQ(number, 3);

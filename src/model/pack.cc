@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "model/float_codec.h"
+#include "model/number_codec.h"
 #include "model/packed.h"
 #include "model/packed_format.h"
 #include "model/planes.h"
@@ -250,6 +251,7 @@ class Packer {
     if (column.is_dictionary() && entries == 1) {
       return pack_constant(id, ColumnType::kString, bytes, size);
     }
+    if (!column.is_dictionary() && pack_numbers(id, column, size)) return;
     if (column.is_dictionary()) {
       PodBuffer<uint32_t> indexes;
       uint32_t* to = indexes.extend(rows_);
@@ -268,6 +270,18 @@ class Packer {
            column.is_dictionary() ? entries : 0);
   }
 
+  // By series, where texts differ in their numbers only. `size`: of all texts. Only what is told
+  // with samples: definitions of series are searched, and plain texts are there sooner.
+  bool pack_numbers(ColumnId id, const StringColumn& column, size_t size) {
+    if (batch_.dataset() != Dataset::kSamples) return false;
+    std::vector<std::string_view> by_series(rows_);
+    for (uint32_t place = 0; place < rows_; ++place) by_series[place] = column[order().row(place)];
+    if (!encode_numbers(by_series, order(), &raw_)) return false;
+    finish(id, ColumnType::kString, PackedTransform::kNumbers, order().entries(),
+           size_t{rows_} * 4 + size);
+    return true;
+  }
+
   static uint64_t difference(int64_t a, int64_t b) {
     return static_cast<uint64_t>(a) - static_cast<uint64_t>(b);
   }
@@ -278,13 +292,17 @@ class Packer {
 
   // Compresses what lies in raw_ and adds the column.
   void finish(ColumnId id, ColumnType type, PackedTransform transform, uint32_t entries) {
+    finish(id, type, transform, entries, raw_.size());
+  }
+  void finish(ColumnId id, ColumnType type, PackedTransform transform, uint32_t entries,
+              size_t raw_bytes) {
     PackedHeader header = {.version = kPackedVersion,
                            .transform = static_cast<uint8_t>(transform),
                            .compression = static_cast<uint8_t>(PackedCompression::kZstd),
                            .type = static_cast<uint8_t>(type),
                            .rows = rows_,
                            .entries = entries,
-                           .raw_bytes = static_cast<uint32_t>(raw_.size())};
+                           .raw_bytes = static_cast<uint32_t>(raw_bytes)};
     FIRN_CHECK(context_ != nullptr);
     compressed_.clear();
     const size_t bound = ZSTD_compressBound(raw_.size());

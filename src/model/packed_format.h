@@ -27,6 +27,7 @@ enum class PackedTransform : uint8_t {
   kFloatShuffle = 11,
   kSeriesBytes = 12,
   kSeriesGaps = 13,
+  kNumbers = 14,
 };
 
 // Units of the transform kSteps.
@@ -45,7 +46,7 @@ struct PackedHeader {
   uint8_t type;
   uint32_t rows;
   uint32_t entries;
-  uint32_t raw_bytes;
+  uint32_t raw_bytes;  // of kNumbers: of the same texts as kPlain
 };
 static_assert(sizeof(PackedHeader) == 16);
 inline constexpr size_t kPackedPayloadOffset = sizeof(PackedHeader) + sizeof(uint32_t);

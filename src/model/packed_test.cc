@@ -112,6 +112,77 @@ TEST(PackColumns, RegularGaugesTakeLessThanOneAndAHalfBytes) {
   EXPECT_LT(packed_sample_bytes(100, 300, as_float32), 1.5);
 }
 
+namespace {
+
+// Samples of three series, of which two tell with each how much of what is used.
+BatchPtr samples_with_metadata(uint32_t rows) {
+  BatchBuilder builder(Dataset::kSamples);
+  std::mt19937_64 random(3);
+  uint64_t used[] = {1'000'000, 2'000'000};
+  for (uint32_t i = 0; i < rows; ++i) {
+    EventRow row;
+    row.time = kTestTime + i * kSecondNs;
+    row.series = std::string_view("abc").substr(i % 3, 1);
+    row.value = Float64::of(i);
+    std::string metadata;
+    if (i % 3 < 2) {
+      uint64_t& bytes = used[i % 3];
+      bytes += random() % 201 - 100;
+      metadata = R"({"total":17179869184,"used":)" + std::to_string(bytes * 4096) + "}";
+    }
+    row.metadata = metadata;
+    builder.add(row);
+  }
+  return stamped(builder.finish());
+}
+
+}  // namespace
+
+TEST(PackColumns, MetadataThatDiffersInNumbersTakesTheirDifferences) {
+  const BatchPtr batch = samples_with_metadata(3000);
+  const std::vector<PackedColumn> packed = pack_columns(*batch);
+  ASSERT_EQ(transform_of(packed, ColumnId::kMetadata), PackedTransform::kNumbers);
+  EXPECT_LT(column_of(packed, ColumnId::kMetadata).bytes.size(), 2000 * 3);
+  expect_round_trip(batch);
+}
+
+TEST(UnpackRows, TakesTextsOfNumbersApart) {
+  const BatchPtr batch = samples_with_metadata(100);
+  UnpackMemory memory;
+  const std::vector<uint32_t> selected{0, 2, 50, 99};
+  const auto some = unpack_rows(Dataset::kSamples, 1, 100, pack_columns(*batch), selected, &memory);
+  ASSERT_TRUE(some.ok()) << some.status().to_string();
+  for (uint32_t i = 0; i < selected.size(); ++i) {
+    EXPECT_EQ((*some)->strings(ColumnId::kMetadata)[i],
+              batch->strings(ColumnId::kMetadata)[selected[i]]);
+  }
+}
+
+TEST(UnpackColumns, RefusesNumbersThatAreNotThoseOfItsTexts) {
+  const BatchPtr batch = samples_with_metadata(99);
+  std::vector<PackedColumn> columns = pack_columns(*batch);
+  auto metadata = std::find_if(columns.begin(), columns.end(), [](const PackedColumn& column) {
+    return column.id == ColumnId::kMetadata;
+  });
+  ASSERT_EQ(transform_of(columns, ColumnId::kMetadata), PackedTransform::kNumbers);
+  const std::string good = metadata->bytes;
+  const auto message = [&](size_t offset, uint32_t value) {
+    metadata->bytes = good;
+    store_le<uint32_t>(metadata->bytes.data() + offset, value);
+    const auto header = load_le<PackedHeader>(metadata->bytes.data());
+    store_le<uint32_t>(metadata->bytes.data() + sizeof(header),
+                       packed_checksum(metadata->id, header,
+                                       ByteView(metadata->bytes).substr(kPackedPayloadOffset)));
+    return unpack_columns(Dataset::kSamples, 1, 99, columns, &scratch).status().to_string();
+  };
+  const auto raw_bytes = load_le<uint32_t>(good.data() + 12);
+  EXPECT_THAT(message(12, raw_bytes + 1), HasSubstr("do not fit its texts"));
+  EXPECT_THAT(message(12, raw_bytes - 1), HasSubstr("do not fit its texts"));
+  EXPECT_THAT(message(12, 99 * 4 - 1), HasSubstr("size"));
+  EXPECT_THAT(message(8, 7), HasSubstr("another column of series"));
+  EXPECT_THAT(message(kPackedPayloadOffset, 0), HasSubstr("zstd"));
+}
+
 TEST(PackColumns, WhatIsSaidOfASeriesTakesLittle) {
   BatchBuilder builder(Dataset::kSamples);
   for (uint32_t i = 0; i < 5'000; ++i) {

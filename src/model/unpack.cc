@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "model/batch_format.h"
 #include "model/float_codec.h"
+#include "model/number_codec.h"
 #include "model/packed.h"
 #include "model/packed_format.h"
 #include "model/planes.h"
@@ -71,6 +72,7 @@ bool suits(PackedTransform transform, ColumnType type) {
       return type == ColumnType::kId16;
     case PackedTransform::kDictionary:
     case PackedTransform::kPlain:
+    case PackedTransform::kNumbers:
       return type == ColumnType::kString;
   }
   return false;
@@ -87,6 +89,7 @@ uint64_t fixed_raw_bytes(const Part& part) {
     case PackedTransform::kDictionary:
       return rows * packed_index_bytes(part.header.entries) + uint64_t{part.header.entries} * 4;
     case PackedTransform::kPlain:
+    case PackedTransform::kNumbers:
       return rows * 4;
     case PackedTransform::kSteps:
       return steps_bytes(rows, part.header.entries);
@@ -296,13 +299,17 @@ class Unpacker {
     return {};
   }
 
+  // The order that the column was written in.
+  Result<const SeriesOrder*> order_of(const Part& part) {
+    if (part.header.entries == 0) return &in_rows_;
+    if (order_ && order_->entries() == part.header.entries) return &*order_;
+    return damage(*part.schema, "it was packed with another column of series");
+  }
+
   Status fill_by_series(const Part& part, char* to) {
-    const SeriesOrder in_rows(rows_);
+    FIRN_ASSIGN(const SeriesOrder* const found, order_of(part));
+    const SeriesOrder& order = *found;
     const bool has_order = part.header.entries != 0;
-    if (has_order && (!order_ || order_->entries() != part.header.entries)) {
-      return damage(*part.schema, "it was packed with another column of series");
-    }
-    const SeriesOrder& order = has_order ? *order_ : in_rows;
     const char* raw = nullptr;
     FIRN_TRY(decompress(part, &raw));
     if (part.transform() == PackedTransform::kSeriesBytes) {
@@ -399,19 +406,41 @@ class Unpacker {
     return index_bytes + (entries + 1) * 4 + part.header.raw_bytes - fixed_raw_bytes(part);
   }
 
-  // The payload before compression: `raw` points to it until the next call.
+  // The payload before compression, texts of numbers as plain ones: `raw` points to it until the
+  // next call.
   Status decompress(const Part& part, const char** raw) {
-    const size_t size = part.header.raw_bytes;
+    size_t size = part.header.raw_bytes;
+    if (part.transform() == PackedTransform::kNumbers) FIRN_TRY(read_size(part, &size));
     switch (static_cast<PackedCompression>(part.header.compression)) {
       case PackedCompression::kNone:
         if (part.payload.size() != size) return damage(*part.schema, "wrong payload size");
         *raw = part.payload.data();
-        return {};
+        break;
       case PackedCompression::kZstd:
+        FIRN_TRY(decompress_zstd(part, size));
+        *raw = memory_->raw.data();
         break;
       default:
         return damage(*part.schema, "unknown compression");
     }
+    return part.transform() == PackedTransform::kNumbers ? to_plain(part, {*raw, size}, raw)
+                                                         : Status();
+  }
+
+  // Of the payload before compression, where the header does not tell it.
+  Status read_size(const Part& part, size_t* size) {
+    *size = part.payload.size();
+    if (part.header.compression == static_cast<uint8_t>(PackedCompression::kNone)) return {};
+    const unsigned long long told =
+        ZSTD_getFrameContentSize(part.payload.data(), part.payload.size());
+    // Greater values stand for errors.
+    if (told > kPackedBatchBytesMax) return damage(*part.schema, "zstd does not tell its size");
+    *size = told;
+    return {};
+  }
+
+  // Into memory_->raw.
+  Status decompress_zstd(const Part& part, size_t size) {
     static thread_local const std::unique_ptr<ZSTD_DCtx, FreeZstd> context(ZSTD_createDCtx());
     FIRN_CHECK(context != nullptr);
     memory_->raw.clear();
@@ -420,7 +449,18 @@ class Unpacker {
         ZSTD_decompressDCtx(context.get(), to, size, part.payload.data(), part.payload.size());
     if (ZSTD_isError(got) != 0) return damage(*part.schema, ZSTD_getErrorName(got));
     if (got != size) return damage(*part.schema, "shorter than it says");
-    *raw = to;
+    return {};
+  }
+
+  // Texts of numbers in the form of plain ones.
+  Status to_plain(const Part& part, std::string_view coded, const char** raw) {
+    FIRN_ASSIGN(const SeriesOrder* const order, order_of(part));
+    plain_.clear();
+    char* const plain = plain_.extend(part.header.raw_bytes);
+    if (!decode_numbers(coded, *order, rows_, {plain, plain_.size()})) {
+      return damage(*part.schema, "its numbers do not fit its texts");
+    }
+    *raw = plain;
     return {};
   }
 
@@ -477,6 +517,7 @@ class Unpacker {
                             to + size_t{rows_} * 4);
       }
       case PackedTransform::kPlain:
+      case PackedTransform::kNumbers:
         return fill_strings(part, rows_, raw, part.header.raw_bytes, to);
       case PackedTransform::kSteps:
       case PackedTransform::kDecimal:
@@ -540,6 +581,8 @@ class Unpacker {
   PodBuffer<int64_t> positions_;  // empty without gaps
   PodBuffer<uint64_t> high_, low_, by_place_;
   PodBuffer<Float64> values_;
+  PodBuffer<char> plain_;
+  const SeriesOrder in_rows_{rows_};
   // Of the batch's series, when they are a dictionary: the entry of each row.
   std::vector<uint32_t> series_;
   std::optional<SeriesOrder> order_;
