@@ -23,8 +23,10 @@ constexpr bool is_divided_by_series(Dataset dataset) {
   return dataset == Dataset::kSamples || is_rollups(dataset);
 }
 // Rollups are read a series at a time, and a day of one is some hundred rows at most.
+inline constexpr uint32_t kRollupBlockRowsMax = 1024;
 constexpr uint32_t block_rows_max(Dataset dataset) {
-  return dataset == Dataset::kSamples ? kSampleBlockRowsMax : kBlockRowsMax;
+  if (dataset == Dataset::kSamples) return kSampleBlockRowsMax;
+  return is_rollups(dataset) ? kRollupBlockRowsMax : kBlockRowsMax;
 }
 constexpr uint32_t group_rows_max(Dataset dataset) {
   return is_divided_by_series(dataset) ? kSampleGroupRowsMax : kBlockRowsMax;
