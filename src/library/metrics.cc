@@ -143,6 +143,7 @@ Result<std::vector<MetricGroup>> Metrics::windows(const MetricMatch& match, int6
   query.time = range_of(match);
   query.window_ns = window_ns;
   query.group_by = group_by;
+  query.marks = database_->parts_->rollups->marks();
   FIRN_ASSIGN(const WindowAnswer answer, query_windows(*snapshot, query, nullptr));
   std::vector<MetricGroup> groups;
   for (const WindowGroup& group : answer.groups) {

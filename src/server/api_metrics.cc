@@ -12,6 +12,7 @@
 #include "views/metrics/metric_append.h"
 #include "views/metrics/metric_reads.h"
 #include "views/metrics/metric_windows.h"
+#include "views/metrics/rollup_keeper.h"
 #include "wire/json_text.h"
 
 // Reading metrics: docs/metrics.md, docs/http-api.md.
@@ -203,6 +204,7 @@ Result<WindowQuery> window_query(const MetricQuestion& question,
   query.series_max = kSeriesMax;
   query.samples_max = std::max<uint64_t>(question.page_bytes / kBytesPerSample, 1);
   query.rows_max = kRowsMax;
+  query.marks = question.open.rollups->marks();
   return query;
 }
 

@@ -52,6 +52,7 @@ Result<MemoryBudget::Share> take_page_memory(Services* services, const HttpReque
 
 // What a route works with.
 struct MetricQuestion {
+  const OpenStore& open;
   const Snapshot& snapshot;
   const MetricSelection& selection;
   QueryGuard guard;
@@ -71,7 +72,8 @@ void answer_metrics(Services* services, const HttpRequestPtr& request, const Res
               FIRN_ASSIGN(const SnapshotPtr snapshot,
                           target.open->store->snapshot(target.name_space.id));
               FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
-              const MetricQuestion question{*snapshot, selection, make_guard(services, request),
+              const MetricQuestion question{*target.open, *snapshot, selection,
+                                            make_guard(services, request),
                                             share.bytes() / kMetricPageCopies};
               return work(question);
             });

@@ -101,6 +101,7 @@ class WindowsOfIntervals {
       : snapshot_(snapshot),
         query_(query),
         guard_(guard),
+        marks_(query.marks != nullptr ? query.marks : &own_marks_),
         answer_(answer),
         windows_(query, series) {
     for (const Series& one : series) ids_.push_back(one.series);
@@ -143,7 +144,7 @@ class WindowsOfIntervals {
     scan.divides = query_.window_ns;
     scan.series = ids_;
     scan.wanted = query_.wanted;
-    FIRN_ASSIGN(auto rollups, read_rollups(snapshot_, scan, guard_, &answer_->cost));
+    FIRN_ASSIGN(auto rollups, read_rollups(snapshot_, scan, marks_, guard_, &answer_->cost));
     if (!rollups) return serve(range, levels - 1);
     const DurationNs width = rollups->width;
     const TimeNs first = interval_start(range.from, width);
@@ -260,6 +261,8 @@ class WindowsOfIntervals {
   const Snapshot& snapshot_;
   const WindowQuery& query_;
   const QueryGuard& guard_;
+  RollupMarks own_marks_;
+  RollupMarks* const marks_;
   WindowAnswer* const answer_;
   Windows windows_;
   std::vector<std::string> ids_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "views/metrics/metric_reads.h"
+#include "views/metrics/rollup_marks.h"
 #include "views/metrics/sample_state.h"
 
 namespace firn {
@@ -17,6 +18,7 @@ struct WindowQuery {
   std::vector<std::string> group_by{};       // labels, "series" or "name"; none: one group of all
   StateParts wanted{};                       // what the answer's states are to have
   bool raw_only = false;                     // rollups are not read
+  RollupMarks* marks = nullptr;              // remembers what it read; null: nothing is remembered
   uint64_t samples_max = uint64_t{8} << 20;  // held at a time, as in a SampleScan
   uint32_t series_max = 100'000;             // kTooLarge when more match
   uint64_t rows_max = 1'000'000;  // windows of all groups together; kTooLarge when there are more

@@ -199,8 +199,8 @@ Status RollupKeeper::roll(NamespaceId id, const ChunkKey& interval, size_t level
                           const QueryGuard& guard, RollupRun* run) {
   FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
   QueryCost cost;
-  FIRN_ASSIGN(const Position mark, read_rollup_mark(*snapshot, kRollupDatasets[level],
-                                                    time_of(interval), window, guard, &cost));
+  FIRN_ASSIGN(const Position mark, marks_.through(*snapshot, kRollupDatasets[level],
+                                                  time_of(interval), window, guard, &cost));
   Filter behind;
   behind.time = time_of(interval);
   behind.positions.from = mark + 1;
@@ -213,6 +213,7 @@ Status RollupKeeper::roll(NamespaceId id, const ChunkKey& interval, size_t level
   query.window_ns = window;
   query.group_by = {"series"};
   query.rows_max = UINT64_MAX;
+  query.marks = &marks_;
   for (auto next = touched.begin(); next != touched.end();) {
     std::vector<Series> series;
     const auto first = next;
@@ -264,8 +265,8 @@ Status RollupKeeper::drop_old(NamespaceId id, const MetricPolicy& policy, TimeNs
       FIRN_TRY(roll(id, interval, level, policy.rollups[level].window_ns, guard, run));
       FIRN_ASSIGN(const SnapshotPtr rolled, store_->snapshot(id));
       FIRN_ASSIGN(const Position mark,
-                  read_rollup_mark(*rolled, kRollupDatasets[level], time_of(interval),
-                                   policy.rollups[level].window_ns, guard, &cost));
+                  marks_.through(*rolled, kRollupDatasets[level], time_of(interval),
+                                 policy.rollups[level].window_ns, guard, &cost));
       through = std::min(through, mark);
     }
     FIRN_TRY(drop(id, Dataset::kSamples, time_of(interval), through, run));
@@ -334,8 +335,8 @@ Result<std::vector<RollupProgress>> RollupKeeper::progress(NamespaceId id,
     QueryCost cost;
     for (const auto& [start, interval] : intervals) {
       FIRN_ASSIGN(const Position mark,
-                  read_rollup_mark(*snapshot, kRollupDatasets[level], time_of(interval),
-                                   policy.rollups[level].window_ns, guard, &cost));
+                  marks_.through(*snapshot, kRollupDatasets[level], time_of(interval),
+                                 policy.rollups[level].window_ns, guard, &cost));
       if (mark > 0) ++one.intervals_rolled;
     }
     progress.push_back(one);

@@ -53,6 +53,9 @@ class RollupKeeper {
 
   Result<std::vector<RollupProgress>> progress(NamespaceId id, const QueryGuard& guard);
 
+  // For the WindowQuery of whoever reads from this store.
+  RollupMarks* marks() { return &marks_; }
+
  private:
   enum class Scope : uint8_t { kDue, kAll };
 
@@ -72,6 +75,7 @@ class RollupKeeper {
 
   Env* const env_;
   Store* const store_;
+  RollupMarks marks_;
   Mutex run_mutex_;  // before mutex_
   // When an interval was rolled up last for a level, by the monotonic clock.
   std::map<std::tuple<NamespaceId, TimeNs, size_t>, TimeNs> rolled_at_ GUARDED_BY(run_mutex_);

@@ -12,7 +12,6 @@ namespace {
 
 // A row as it was read, before it is known which is the last of its window.
 struct Row {
-  DurationNs width;
   WindowKey window;
   Position position;
   size_t state;  // which one
@@ -92,19 +91,11 @@ bool is_wanted(ColumnId column, const StateParts& wanted) {
   }
 }
 
-// The snapshot's chunks of the dataset in the interval.
-std::vector<SnapshotChunk> chunks_of(const Snapshot& snapshot, Dataset dataset,
-                                     const TimeRange& interval) {
-  Filter filter;
-  filter.time = interval;
-  return snapshot.chunks(dataset, filter);
-}
-
-// Gathers marks and rows of an interval.
+// Gathers the rows of one width in an interval.
 class Gathering {
  public:
-  Gathering(const Snapshot& snapshot, const RollupScan& scan)
-      : published_(snapshot.published(Dataset::kSamples)), scan_(scan) {
+  Gathering(const Snapshot& snapshot, const RollupScan& scan, const RollupMark& mark)
+      : published_(snapshot.published(Dataset::kSamples)), scan_(scan), mark_(mark) {
     for (size_t i = 0; i < scan.series.size(); ++i) places_.emplace(scan.series[i], i);
   }
 
@@ -118,10 +109,9 @@ class Gathering {
 
   Result<std::optional<IntervalRollups>> take() {
     if (!status_.ok()) return status_;
-    if (marks_.empty()) return std::optional<IntervalRollups>();
     IntervalRollups rollups;
-    std::tie(rollups.width, rollups.through) = *marks_.rbegin();
-    std::erase_if(rows_, [&](const Row& row) { return row.width != rollups.width; });
+    rollups.width = mark_.width;
+    rollups.through = mark_.through;
     std::sort(rows_.begin(), rows_.end(),
               [](const Row& a, const Row& b) { return a.key() < b.key(); });
     for (size_t i = 0; i < rows_.size(); ++i) {
@@ -133,19 +123,12 @@ class Gathering {
   }
 
  private:
-  static constexpr size_t kUnknown = SIZE_MAX, kNotWanted = SIZE_MAX - 1, kMark = SIZE_MAX - 2;
+  static constexpr size_t kUnknown = SIZE_MAX, kNotWanted = SIZE_MAX - 1;
 
   void add_row(uint32_t row, Position position) {
     const auto through = static_cast<Position>(columns_.throughs[row]);
-    const DurationNs width = columns_.widths[row];
-    if (through > published_ || width <= 0) return;
-    if (scan_.divides != 0 && scan_.divides % width != 0) return;
+    if (through > published_ || columns_.widths[row] != mark_.width) return;
     const size_t place = place_of(columns_.series.entry_of(row));
-    if (place == kMark) {
-      Position& mark = marks_[width];
-      mark = std::max(mark, through);
-      return;
-    }
     const TimeNs start = columns_.times[row];
     if (place == kNotWanted || !scan_.time.contains(start)) return;
     Result<SampleState> state = state_of(columns_, row, position, scan_.wanted);
@@ -153,7 +136,7 @@ class Gathering {
       status_ = state.status();
       return;
     }
-    rows_.push_back({width, {place, start}, position, states_.size()});
+    rows_.push_back({{place, start}, position, states_.size()});
     states_.push_back({std::move(*state), through});
   }
 
@@ -163,7 +146,7 @@ class Gathering {
     if (place != kUnknown) return place;
     const std::string_view series = columns_.series.entry(entry);
     const auto found = places_.find(series);
-    place = series == kRollupMark ? kMark : found == places_.end() ? kNotWanted : found->second;
+    place = found == places_.end() ? kNotWanted : found->second;
     return place;
   }
 
@@ -172,7 +155,7 @@ class Gathering {
   std::unordered_map<std::string_view, size_t> places_;
   Columns columns_;  // of the slice that is being added, as the next
   std::vector<size_t> places_of_entries_;
-  std::map<DurationNs, Position> marks_;
+  const RollupMark mark_;
   std::vector<Row> rows_;
   std::vector<RollupState> states_;  // of the rows
   Status status_;
@@ -223,44 +206,28 @@ void add_rollup_mark(TimeNs interval, DurationNs width, Position through, BatchB
 }
 
 Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
-                                                    const RollupScan& scan, const QueryGuard& guard,
-                                                    QueryCost* cost) {
+                                                    const RollupScan& scan, RollupMarks* marks,
+                                                    const QueryGuard& guard, QueryCost* cost) {
+  FIRN_ASSIGN(const std::optional<RollupMark> mark,
+              marks->widest(snapshot, scan.dataset, scan.interval, scan.divides, guard, cost));
+  if (!mark) return std::optional<IntervalRollups>();
   ScanSpec spec;
-  if (scan.series.size() < kSeriesPredicateMax) {
-    std::vector<std::string> texts = scan.series;
-    texts.emplace_back(kRollupMark);
-    spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, std::move(texts)));
+  if (scan.series.size() <= kSeriesPredicateMax) {
+    spec.filter.predicates.push_back(
+        equals_any(ColumnId::kSeries, {scan.series.begin(), scan.series.end()}));
   }
   spec.projection = Projection::none();
   for (const ColumnSchema& column : dataset_columns(scan.dataset)) {
     if (is_wanted(column.id, scan.wanted)) spec.projection.add(column.id);
   }
-  Gathering gathering(snapshot, scan);
-  for (const SnapshotChunk& chunk : chunks_of(snapshot, scan.dataset, scan.interval)) {
+  Gathering gathering(snapshot, scan, *mark);
+  Filter filter;
+  filter.time = scan.interval;
+  for (const SnapshotChunk& chunk : snapshot.chunks(scan.dataset, filter)) {
     FIRN_TRY(for_each_slice(snapshot, chunk, spec, guard, cost,
                             [&](const BatchSlice& slice) { gathering.add(slice); }));
   }
   return gathering.take();
-}
-
-Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset,
-                                  const TimeRange& interval, DurationNs width,
-                                  const QueryGuard& guard, QueryCost* cost) {
-  ScanSpec spec;
-  spec.filter.predicates.push_back(equals_any(ColumnId::kSeries, {std::string(kRollupMark)}));
-  spec.projection = Projection::none();
-  spec.projection.add(ColumnId::kDuration).add(ColumnId::kThrough);
-  const Position published = snapshot.published(Dataset::kSamples);
-  Position mark = 0;
-  for (const SnapshotChunk& chunk : chunks_of(snapshot, dataset, interval)) {
-    FIRN_TRY(for_each_row(
-        snapshot, chunk, spec, guard, cost, [&](const RecordBatch& batch, uint32_t row) {
-          const auto through = static_cast<Position>(batch.int64s(ColumnId::kThrough)[row]);
-          if (batch.int64s(ColumnId::kDuration)[row] != width) return;
-          if (through <= published) mark = std::max(mark, through);
-        }));
-  }
-  return mark;
 }
 
 }  // namespace firn

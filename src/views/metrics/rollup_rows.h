@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "query/query.h"
+#include "views/metrics/rollup_marks.h"
 #include "views/metrics/sample_state.h"
 
 namespace firn {
@@ -14,8 +15,6 @@ namespace firn {
 
 inline constexpr Dataset kRollupDatasets[] = {Dataset::kRollups1, Dataset::kRollups2,
                                               Dataset::kRollups3};
-// What a mark has in place of a series.
-inline constexpr std::string_view kRollupMark = "-";
 
 struct RollupState {
   SampleState state;
@@ -54,12 +53,7 @@ struct RollupScan {
 // snapshot does not show is not there. kCorruption for a row that cannot be; else as a tier or the
 // guard.
 Result<std::optional<IntervalRollups>> read_rollups(const Snapshot& snapshot,
-                                                    const RollupScan& scan, const QueryGuard& guard,
-                                                    QueryCost* cost);
-
-// The mark of the interval for this width; 0 when there is none.
-Result<Position> read_rollup_mark(const Snapshot& snapshot, Dataset dataset,
-                                  const TimeRange& interval, DurationNs width,
-                                  const QueryGuard& guard, QueryCost* cost);
+                                                    const RollupScan& scan, RollupMarks* marks,
+                                                    const QueryGuard& guard, QueryCost* cost);
 
 }  // namespace firn
