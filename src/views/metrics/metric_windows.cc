@@ -69,15 +69,14 @@ class Windows {
 
  private:
   Result<SampleState*> window(size_t series, TimeNs start) {
-    std::map<TimeNs, SampleState>& windows = *groups_of_[series];
+    WindowStates& windows = *groups_of_[series];
     const size_t before = windows.size();
-    const auto found = windows.try_emplace(windows.end(), start);  // most often it is the last one
-    const bool is_new = windows.size() > before;
-    if (is_new && ++rows_ > query_.rows_max) {
+    SampleState* const state = windows.get(start);
+    if (windows.size() > before && ++rows_ > query_.rows_max) {
       return too_large("the answer has more than " + std::to_string(query_.rows_max) +
                        " windows; ask for wider ones, fewer groups or a shorter range");
     }
-    return &found->second;
+    return state;
   }
 
   TimeNs window_of(TimeNs time) const {
@@ -85,8 +84,8 @@ class Windows {
   }
 
   const WindowQuery& query_;
-  std::map<std::vector<std::string>, std::map<TimeNs, SampleState>> groups_;
-  std::vector<std::map<TimeNs, SampleState>*> groups_of_;  // by place of the series
+  std::map<std::vector<std::string>, WindowStates> groups_;
+  std::vector<WindowStates*> groups_of_;  // by place of the series
   uint64_t rows_ = 0;
 };
 
@@ -167,9 +166,10 @@ class WindowsOfIntervals {
     add_part({range, rollups.width, false});
     if (snapshot_.dropped_samples_through(interval_.from) > 0) return serve_merged(range, rollups);
     FIRN_ASSIGN(const Touched touched, find_touched(range, rollups));
-    for (const auto& [key, rollup] : rollups.windows) {
+    for (size_t i = 0; i < rollups.windows.size(); ++i) {
+      const WindowKey& key = rollups.windows[i];
       if (!range.contains(key.second) || touched.count(key) > 0) continue;
-      FIRN_TRY(windows_.add(key.first, key.second, rollup.state));
+      FIRN_TRY(windows_.add(key.first, key.second, rollups.states[i].state));
     }
     return serve_touched(touched, rollups.width);
   }
@@ -224,8 +224,10 @@ class WindowsOfIntervals {
 
   // Raw samples were dropped: those that came later are added to the states.
   Status serve_merged(const TimeRange& range, const IntervalRollups& rollups) {
-    for (const auto& [key, rollup] : rollups.windows) {
-      if (range.contains(key.second)) FIRN_TRY(windows_.add(key.first, key.second, rollup.state));
+    for (size_t i = 0; i < rollups.windows.size(); ++i) {
+      const WindowKey& key = rollups.windows[i];
+      if (!range.contains(key.second)) continue;
+      FIRN_TRY(windows_.add(key.first, key.second, rollups.states[i].state));
     }
     std::vector<SampleValue> late;
     const SampleScan samples{ids_, range, {rollups.through + 1, UINT64_MAX}};

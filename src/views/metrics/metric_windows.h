@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/status.h"
 #include "views/metrics/metric_reads.h"
 #include "views/metrics/rollup_marks.h"
 #include "views/metrics/sample_state.h"
@@ -24,9 +26,49 @@ struct WindowQuery {
   uint64_t rows_max = 1'000'000;  // windows of all groups together; kTooLarge when there are more
 };
 
+// States by the start of their window, ascending, one behind the other: nearly always the next one
+// is the latest so far.
+class WindowStates {
+ public:
+  using Window = std::pair<TimeNs, SampleState>;
+
+  bool empty() const { return windows_.empty(); }
+  size_t size() const { return windows_.size(); }
+  auto begin() const { return windows_.begin(); }
+  auto end() const { return windows_.end(); }
+  auto find(TimeNs start) const {
+    const auto found = first_from(start);
+    return found != windows_.end() && found->first == start ? found : windows_.end();
+  }
+  // REQUIRES that it is there.
+  const SampleState& at(TimeNs start) const {
+    const auto found = find(start);
+    FIRN_CHECK(found != windows_.end());
+    return found->second;
+  }
+  // Makes it if it is not there. Until the next call.
+  SampleState* get(TimeNs start) {
+    if (!windows_.empty() && windows_.back().first == start) return &windows_.back().second;
+    const auto place = first_from(start);
+    if (place != windows_.end() && place->first == start) {
+      return &windows_[static_cast<size_t>(place - windows_.begin())].second;
+    }
+    return &windows_.emplace(place, start, SampleState())->second;
+  }
+
+ private:
+  std::vector<Window>::const_iterator first_from(TimeNs start) const {
+    if (windows_.empty() || windows_.back().first < start) return windows_.end();
+    return std::lower_bound(windows_.begin(), windows_.end(), start,
+                            [](const Window& window, TimeNs time) { return window.first < time; });
+  }
+
+  std::vector<Window> windows_;
+};
+
 struct WindowGroup {
   std::vector<std::string> values;  // of group_by, in its order; empty for a label that is absent
-  std::map<TimeNs, SampleState> windows;  // by their start; only those with values
+  WindowStates windows;             // only those with values
 };
 
 // What a part of the range was answered from.

@@ -60,6 +60,22 @@ class Reader {
 
 }  // namespace
 
+QuantileSketch& QuantileSketch::operator=(const QuantileSketch& other) {
+  if (this == &other) return *this;
+  contents_ = other.contents_ == nullptr ? nullptr : std::make_unique<Contents>(*other.contents_);
+  return *this;
+}
+
+const QuantileSketch::Contents& QuantileSketch::contents() const {
+  static const Contents kNone;
+  return contents_ == nullptr ? kNone : *contents_;
+}
+
+QuantileSketch::Contents* QuantileSketch::own_contents() {
+  if (contents_ == nullptr) contents_ = std::make_unique<Contents>();
+  return contents_.get();
+}
+
 void QuantileSketch::add_to(int32_t index, uint64_t count, Bins* bins) {
   const auto found =
       std::lower_bound(bins->begin(), bins->end(), index,
@@ -81,49 +97,55 @@ void QuantileSketch::merge_into(const Bins& from, Bins* to) {
 
 void QuantileSketch::add(double value) {
   FIRN_CHECK(!std::isnan(value));
-  ++count_;
+  Contents* const own = own_contents();
+  ++own->count;
   if (value == 0) {
-    ++zero_;
+    ++own->zero;
   } else {
-    add_to(bin_of(std::abs(value)), 1, &bins_of(value));
+    add_to(bin_of(std::abs(value)), 1, &own->bins_of(value));
   }
 }
 
 void QuantileSketch::merge(const QuantileSketch& other) {
-  count_ += other.count_;
-  zero_ += other.zero_;
-  merge_into(other.positive_, &positive_);
-  merge_into(other.negative_, &negative_);
+  if (other.count() == 0) return;
+  Contents* const own = own_contents();
+  own->count += other.contents_->count;
+  own->zero += other.contents_->zero;
+  merge_into(other.contents_->positive, &own->positive);
+  merge_into(other.contents_->negative, &own->negative);
 }
 
 std::optional<double> QuantileSketch::quantile(double quantile) const {
-  if (count_ == 0) return std::nullopt;
-  uint64_t rank = static_cast<uint64_t>(quantile * static_cast<double>(count_ - 1));
+  if (count() == 0) return std::nullopt;
+  const Contents& all = contents();
+  uint64_t rank = static_cast<uint64_t>(quantile * static_cast<double>(all.count - 1));
   // From the smallest value up: negative ones by falling magnitude.
-  for (auto bin = negative_.rbegin(); bin != negative_.rend(); ++bin) {
+  for (auto bin = all.negative.rbegin(); bin != all.negative.rend(); ++bin) {
     if (rank < bin->count) return -value_of(bin->index);
     rank -= bin->count;
   }
-  if (rank < zero_) return 0;
-  rank -= zero_;
-  for (const Bin& bin : positive_) {
+  if (rank < all.zero) return 0;
+  rank -= all.zero;
+  for (const Bin& bin : all.positive) {
     if (rank < bin.count) return value_of(bin.index);
     rank -= bin.count;
   }
-  return value_of(positive_.back().index);
+  return value_of(all.positive.back().index);
 }
 
 uint64_t QuantileSketch::count_of(double value) const {
-  if (value == 0) return zero_;
+  const Contents& all = contents();
+  if (value == 0) return all.zero;
   const int32_t index = bin_of(std::abs(value));
-  for (const Bin& bin : value < 0 ? negative_ : positive_) {
+  for (const Bin& bin : value < 0 ? all.negative : all.positive) {
     if (bin.index == index) return bin.count;
   }
   return 0;
 }
 
 uint64_t QuantileSketch::bytes() const {
-  return (positive_.capacity() + negative_.capacity()) * sizeof(Bin);
+  const Contents& all = contents();
+  return (all.positive.capacity() + all.negative.capacity()) * sizeof(Bin);
 }
 
 void QuantileSketch::append_json(std::string* out) const {
@@ -134,9 +156,10 @@ void QuantileSketch::append_json(std::string* out) const {
     is_first = false;
     out->append("\"").append(key).append("\":");
   };
-  if (zero_ > 0) {
+  const Contents& all = contents();
+  if (all.zero > 0) {
     member("zero");
-    append_number(zero_, out);
+    append_number(all.zero, out);
   }
   const auto append_bins = [&](std::string_view key, const Bins& bins) {
     if (bins.empty()) return;
@@ -153,18 +176,19 @@ void QuantileSketch::append_json(std::string* out) const {
     }
     out->push_back(']');
   };
-  append_bins("positive", positive_);
-  append_bins("negative", negative_);
+  append_bins("positive", all.positive);
+  append_bins("negative", all.negative);
   out->push_back('}');
 }
 
 std::optional<QuantileSketch> QuantileSketch::parse_json(std::string_view json) {
   Reader reader(json);
   QuantileSketch sketch;
+  Contents* const own = sketch.own_contents();
   if (!reader.skip("{")) return std::nullopt;
   if (reader.skip("\"zero\":")) {
-    if (!reader.read(&sketch.zero_)) return std::nullopt;
-    sketch.count_ = sketch.zero_;
+    if (!reader.read(&own->zero)) return std::nullopt;
+    own->count = own->zero;
     reader.skip(",");
   }
   const auto read_bins = [&](Bins* bins) {
@@ -177,15 +201,15 @@ std::optional<QuantileSketch> QuantileSketch::parse_json(std::string_view json) 
       const bool ascends = bins->empty() || step > 0;
       if (!ascends || index > kInfinityBin || index < -kInfinityBin || count == 0) return false;
       bins->push_back({static_cast<int32_t>(index), count});
-      sketch.count_ += count;
+      own->count += count;
     } while (reader.skip(","));
     return reader.skip("]");
   };
   if (reader.skip("\"positive\":[")) {
-    if (!read_bins(&sketch.positive_)) return std::nullopt;
+    if (!read_bins(&own->positive)) return std::nullopt;
     reader.skip(",");
   }
-  if (reader.skip("\"negative\":[") && !read_bins(&sketch.negative_)) return std::nullopt;
+  if (reader.skip("\"negative\":[") && !read_bins(&own->negative)) return std::nullopt;
   if (!reader.skip("}") || !reader.at_end()) return std::nullopt;
   return sketch;
 }

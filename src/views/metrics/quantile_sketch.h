@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,9 +16,15 @@ class QuantileSketch {
  public:
   static constexpr double kRelativeError = 0.01;
 
+  QuantileSketch() = default;
+  QuantileSketch(const QuantileSketch& other) { *this = other; }
+  QuantileSketch& operator=(const QuantileSketch& other);
+  QuantileSketch(QuantileSketch&&) = default;
+  QuantileSketch& operator=(QuantileSketch&&) = default;
+
   void add(double value);
   void merge(const QuantileSketch& other);
-  uint64_t count() const { return count_; }
+  uint64_t count() const { return contents().count; }
   // Of the value with rank floor(quantile * (count - 1)); nothing without values. REQUIRES:
   // 0 <= quantile <= 1.
   std::optional<double> quantile(double quantile) const;
@@ -32,7 +39,7 @@ class QuantileSketch {
   // Nothing when the text is not what append_json() writes.
   static std::optional<QuantileSketch> parse_json(std::string_view json);
 
-  bool operator==(const QuantileSketch&) const = default;
+  bool operator==(const QuantileSketch& other) const { return contents() == other.contents(); }
 
  private:
   struct Bin {
@@ -41,14 +48,20 @@ class QuantileSketch {
     bool operator==(const Bin&) const = default;
   };
   using Bins = std::vector<Bin>;  // ascending by index
+  struct Contents {
+    uint64_t count = 0, zero = 0;
+    Bins positive, negative;
+    bool operator==(const Contents&) const = default;
+    Bins& bins_of(double value) { return value < 0 ? negative : positive; }
+  };
 
   static void add_to(int32_t index, uint64_t count, Bins* bins);
   static void merge_into(const Bins& from, Bins* to);
-  Bins& bins_of(double value) { return value < 0 ? negative_ : positive_; }
+  const Contents& contents() const;
+  Contents* own_contents();
 
-  uint64_t count_ = 0;
-  uint64_t zero_ = 0;
-  Bins positive_, negative_;
+  // Null: no values. States of windows are many, and most are asked for without a sketch.
+  std::unique_ptr<Contents> contents_;
 };
 
 }  // namespace firn

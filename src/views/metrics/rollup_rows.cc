@@ -112,18 +112,32 @@ class Gathering {
     IntervalRollups rollups;
     rollups.width = mark_.width;
     rollups.through = mark_.through;
-    std::sort(rows_.begin(), rows_.end(),
-              [](const Row& a, const Row& b) { return a.key() < b.key(); });
+    const auto before = [](const Row& a, const Row& b) { return a.key() < b.key(); };
+    if (!std::is_sorted(rows_.begin(), rows_.end(), before)) {
+      std::sort(rows_.begin(), rows_.end(), before);
+    }
+    rollups.windows.reserve(rows_.size());
+    bool is_in_place = true;  // each state is that of the window with its number
     for (size_t i = 0; i < rows_.size(); ++i) {
       const bool is_last = i + 1 == rows_.size() || rows_[i + 1].window != rows_[i].window;
-      if (is_last)
-        rollups.windows.emplace_back(rows_[i].window, std::move(states_[rows_[i].state]));
+      is_in_place &= is_last && rows_[i].state == i;
+      if (is_last) rollups.windows.push_back(rows_[i].window);
+      if (!is_last) rows_[i].state = kReplaced;
+    }
+    if (is_in_place) {
+      rollups.states = std::move(states_);
+      return std::optional<IntervalRollups>(std::move(rollups));
+    }
+    rollups.states.reserve(rollups.windows.size());
+    for (const Row& row : rows_) {
+      if (row.state != kReplaced) rollups.states.push_back(std::move(states_[row.state]));
     }
     return std::optional<IntervalRollups>(std::move(rollups));
   }
 
  private:
   static constexpr size_t kUnknown = SIZE_MAX, kNotWanted = SIZE_MAX - 1;
+  static constexpr size_t kReplaced = SIZE_MAX;  // in place of the number of a state
 
   void add_row(uint32_t row, Position position) {
     const auto through = static_cast<Position>(columns_.throughs[row]);
@@ -164,10 +178,9 @@ class Gathering {
 }  // namespace
 
 const RollupState* IntervalRollups::find(const WindowKey& key) const {
-  const auto found =
-      std::lower_bound(windows.begin(), windows.end(), key,
-                       [](const auto& window, const WindowKey& k) { return window.first < k; });
-  return found == windows.end() || found->first != key ? nullptr : &found->second;
+  const auto found = std::lower_bound(windows.begin(), windows.end(), key);
+  if (found == windows.end() || *found != key) return nullptr;
+  return &states[static_cast<size_t>(found - windows.begin())];
 }
 
 void add_rollup_row(std::string_view series, TimeNs start, DurationNs width,

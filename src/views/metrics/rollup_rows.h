@@ -33,8 +33,9 @@ using WindowKey = std::pair<size_t, TimeNs>;
 // The rollups of some series and one width in one chunk interval, with those of the range.
 struct IntervalRollups {
   DurationNs width = 0;
-  Position through = 0;                                    // of the mark
-  std::vector<std::pair<WindowKey, RollupState>> windows;  // ascending by key, each once
+  Position through = 0;             // of the mark
+  std::vector<WindowKey> windows;   // ascending, each once
+  std::vector<RollupState> states;  // of the windows, in their order
 
   // Null: there is none.
   const RollupState* find(const WindowKey& key) const;

@@ -201,8 +201,8 @@ class UptimeReader {
            query_.time.to - query_.time.from >= kStatesFrom;
   }
 
-  Result<std::map<TimeNs, SampleState>> states_of(const std::string& series, const TimeRange& time,
-                                                  DurationNs window) {
+  Result<WindowStates> states_of(const std::string& series, const TimeRange& time,
+                                 DurationNs window) {
     WindowQuery query;
     query.time = time;
     query.window_ns = window;
@@ -211,7 +211,7 @@ class UptimeReader {
     one[0].series = series;
     FIRN_ASSIGN(WindowAnswer answer, query_series_windows(snapshot_, query, one, guard_));
     add_cost(answer.cost, &cost_);
-    if (answer.groups.empty()) return std::map<TimeNs, SampleState>();
+    if (answer.groups.empty()) return WindowStates();
     return std::move(answer.groups[0].windows);
   }
 
