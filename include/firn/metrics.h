@@ -69,6 +69,13 @@ struct MetricRollup {
   int64_t keep_ns = INT64_MAX;
 };
 
+// How long series are kept otherwise than the namespace says. What it does not say is as there.
+struct MetricRule {
+  MetricMatch match{};  // by name and labels only
+  std::optional<int64_t> raw_ns{};
+  std::vector<MetricRollup> rollups{};  // some of the namespace's widths
+};
+
 // A metric's name, a label, or a label's value, and how many there are of what is counted.
 struct MetricCount {
   std::string name, value;
@@ -113,8 +120,9 @@ class Metrics {
   Result<uint64_t> remove(const MetricMatch& match);
 
   // How long raw samples are kept, and which rollups (docs/formats/rollups.md); INT64_MAX: for
-  // ever.
-  Status set_retention(int64_t raw_ns, std::span<const MetricRollup> rollups);
+  // ever. The first of the rules that matches a series decides on it.
+  Status set_retention(int64_t raw_ns, std::span<const MetricRollup> rollups,
+                       std::span<const MetricRule> rules = {});
   // Rolls up what is not, and drops what is no longer kept. A program calls it from time to time.
   Status run_retention();
 

@@ -45,6 +45,12 @@ MetricPage page_of(const std::vector<Series>& series, std::vector<Point> points)
   return page;
 }
 
+std::vector<RollupLevel> levels_of(std::span<const MetricRollup> rollups) {
+  std::vector<RollupLevel> levels;
+  for (const MetricRollup& rollup : rollups) levels.push_back({rollup.window_ns, rollup.keep_ns});
+  return levels;
+}
+
 MetricWindow window_of(TimeNs start, const SampleState& state) {
   MetricWindow window;
   window.start_ns = start;
@@ -187,14 +193,18 @@ Result<uint64_t> Metrics::remove(const MetricMatch& match) {
   return delete_points(parts->store.get(), id, match_of(match), range_of(match), nullptr);
 }
 
-Status Metrics::set_retention(int64_t raw_ns, std::span<const MetricRollup> rollups) {
+Status Metrics::set_retention(int64_t raw_ns, std::span<const MetricRollup> rollups,
+                              std::span<const MetricRule> rules) {
   Database::Parts* parts = database_->parts_.get();
   FIRN_ASSIGN(const NamespaceId id, parts->namespace_id(name_space_));
   MetricPolicy policy;
   policy.raw_ns = raw_ns;
-  policy.rollups.clear();
-  for (const MetricRollup& rollup : rollups) {
-    policy.rollups.push_back({rollup.window_ns, rollup.keep_ns});
+  policy.rollups = levels_of(rollups);
+  for (const MetricRule& rule : rules) {
+    if (rule.match.from_ns || rule.match.to_ns) {
+      return invalid_argument("a rule is about series, not about a range of time");
+    }
+    policy.rules.push_back({match_of(rule.match), rule.raw_ns, levels_of(rule.rollups)});
   }
   return parts->rollups->set_policy(id, policy);
 }

@@ -26,7 +26,7 @@ constexpr uint64_t kBytesPerSample = 64;
 
 // Parameters of metrics that mean nothing here.
 Status refuse_match(const SeriesMatch& match) {
-  if (match.series.empty() && match.name.empty() && match.labels.empty()) return Status();
+  if (match.is_empty()) return Status();
   return invalid_argument("checks are selected by service_name, from and to");
 }
 

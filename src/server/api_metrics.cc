@@ -300,7 +300,7 @@ void delete_range(Services* services, const HttpRequestPtr& request, const Respo
     FIRN_ASSIGN(const MetricSelection selection,
                 parse_metric_selection(request->query, {}, services->env->now(), services->limits));
     const SeriesMatch& match = selection.match;
-    if (match.series.empty() && match.name.empty() && match.labels.empty()) {
+    if (match.is_empty()) {
       return invalid_argument("say which series: by series, name, server_id or label.<key>");
     }
     FIRN_ASSIGN(const MemoryBudget::Share share, take_page_memory(services, *request));
@@ -404,8 +404,7 @@ void answer_cardinality(Services* services, const HttpRequestPtr& request,
   auto selection = parse_metric_selection(request->query, {MetricParameter::kLimit},
                                           services->env->now(), services->limits);
   if (!selection.ok()) return respond(json_error(selection.status()));
-  const SeriesMatch& match = selection->match;
-  if (!match.series.empty() || !match.name.empty() || !match.labels.empty()) {
+  if (!selection->match.is_empty()) {
     return respond(json_error(invalid_argument(
         "cardinality is of all series of the namespace; there are from, to and limit")));
   }

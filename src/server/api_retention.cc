@@ -5,6 +5,7 @@
 
 #include "server/api_face.h"
 #include "server/body_reader.h"
+#include "server/metric_parameters.h"
 #include "views/metrics/rollup_keeper.h"
 #include "wire/json_reader.h"
 #include "wire/json_text.h"
@@ -55,6 +56,46 @@ Status read_rollup(JsonReader* json, RollupLevel* level) {
   return invalid_argument("a rollup has no 'window_s'");
 }
 
+Status read_rollups(JsonReader* json, std::vector<RollupLevel>* levels) {
+  levels->clear();
+  if (!json->enter_array()) return json->status();
+  while (json->next_element()) FIRN_TRY(read_rollup(json, &levels->emplace_back()));
+  return json->status();
+}
+
+Status read_match(JsonReader* json, SeriesMatch* match) {
+  if (!json->enter_object()) return json->status();
+  std::string_view word, value;
+  while (json->next_member(&word)) {
+    const bool is_second_name = !match->name.empty() && (word == "name" || word == "metric_type");
+    if (!json->read_string(&value)) return json->status();
+    if (is_second_name) return invalid_argument("a match has more than one name");
+    if (!add_matcher(word, value, match)) {
+      return invalid_argument("a match has no member '" + std::string(word) +
+                              "'; there are name, metric_type, server_id and label.<key>");
+    }
+  }
+  return json->status();
+}
+
+Status read_rule(JsonReader* json, RetentionRule* rule) {
+  if (!json->enter_object()) return json->status();
+  std::string_view key;
+  while (json->next_member(&key)) {
+    if (key == "match") {
+      FIRN_TRY(read_match(json, &rule->match));
+    } else if (key == "raw_s") {
+      FIRN_ASSIGN(rule->raw_ns, read_seconds(key, json));
+    } else if (key == "rollups") {
+      FIRN_TRY(read_rollups(json, &rule->rollups));
+    } else {
+      return invalid_argument("a rule has no member '" + std::string(key) +
+                              "'; there are match, raw_s and rollups");
+    }
+  }
+  return json->status();
+}
+
 Result<RetentionRequest> read_request(std::string_view body) {
   RetentionRequest request;
   if (body.empty()) return request;
@@ -66,11 +107,11 @@ Result<RetentionRequest> read_request(std::string_view body) {
     if (name == "raw_s") {
       FIRN_ASSIGN(policy().raw_ns, read_seconds(name, json));
     } else if (name == "rollups") {
-      policy().rollups.clear();
+      FIRN_TRY(read_rollups(json, &policy().rollups));
+    } else if (name == "rules") {
+      policy().rules.clear();
       if (!json->enter_array()) return json->status();
-      while (json->next_element()) {
-        FIRN_TRY(read_rollup(json, &policy().rollups.emplace_back()));
-      }
+      while (json->next_element()) FIRN_TRY(read_rule(json, &policy().rules.emplace_back()));
     } else if (name == "now") {
       std::string_view text;
       const bool is_text = json->peek() == JsonReader::Kind::kString;
@@ -97,7 +138,26 @@ void append_seconds(std::string_view key, DurationNs duration, JsonObjectWriter*
   }
 }
 
-// {"raw_s":...,"rollups":[{"window_s":300,"keep_s":null,"intervals":3,"intervals_rolled":2}]
+// {"match":{"name":"debug","label.env":"dev"},"raw_s":86400,"rollups":[{"window_s":300,"keep_s":9}]}
+void append_rule(const RetentionRule& rule, std::string* body) {
+  JsonObjectWriter object(body);
+  object.member("match");
+  JsonObjectWriter match(body);
+  if (!rule.match.name.empty()) match.text("name", rule.match.name);
+  for (const auto& [label, value] : rule.match.labels) match.text("label." + label, value);
+  match.close();
+  if (rule.raw_ns) append_seconds("raw_s", *rule.raw_ns, &object);
+  object.list("rollups", rule.rollups, [&](const RollupLevel& level) {
+    JsonObjectWriter rollup(body);
+    append_seconds("window_s", level.window_ns, &rollup);
+    append_seconds("keep_s", level.keep_ns, &rollup);
+    rollup.close();
+  });
+  object.close();
+}
+
+// {"raw_s":...,"rollups":[{"window_s":300,"keep_s":null,"intervals":3,"intervals_rolled":2}],
+// "rules":[...]
 Result<std::string> policy_body(RollupKeeper* keeper, NamespaceId id, const QueryGuard& guard) {
   FIRN_ASSIGN(const MetricPolicy policy, keeper->policy(id));
   FIRN_ASSIGN(const std::vector<RollupProgress> progress, keeper->progress(id, guard));
@@ -114,6 +174,11 @@ Result<std::string> policy_body(RollupKeeper* keeper, NamespaceId id, const Quer
     rollup.unsigned_integer("intervals", one.intervals);
     rollup.unsigned_integer("intervals_rolled", one.intervals_rolled);
     rollup.close();
+  }
+  body += "],\"rules\":[";
+  for (const RetentionRule& rule : policy.rules) {
+    if (body.back() != '[') body.push_back(',');
+    append_rule(rule, &body);
   }
   body.push_back(']');
   return body;
@@ -139,12 +204,18 @@ Result<HttpResponse> post_retention(Services* services, const HttpRequestPtr& re
   FIRN_ASSIGN(const RollupRun run,
               keeper->run(id, wanted.now.value_or(services->env->now()), guard));
   FIRN_ASSIGN(std::string body, policy_body(keeper, id, guard));
-  body += ",\"rows_written\":" + std::to_string(run.rows_written) + ",\"chunks_dropped\":[";
-  for (const std::string& chunk : run.chunks_dropped) {
-    if (body.back() != '[') body.push_back(',');
-    append_json_string(chunk, &body);
-  }
-  return json_response(std::move(body) + "]}\n");
+  const auto append_chunks = [&](std::string_view key, const std::vector<std::string>& chunks) {
+    body += ",\"" + std::string(key) + "\":[";
+    for (const std::string& chunk : chunks) {
+      if (body.back() != '[') body.push_back(',');
+      append_json_string(chunk, &body);
+    }
+    body.push_back(']');
+  };
+  body += ",\"rows_written\":" + std::to_string(run.rows_written);
+  append_chunks("chunks_dropped", run.chunks_dropped);
+  append_chunks("chunks_pruned", run.chunks_pruned);
+  return json_response(std::move(body) + "}\n");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "model/server_metrics.h"
 #include "server/event_parameters.h"
 #include "server/http_types.h"
 
@@ -50,6 +51,23 @@ std::vector<std::string> split_list(std::string_view text) {
   return parts;
 }
 
+}  // namespace
+
+bool add_matcher(std::string_view word, std::string_view value, SeriesMatch* match) {
+  if (word == "name" || word == "metric_type") {
+    match->name = value;
+  } else if (word == kServerLabel) {
+    match->labels.emplace_back(word, value);
+  } else if (word.starts_with(kLabelPrefix) && word.size() > kLabelPrefix.size()) {
+    match->labels.emplace_back(word.substr(kLabelPrefix.size()), value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+namespace {
+
 // Reads a parameter that every route knows; false when it is none of them.
 Result<bool> read_match(const std::string& name, const std::string& value, TimeNs now,
                         MetricSelection* selection) {
@@ -60,14 +78,8 @@ Result<bool> read_match(const std::string& name, const std::string& value, TimeN
     FIRN_ASSIGN(selection->time.to, read_time(name, value, now));
   } else if (name == "series") {
     for (std::string& id : split_list(value)) match.series.push_back(std::move(id));
-  } else if (name == "name" || name == "metric_type") {
-    match.name = value;
-  } else if (name == "server_id") {
-    match.labels.emplace_back(name, value);
-  } else if (name.starts_with(kLabelPrefix) && name.size() > kLabelPrefix.size()) {
-    match.labels.emplace_back(name.substr(kLabelPrefix.size()), value);
   } else {
-    return false;
+    return add_matcher(name, value, &match);
   }
   return true;
 }

@@ -26,6 +26,10 @@ struct MetricSelection {
   std::optional<DurationNs> gap_max_ns;
 };
 
+// Adds what a match says under this word: name or metric_type, server_id, label.<key>. False for
+// another word.
+bool add_matcher(std::string_view word, std::string_view value, SeriesMatch* match);
+
 // Parameters that some routes know and others do not; all know those of a match and of time.
 enum class MetricParameter : uint8_t {
   kLimit,

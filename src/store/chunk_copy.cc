@@ -17,15 +17,22 @@ class CountedRows : public BatchReader {
       : copy_(copy), reader_(std::move(reader)) {}
 
   Result<bool> next(BatchSlice* out) override {
-    if (copy_.stopping->load()) return cancelled("the store is closing");
-    FIRN_ASSIGN(const bool more, reader_->next(out));
-    if (!more) {
-      FIRN_TRY(check_counts());
-      return false;
+    while (true) {
+      if (copy_.stopping->load()) return cancelled("the store is closing");
+      FIRN_ASSIGN(const bool more, reader_->next(out));
+      if (!more) {
+        FIRN_TRY(check_counts());
+        return false;
+      }
+      rows_ += out->rows();
+      checksum_ += rows_checksum(*out);
+      if (copy_.without == nullptr) return true;
+      *out = staying_rows(*out, *copy_.without);
+      if (out->batch == nullptr) continue;
+      copy_.copied->rows += out->rows();
+      copy_.copied->checksum += rows_checksum(*out);
+      return true;
     }
-    rows_ += out->rows();
-    checksum_ += rows_checksum(*out);
-    return true;
   }
 
  private:
@@ -45,6 +52,26 @@ class CountedRows : public BatchReader {
 };
 
 }  // namespace
+
+Result<ChosenRows> count_chosen(Tier* source, const ChunkRecord& record, const SeriesChoice& choice,
+                                const std::atomic<bool>& stopping) {
+  ScanSpec spec;
+  spec.filter.positions = {0, record.stats.watermark + 1};
+  spec.complete_through = record.stats.watermark;
+  spec.projection = Projection::none();
+  spec.projection.add(ColumnId::kSeries);
+  FIRN_ASSIGN(const auto reader, source->scan(record.key, spec, nullptr));
+  ChosenRows chosen;
+  while (true) {
+    if (stopping.load()) return cancelled("the store is closing");
+    BatchSlice slice;
+    FIRN_ASSIGN(const bool more, reader->next(&slice));
+    if (!more) return chosen;
+    const uint64_t staying = staying_rows(slice, choice).rows();
+    chosen.staying += staying;
+    chosen.going += slice.rows() - staying;
+  }
+}
 
 Result<ChunkStats> copy_chunk(const ChunkCopy& copy) {
   const ChunkStats& stats = copy.record->stats;

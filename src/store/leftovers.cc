@@ -1,6 +1,8 @@
 #include "store/leftovers.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "model/checksum.h"
 #include "store/snapshot.h"
@@ -11,56 +13,100 @@ namespace {
 
 constexpr PositionRange kNoPositions{0, 1};  // positions begin at 1
 
-// What identifies a set of rows.
-struct RowsSum {
-  uint64_t rows = 0, checksum = 0;
-  PositionRange positions{UINT64_MAX, 0};
+// Rows one after the other, ascending by position.
+class RowCursor {
+ public:
+  explicit RowCursor(std::unique_ptr<BatchReader> reader) : reader_(std::move(reader)) {}
 
-  Status add(BatchReader* reader) {
-    while (true) {
-      BatchSlice slice;
-      FIRN_ASSIGN(const bool more, reader->next(&slice));
-      if (!more) return Status();
-      rows += slice.rows();
-      checksum += rows_checksum(slice);
-      for (uint32_t i = 0; i < slice.rows(); ++i) {
-        const Position position = slice.batch->position(slice.row(i));
-        positions.from = std::min(positions.from, position);
-        positions.to = std::max(positions.to, position + 1);
-      }
+  // Steps to the next row, from none to the first; false at the end.
+  Result<bool> next() {
+    for (++index_; index_ >= slice_.rows(); index_ = 0) {
+      FIRN_ASSIGN(const bool more, reader_->next(&slice_));
+      if (!more) return false;
     }
+    return true;
   }
+  // REQUIRES: a row.
+  Position position() const { return slice_.batch->position(slice_.row(index_)); }
+  uint64_t checksum() const { return row_checksum(*slice_.batch, slice_.row(index_)); }
+
+ private:
+  std::unique_ptr<BatchReader> reader_;
+  BatchSlice slice_;
+  uint32_t index_ = UINT32_MAX;
 };
 
-// Adds the rows of the interval that the store shows at these positions.
-Status add_owned(const Snapshot& snapshot, const ChunkKey& interval, PositionRange positions,
-                 RowsSum* sum) {
-  Filter filter;
-  filter.positions = positions;
-  for (const SnapshotChunk& chunk : snapshot.chunks(interval.dataset, filter)) {
-    if (chunk.key.start != interval.start || chunk.key.end != interval.end) continue;
-    ScanSpec spec;
-    spec.filter = filter;
-    FIRN_ASSIGN(const auto reader, snapshot.scan(chunk, spec, nullptr));
-    FIRN_TRY(sum->add(reader.get()));
+// What the store shows of an interval, in the order of positions.
+class ShownRows {
+ public:
+  // The snapshot must outlive it. Generations of an interval do not overlap in positions, and their
+  // watermarks tell their order.
+  ShownRows(const Snapshot& snapshot, const ChunkKey& interval) : snapshot_(snapshot) {
+    for (SnapshotChunk& chunk : snapshot.chunks(interval.dataset, Filter{})) {
+      if (chunk.key.start != interval.start || chunk.key.end != interval.end) continue;
+      chunks_.push_back(std::move(chunk));
+    }
+    const auto order = [](const SnapshotChunk& chunk) {
+      return std::pair(chunk.in_memory, chunk.stats.watermark);
+    };
+    std::sort(chunks_.begin(), chunks_.end(),
+              [&](const SnapshotChunk& a, const SnapshotChunk& b) { return order(a) < order(b); });
   }
-  return Status();
-}
 
-// Whether everything in the chunk, which the manifest does not know, is shown without it: as after
-// a crash between the first flush of a generation and its commit.
+  // Whether this row is among them. Called with ascending positions.
+  Result<bool> contains(Position position, uint64_t checksum) {
+    while (!rows_ || rows_->position() < position) {
+      FIRN_ASSIGN(const bool more, step(position));
+      if (!more) return false;
+    }
+    return rows_->position() == position && rows_->checksum() == checksum;
+  }
+
+ private:
+  // To the next row, of which those before the position may be left out.
+  Result<bool> step(Position position) {
+    while (true) {
+      if (rows_) {
+        FIRN_ASSIGN(const bool more, rows_->next());
+        if (more) return true;
+        rows_.reset();
+      }
+      if (next_ == chunks_.size()) return false;
+      ScanSpec spec;
+      spec.order = ScanOrder::kPositionAscending;
+      spec.filter.positions.from = position;
+      FIRN_ASSIGN(auto reader, snapshot_.scan(chunks_[next_++], spec, nullptr));
+      rows_.emplace(std::move(reader));
+    }
+  }
+
+  const Snapshot& snapshot_;
+  std::vector<SnapshotChunk> chunks_;
+  size_t next_ = 0;
+  std::optional<RowCursor> rows_;  // at a row between calls
+};
+
+// Whether each row of the chunk, which the manifest does not know, is shown without it: as after a
+// crash between the first flush of a generation, or a rewriting, and its commit. Rows that the
+// store shows besides say nothing against it: a rewriting may leave some out.
 Result<bool> is_shown_elsewhere(const std::shared_ptr<StoreCore>& core, Tier* tier,
                                 const ChunkKey& key) {
   const NamespacePtr ns = core->find_namespace(key.namespace_id);
   if (ns == nullptr) return core->manifest->was_deleted(key.namespace_id);
-  Result<std::unique_ptr<BatchReader>> reader = tier->scan(key, ScanSpec{}, nullptr);
+  ScanSpec spec;
+  spec.order = ScanOrder::kPositionAscending;
+  Result<std::unique_ptr<BatchReader>> reader = tier->scan(key, spec, nullptr);
   if (reader.status().code() == StatusCode::kNotFound) return true;  // nothing was committed to it
   FIRN_TRY(reader.status());
-  RowsSum found, owned;
-  FIRN_TRY(found.add(reader->get()));
-  if (found.rows == 0) return true;
-  FIRN_TRY(add_owned(Snapshot(core, ns), key, found.positions, &owned));
-  return owned.rows == found.rows && owned.checksum == found.checksum;
+  RowCursor found(std::move(*reader));
+  const Snapshot snapshot(core, ns);
+  ShownRows shown(snapshot, key);
+  while (true) {
+    FIRN_ASSIGN(const bool more, found.next());
+    if (!more) return true;
+    FIRN_ASSIGN(const bool is_shown, shown.contains(found.position(), found.checksum()));
+    if (!is_shown) return false;
+  }
 }
 
 Result<bool> is_needless(const std::shared_ptr<StoreCore>& core, Tier* tier, const ChunkKey& key,

@@ -57,16 +57,40 @@ Result<Number> parse_number(const std::string& key, std::string_view text) {
   return value;
 }
 
-// Keys of meta: what is behind this is "<namespace>/<start of the interval>".
-constexpr std::string_view kDroppedSamples = "dropped_samples/";
+// Keys of meta: "dropped_<dataset>/<namespace>/<start of the interval>".
+constexpr std::string_view kDroppedRows = "dropped_";
 
-bool tells_dropped_samples(const ChunkRecord& record, const FlushExtras& extras) {
-  return extras.rows_are_gone && record.key.dataset == Dataset::kSamples;
+bool tells_dropped_rows(const ChunkKey& key, RowsGone gone) {
+  switch (key.dataset) {
+    case Dataset::kSamples:
+      return gone != RowsGone::kNone;
+    case Dataset::kRollups1:
+    case Dataset::kRollups2:
+    case Dataset::kRollups3:
+      return gone == RowsGone::kSomeSeries;
+    default:
+      return false;
+  }
 }
 
-std::string dropped_samples_key(const ChunkKey& key) {
-  return std::string(kDroppedSamples) + std::to_string(key.namespace_id) + "/" +
-         std::to_string(key.start);
+// Adds to what was dropped, and returns through which position that is.
+Position add_dropped_rows(const ChunkRecord& record, ManifestVersion* version) {
+  const ChunkKey& key = record.key;
+  Position& through = version->dropped_rows[{key.namespace_id, key.dataset, key.start}];
+  through = std::max(through, record.stats.watermark);
+  return through;
+}
+
+Status write_dropped_rows(ManifestChange* change, const ChunkRecord& record,
+                          const ManifestVersion& before) {
+  const ChunkKey& key = record.key;
+  ManifestVersion after;
+  const auto known = before.dropped_rows.find({key.namespace_id, key.dataset, key.start});
+  if (known != before.dropped_rows.end()) after.dropped_rows.insert(*known);
+  const Position through = add_dropped_rows(record, &after);
+  return change->set_meta(std::string(kDroppedRows) + std::string(dataset_name(key.dataset)) + "/" +
+                              std::to_string(key.namespace_id) + "/" + std::to_string(key.start),
+                          std::to_string(through));
 }
 
 }  // namespace
@@ -310,25 +334,28 @@ Status Manifest::load_chunks() {
       version->chunks.emplace(record->key, std::move(record));
     }
   }
-  FIRN_TRY(load_dropped_samples(version.get()));
+  FIRN_TRY(load_dropped_rows(version.get()));
   publish(std::move(version));
   return Status();
 }
 
-Status Manifest::load_dropped_samples(ManifestVersion* version) {
+Status Manifest::load_dropped_rows(ManifestVersion* version) {
   MutexLock lock(&read_mutex_);
   FIRN_ASSIGN(SqliteStatement statement,
-              read_db_->prepare("SELECT key, value FROM meta WHERE key GLOB 'dropped_samples/*'"));
+              read_db_->prepare("SELECT key, value FROM meta WHERE key GLOB 'dropped_*/*/*'"));
   while (true) {
     FIRN_ASSIGN(const bool row, statement.step());
     if (!row) return Status();
     const std::string key(statement.column_text(0));
-    const std::string_view where = std::string_view(key).substr(kDroppedSamples.size());
-    const size_t slash = std::min(where.find('/'), where.size() - 1);
-    FIRN_ASSIGN(const auto id, parse_number<NamespaceId>(key, where.substr(0, slash)));
-    FIRN_ASSIGN(const auto start, parse_number<TimeNs>(key, where.substr(slash + 1)));
+    const std::string_view what = std::string_view(key).substr(kDroppedRows.size());
+    const size_t first = what.find('/'), second = what.find('/', first + 1);
+    const auto dataset = parse_dataset(what.substr(0, first));
+    if (!dataset) return corruption("manifest: meta '" + key + "' names no dataset");
+    FIRN_ASSIGN(const auto id,
+                parse_number<NamespaceId>(key, what.substr(first + 1, second - first - 1)));
+    FIRN_ASSIGN(const auto start, parse_number<TimeNs>(key, what.substr(second + 1)));
     FIRN_ASSIGN(const auto through, parse_number<Position>(key, statement.column_text(1)));
-    version->dropped_samples[{id, start}] = through;
+    version->dropped_rows[{id, *dataset, start}] = through;
   }
 }
 
@@ -389,9 +416,8 @@ Status Manifest::write_record(const ChunkRecord& record, const FlushExtras& extr
     FIRN_TRY(change.set_meta("next_generation", std::to_string(record.key.generation + 1)));
   }
   if (record.state == ChunkState::kDropped) FIRN_TRY(drop_lists(&change, record.key));
-  if (tells_dropped_samples(record, extras)) {
-    FIRN_TRY(
-        change.set_meta(dropped_samples_key(record.key), std::to_string(record.stats.watermark)));
+  if (tells_dropped_rows(record.key, extras.gone)) {
+    FIRN_TRY(write_dropped_rows(&change, record, *current()));
   }
   return commit(&change);
 }
@@ -416,7 +442,8 @@ Status Manifest::copy_lists(ManifestChange* change, const std::vector<ChunkRecor
   return Status();
 }
 
-Status Manifest::write_rewrite(ChunkRecord* record, const std::vector<ChunkRecordPtr>& sources) {
+Status Manifest::write_rewrite(ChunkRecord* record, const std::vector<ChunkRecordPtr>& sources,
+                               RowsGone gone) {
   ManifestChange change(db_.get(), &content_sum_);
   FIRN_TRY(change.begin());
   FIRN_TRY(write_chunk(&change, *record));
@@ -428,10 +455,14 @@ Status Manifest::write_rewrite(ChunkRecord* record, const std::vector<ChunkRecor
     FIRN_TRY(write_chunk(&change, tombstone));
     FIRN_TRY(drop_lists(&change, source->key));
   }
+  if (tells_dropped_rows(record->key, gone)) {
+    FIRN_TRY(write_dropped_rows(&change, *record, *current()));
+  }
   return commit(&change);
 }
 
-Status Manifest::commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>& sources) {
+Status Manifest::commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>& sources,
+                                RowsGone gone) {
   MutexLock write_lock(&write_mutex_);
   const ManifestVersionPtr before = current();
   std::vector<ChunkRecordPtr> replaced;
@@ -444,7 +475,7 @@ Status Manifest::commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>&
     replaced.push_back(found->second);
   }
   record.id_lists = record.stream_lists = 0;
-  if (Status written = write_rewrite(&record, replaced); !written.ok()) {
+  if (Status written = write_rewrite(&record, replaced, gone); !written.ok()) {
     unsettled_.store(true);
     return written;
   }
@@ -461,6 +492,7 @@ Status Manifest::commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>&
     ids_cache_.erase(source->key);
     streams_cache_.erase(source->key);
   }
+  if (tells_dropped_rows(record.key, gone)) add_dropped_rows(record, next.get());
   record.lease = make_lease(record.tier, record.key);
   const ChunkKey key = record.key;
   next->chunks[key] = std::make_shared<const ChunkRecord>(std::move(record));
@@ -501,10 +533,7 @@ Status Manifest::commit_chunk(ChunkRecord record, const FlushExtras& extras) {
   }
   auto next = std::make_shared<ManifestVersion>(*before);
   const ChunkKey key = record.key;
-  if (tells_dropped_samples(record, extras)) {
-    Position& through = next->dropped_samples[{key.namespace_id, key.start}];
-    through = std::max(through, record.stats.watermark);
-  }
+  if (tells_dropped_rows(key, extras.gone)) add_dropped_rows(record, next.get());
   next->chunks[key] = std::make_shared<const ChunkRecord>(std::move(record));
   publish(std::move(next));
   return Status();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/mutex.h"
@@ -73,9 +74,9 @@ using ChunkRecordPtr = std::shared_ptr<const ChunkRecord>;
 struct ManifestVersion {
   uint64_t number = 0;
   std::map<ChunkKey, ChunkRecordPtr> chunks;
-  // Through which position samples of an interval were dropped for good: by namespace and the
-  // interval's start. Rollups that are still there cannot be made anew from what is left.
-  std::map<std::pair<NamespaceId, TimeNs>, Position> dropped_samples;
+  // Through which position samples or rollups of an interval were dropped for good: by namespace,
+  // dataset and the interval's start. What is left of them is not all there was.
+  std::map<std::tuple<NamespaceId, Dataset, TimeNs>, Position> dropped_rows;
 
   // The highest watermark of the interval's generations, 0 when there is none. `interval` is a key
   // with any generation.
@@ -117,14 +118,20 @@ struct NextPosition {
   Position position = 1;
 };
 
+// What becomes of rows that a dropped chunk had. What is gone is told as long as the namespace is.
+enum class RowsGone : uint8_t {
+  kNone,        // they are in another chunk
+  kAll,         // told of samples; rollups that go with their marks leave nobody to be misled
+  kSomeSeries,  // told of samples and rollups: what stays does not show what is missing
+};
+
 // What a flush commits besides the chunk: heads of streams (next stream position), client ids, and
 // which streams the rows belong to.
 struct FlushExtras {
   std::vector<std::pair<std::string, int64_t>> stream_heads;
   std::shared_ptr<const HashList> ids;        // may be null
   std::shared_ptr<const StreamList> streams;  // null: no flush
-  // The rows of the dropped chunk are in no other: told of samples for as long as the namespace is.
-  bool rows_are_gone = false;
+  RowsGone gone = RowsGone::kNone;            // of a dropped chunk
 };
 
 // The last wall time that was trusted, and whether the one after it was not (clock_guard.h).
@@ -197,8 +204,9 @@ class Manifest {
   Status commit_chunk(ChunkRecord record, const FlushExtras& extras);
   // Puts a new chunk in the place of live ones of its interval, which become dropped, in one
   // change: their lists become its lists, their leases are doomed. `sources` ascend by watermark.
-  // kNotFound when one of them was dropped meanwhile.
-  Status commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>& sources);
+  // `gone`: of rows that the new chunk does not have. kNotFound when one of them was dropped
+  // meanwhile.
+  Status commit_rewrite(ChunkRecord record, const std::vector<ChunkKey>& sources, RowsGone gone);
   // Records that the log begins at `begin`, and next positions; forgets tombstones
   // that no record of the log can contradict any more (`needless`).
   Status commit_trim(Lsn begin, const std::vector<NextPosition>& next_positions,
@@ -235,13 +243,13 @@ class Manifest {
   // Adds the sources' lists to those of the record's chunk, and counts them in it.
   static Status copy_lists(ManifestChange* change, const std::vector<ChunkRecordPtr>& sources,
                            ChunkRecord* record);
-  Status write_rewrite(ChunkRecord* record, const std::vector<ChunkRecordPtr>& sources)
-      REQUIRES(write_mutex_);
+  Status write_rewrite(ChunkRecord* record, const std::vector<ChunkRecordPtr>& sources,
+                       RowsGone gone) REQUIRES(write_mutex_);
   bool is_alive(NamespaceId id) const;
   Status load(DurationNs chunk_interval_ns);
   Result<std::vector<NamespaceRecord>> load_namespaces();
   Status load_chunks();
-  Status load_dropped_samples(ManifestVersion* version);
+  Status load_dropped_rows(ManifestVersion* version);
   Result<std::string> meta(const std::string& key);
   // Reads everything and compares it with its sum.
   Status check_content() REQUIRES(write_mutex_);

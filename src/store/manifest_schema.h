@@ -60,8 +60,8 @@ inline constexpr ManifestStatement kDeleteNamespace[] = {
     {"stream_heads", "namespace = ?1", "DELETE FROM stream_heads WHERE namespace = ?1"},
     {"id_lists", "namespace = ?1", "DELETE FROM id_lists WHERE namespace = ?1"},
     {"stream_lists", "namespace = ?1", "DELETE FROM stream_lists WHERE namespace = ?1"},
-    {"meta", "key GLOB 'dropped_samples/' || ?1 || '/*'",
-     "DELETE FROM meta WHERE key GLOB 'dropped_samples/' || ?1 || '/*'"},
+    {"meta", "key GLOB 'dropped_*/' || ?1 || '/*'",
+     "DELETE FROM meta WHERE key GLOB 'dropped_*/' || ?1 || '/*'"},
     {"meta", "key = 'series_limit/' || ?1", "DELETE FROM meta WHERE key = 'series_limit/' || ?1"},
     {"chunks", "namespace = ?1", "UPDATE chunks SET state = 2 WHERE namespace = ?1"}};
 inline constexpr ManifestStatement kPutChunk{

@@ -79,6 +79,7 @@ class Mover {
     Tier* target;
     bool compresses;    // into the smallest form, else as the tier is configured
     TimeNs keep_until;  // as in ChunkRecord
+    const SeriesChoice* without = nullptr;  // rows that go; not all of them
   };
   struct Execution;
 
@@ -143,6 +144,9 @@ class Mover {
   Result<ChunkKey> rewrite(Rewrite work);
   // Brings neighbours in one tier into one chunk of the smallest form, if they are not that.
   Result<ChunkKey> compress(std::vector<ChunkRecordPtr> run);
+  // Takes the command's series out of the chunk. The chunk that has the others now, the same one
+  // when none was in it; nothing when no other was.
+  Result<std::optional<ChunkKey>> prune(ChunkRecordPtr record, const ChunkCommand& command);
   Status export_chunk(const ChunkRecordPtr& record, Tier* destination);
   // Leaves the record as it is afterwards, like the next one.
   Status seal_chunk(ChunkRecordPtr* record);
@@ -151,7 +155,7 @@ class Mover {
   // In a tier or in memory; the interval is that of a key of whatever dataset and generation.
   bool has_rows(const ChunkKey& interval, Dataset dataset) const;
   Status commit_changed(ChunkRecord changed, ChunkRecordPtr* record);
-  Status drop_chunk(const ChunkRecordPtr& record);
+  Status drop_chunk(const ChunkRecordPtr& record, RowsGone gone = RowsGone::kAll);
   Status drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval);
   std::vector<MemoryChunkInfo> memory_chunks(const NamespacePtr& ns) const;
   size_t tier_index(std::string_view name) const;

@@ -14,6 +14,16 @@ TimeNs later(TimeNs time, DurationNs duration) {
   return __builtin_add_overflow(time, duration, &sum) ? INT64_MAX : sum;
 }
 
+// Ok when the chunk has no rows behind the position.
+Status check_through(const std::string& chunk, const ChunkStats& stats, Position through) {
+  if (stats.position_max <= through) return Status();
+  return conflict("chunk " + chunk + " has rows behind position " + std::to_string(through));
+}
+
+bool has_series_to_prune(Dataset dataset) {
+  return dataset != Dataset::kEvents && dataset != Dataset::kSeries;
+}
+
 }  // namespace
 
 // A command at work: which chunks it is for, and what became of them.
@@ -77,6 +87,9 @@ Status Mover::check_command(const ChunkCommand& command) {
                               "', which only holds what was just appended");
     }
   }
+  if (command.action == ChunkAction::kPrune && command.series == nullptr) {
+    return invalid_argument("it is not said which series are to go");
+  }
   return command.dry_run ? Status() : core_->manifest->settle();
 }
 
@@ -89,9 +102,11 @@ Status Mover::open_destination(Execution* work) const {
 
 void Mover::execute_in_memory(Execution* work) {
   const bool drops = work->command.action == ChunkAction::kDrop;
+  const bool prunes = work->command.action == ChunkAction::kPrune;
   const std::string from(core_->memory->name());
   const bool has_next = core_->tiers.size() > 1;
   for (const MemoryChunkInfo& chunk : memory_chunks(work->ns)) {
+    if (prunes && !has_series_to_prune(chunk.key.dataset)) continue;
     if (!work->selects(chunk.key, from)) continue;
     ChunkOutcome outcome;
     outcome.chunk = chunk.key.name();
@@ -99,16 +114,18 @@ void Mover::execute_in_memory(Execution* work) {
     outcome.rows = chunk.stats.rows;
     outcome.bytes = chunk.stats.bytes;
     if (!drops && has_next) outcome.to_tier = core_->tiers[1]->name();
-    if (drops && !has_next && chunk.stats.position_max > work->command.positions_through) {
-      outcome.status = conflict("chunk " + outcome.chunk + " has rows behind position " +
-                                std::to_string(work->command.positions_through));
+    if (drops && !has_next) {
+      outcome.status = check_through(outcome.chunk, chunk.stats, work->command.positions_through);
+    }
+    if (!outcome.status.ok()) {
+      // It stays.
     } else if (!drops && !has_next) {
       outcome.status = unsupported("there is no tier below '" + from + "' to flush to");
     } else if (!work->command.dry_run) {
-      // Rows in memory are dropped with the generation they are flushed into, later.
+      // Rows in memory go with the generation they are flushed into, later.
       outcome.status =
           has_next ? flush_chunk(work->ns, chunk.key) : drop_from_memory(work->ns, chunk.key);
-      if (drops && has_next && outcome.status.ok()) continue;
+      if ((drops || prunes) && has_next && outcome.status.ok()) continue;
     }
     work->report(std::move(outcome));
   }
@@ -116,6 +133,9 @@ void Mover::execute_in_memory(Execution* work) {
 
 std::optional<size_t> Mover::target_of(const ChunkCommand& command, const ChunkRecord& record) {
   const size_t index = tier_index(record.tier);
+  if (command.action == ChunkAction::kPrune && !has_series_to_prune(record.key.dataset)) {
+    return std::nullopt;
+  }
   if (command.action == ChunkAction::kMove) {
     return index + 1 < core_->tiers.size() ? std::optional(index + 1) : std::nullopt;
   }
@@ -136,13 +156,19 @@ void Mover::execute_on(const ChunkRecordPtr& record, size_t target, Execution* w
   };
   if (command.action == ChunkAction::kDrop) {
     to = "";
-    run([&] {
-      if (record->stats.position_max <= command.positions_through) return drop_chunk(record);
-      return conflict("chunk " + record->key.name() + " has rows behind position " +
-                      std::to_string(command.positions_through));
+    run([&]() -> Status {
+      FIRN_TRY(check_through(record->key.name(), record->stats, command.positions_through));
+      return drop_chunk(record);
     });
   } else if (command.action == ChunkAction::kMove) {
     run([&] { return move_chunk(record, target); });
+  } else if (command.action == ChunkAction::kPrune) {
+    run([&]() -> Status {
+      FIRN_ASSIGN(const std::optional<ChunkKey> left, prune(record, command));
+      if (left) into = *left;
+      if (!left) to = "";
+      return Status();
+    });
   } else if (command.action == ChunkAction::kExport) {
     to = work->command.destination;
     run([&] { return export_chunk(record, work->destination.get()); });
@@ -156,6 +182,35 @@ void Mover::execute_on(const ChunkRecordPtr& record, size_t target, Execution* w
                     later(work->now, command.keep_ns)});
   }
   work->report(*record, to, into);
+}
+
+Result<std::optional<ChunkKey>> Mover::prune(ChunkRecordPtr record, const ChunkCommand& command) {
+  Tier* const tier = core_->find_tier(record->tier);
+  ChosenRows rows;
+  Position counted = 0;
+  const auto count = [&]() -> Status {
+    FIRN_ASSIGN(rows, count_chosen(tier, *record, *command.series, core_->stopping));
+    counted = record->stats.watermark;
+    return {};
+  };
+  FIRN_TRY(check_through(record->key.name(), record->stats, command.positions_through));
+  FIRN_TRY(copy_beside_flushes(nullptr, count));
+  if (rows.going == 0) return std::optional(record->key);
+  FIRN_TRY(seal_chunk(&record));
+  // Sealing flushes once more.
+  FIRN_TRY(check_through(record->key.name(), record->stats, command.positions_through));
+  if (record->stats.watermark != counted) FIRN_TRY(copy_beside_flushes(nullptr, count));
+  if (rows.staying == 0) {
+    FIRN_TRY(drop_chunk(record, RowsGone::kSomeSeries));
+    return std::optional<ChunkKey>();
+  }
+  const bool is_compressed = record->state == ChunkState::kCompressed;
+  FIRN_ASSIGN(const ChunkKey left, rewrite({.sources = {record},
+                                            .target = tier,
+                                            .compresses = is_compressed,
+                                            .keep_until = record->keep_until,
+                                            .without = command.series.get()}));
+  return std::optional(left);
 }
 
 void Mover::execute_on_stored(Execution* work) {
@@ -206,8 +261,9 @@ ChunkCommandResult Mover::execute(const ChunkCommand& command) {
     result.status = open_destination(&work);
   }
   if (!result.status.ok()) return std::move(result);
-  const bool is_for_memory =
-      command.action == ChunkAction::kFlush || command.action == ChunkAction::kDrop;
+  const bool is_for_memory = command.action == ChunkAction::kFlush ||
+                             command.action == ChunkAction::kDrop ||
+                             command.action == ChunkAction::kPrune;
   if (is_for_memory) execute_in_memory(&work);
   if (command.action == ChunkAction::kCompress) {
     execute_compress(&work);

@@ -120,7 +120,7 @@ bool Mover::has_rows(const ChunkKey& interval, Dataset dataset) const {
   return false;
 }
 
-Status Mover::drop_chunk(const ChunkRecordPtr& record) {
+Status Mover::drop_chunk(const ChunkRecordPtr& record, RowsGone gone) {
   if (is_needed_by_samples(record->key)) {
     return conflict("chunk " + record->key.name() +
                     " defines series of samples that are still there; drop those first");
@@ -132,9 +132,9 @@ Status Mover::drop_chunk(const ChunkRecordPtr& record) {
   dropped.state = ChunkState::kDropped;
   dropped.changed_at = core_->env->now();
   log_may_shrink_ = true;
-  FlushExtras gone;
-  gone.rows_are_gone = true;
-  return core_->manifest->commit_chunk(std::move(dropped), gone);
+  FlushExtras extras;
+  extras.gone = gone;
+  return core_->manifest->commit_chunk(std::move(dropped), extras);
 }
 
 Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
@@ -159,10 +159,10 @@ Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval)
     tombstone.stats.time_min = interval.start;
     tombstone.stats.time_max = interval.start;
     tombstone.created_at = tombstone.changed_at = core_->env->now();
-    FlushExtras gone;
-    gone.stream_heads = stream_heads_of(rows.slices);
-    gone.rows_are_gone = true;
-    FIRN_TRY(core_->manifest->commit_chunk(std::move(tombstone), gone));
+    FlushExtras extras;
+    extras.stream_heads = stream_heads_of(rows.slices);
+    extras.gone = RowsGone::kAll;
+    FIRN_TRY(core_->manifest->commit_chunk(std::move(tombstone), extras));
   }
   core_->memory->release(interval, through);
   log_may_shrink_ = true;

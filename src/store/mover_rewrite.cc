@@ -108,8 +108,6 @@ Result<ChunkKey> Mover::rewrite(Rewrite work) {
     FIRN_TRY(check_complete(core_->find_tier(source->tier), *source));
     FIRN_CHECK(source->stats.watermark > expected.watermark);
     expected.watermark = source->stats.watermark;
-    expected.rows += source->stats.rows;
-    expected.checksum += source->stats.checksum;
     record.exported_at = std::min(record.exported_at, source->exported_at);  // 0: not all of it
   }
   FIRN_ASSIGN(record.key.generation, core_->manifest->take_generation());
@@ -117,7 +115,16 @@ Result<ChunkKey> Mover::rewrite(Rewrite work) {
   if (work.compresses) FIRN_TRY(work.target->create_compressed(record.key));
   const auto copy = [&]() -> Status {
     for (const ChunkRecordPtr& source : work.sources) {
-      FIRN_TRY(copy_chunk(copy_of(*source, work.target, record.key)).status());
+      CopiedRows copied{source->stats.rows, source->stats.checksum};
+      ChunkCopy rows = copy_of(*source, work.target, record.key);
+      if (work.without != nullptr) {
+        copied = {};
+        rows.without = work.without;
+        rows.copied = &copied;
+      }
+      FIRN_TRY(copy_chunk(rows).status());
+      expected.rows += copied.rows;
+      expected.checksum += copied.checksum;
     }
     FIRN_ASSIGN(record.stats, finish_copy(work.target, record.key, expected));
     return {};
@@ -125,7 +132,9 @@ Result<ChunkKey> Mover::rewrite(Rewrite work) {
   FIRN_TRY(copy_beside_flushes(work.target, copy));
   record.created_at = record.changed_at = core_->env->now();
   const ChunkKey key = record.key;
-  FIRN_TRY(core_->manifest->commit_rewrite(std::move(record), {keys.begin(), keys.end()}));
+  FIRN_TRY(core_->manifest->commit_rewrite(
+      std::move(record), {keys.begin(), keys.end()},
+      work.without == nullptr ? RowsGone::kNone : RowsGone::kSomeSeries));
   unfinished_.erase(key);
   return key;
 }

@@ -140,9 +140,9 @@ Result<AggregateStates> Snapshot::aggregate(const SnapshotChunk& chunk, Aggregat
   return aggregate_reader(reader.get(), spec);
 }
 
-Position Snapshot::dropped_samples_through(TimeNs interval_start) const {
-  const auto found = version_->dropped_samples.find({namespace_->id, interval_start});
-  return found == version_->dropped_samples.end() ? 0 : found->second;
+Position Snapshot::dropped_through(Dataset dataset, TimeNs interval_start) const {
+  const auto found = version_->dropped_rows.find({namespace_->id, dataset, interval_start});
+  return found == version_->dropped_rows.end() ? 0 : found->second;
 }
 
 std::string_view Snapshot::state_name(const SnapshotChunk& chunk) const {

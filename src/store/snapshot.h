@@ -59,8 +59,9 @@ class Snapshot {
                                             ScanCost* cost) const;
   Result<AggregateStates> aggregate(const SnapshotChunk& chunk, AggregateSpec spec,
                                     ScanCost* cost) const;
-  // Samples of the interval were dropped for good up to this position; 0: none were.
-  Position dropped_samples_through(TimeNs interval_start) const;
+  // Samples or rollups of the interval were dropped for good, all or some up to this position; 0:
+  // none were. Of rollups that went as a whole nothing is told.
+  Position dropped_through(Dataset dataset, TimeNs interval_start) const;
   // As docs/lifecycle.md names it, with what the mover does just now.
   std::string_view state_name(const SnapshotChunk& chunk) const;
   // All tiers of the store, fresh to old, with what they hold of all namespaces.

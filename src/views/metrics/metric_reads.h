@@ -28,6 +28,9 @@ struct SeriesMatch {
   std::vector<std::string> series{};                          // any of these identities; empty: any
   std::string name{};                                         // empty: any
   std::vector<std::pair<std::string, std::string>> labels{};  // label and its value as text
+
+  bool is_empty() const { return series.empty() && name.empty() && labels.empty(); }
+  bool operator==(const SeriesMatch&) const = default;
 };
 
 struct SeriesQuery {

@@ -136,8 +136,10 @@ class WindowsOfIntervals {
   Status serve(const TimeRange& range, size_t levels) {
     if (range.from >= range.to) return Status();
     if (levels == 0) return serve_raw(range);
+    const Dataset dataset = kRollupDatasets[levels - 1];
+    if (is_partial(dataset) && is_whole_below(levels - 1)) return serve(range, levels - 1);
     RollupScan scan;
-    scan.dataset = kRollupDatasets[levels - 1];
+    scan.dataset = dataset;
     scan.interval = interval_;
     scan.time = range;
     scan.divides = query_.window_ns;
@@ -151,27 +153,51 @@ class WindowsOfIntervals {
                           interval_start(range.to, width)};
     if (inner.from >= inner.to) return serve(range, levels - 1);
     FIRN_TRY(serve({range.from, inner.from}, levels - 1));
+    add_part({inner, width, is_partial(dataset)});
     FIRN_TRY(serve_rollups(inner, *rollups));
     return serve({inner.to, range.to}, levels - 1);
   }
 
+  // Whether rows of the interval are gone.
+  bool is_partial(Dataset dataset) const {
+    return snapshot_.dropped_through(dataset, interval_.from) > 0;
+  }
+
+  // Whether raw samples, or rollups of the first `levels` datasets, have what a partial one lacks.
+  bool is_whole_below(size_t levels) const {
+    Filter filter;
+    filter.time = interval_;
+    const auto is_whole = [&](Dataset dataset) {
+      return !is_partial(dataset) && !snapshot_.chunks(dataset, filter).empty();
+    };
+    return is_whole(Dataset::kSamples) ||
+           std::any_of(kRollupDatasets, kRollupDatasets + levels, is_whole);
+  }
+
   Status serve_raw(const TimeRange& range) {
-    add_part({range, 0, snapshot_.dropped_samples_through(interval_.from) > 0});
+    add_part({range, 0, is_partial(Dataset::kSamples)});
     return scan({ids_, range, {}}, [&](size_t place, std::span<const SampleValue> values) {
       return windows_.add(place, values);
     });
   }
 
   Status serve_rollups(const TimeRange& range, const IntervalRollups& rollups) {
-    add_part({range, rollups.width, false});
-    if (snapshot_.dropped_samples_through(interval_.from) > 0) return serve_merged(range, rollups);
-    FIRN_ASSIGN(const Touched touched, find_touched(range, rollups));
+    FIRN_ASSIGN(Touched touched, find_touched(range, rollups));
+    Touched anew = touched;
+    if (is_partial(Dataset::kSamples)) {
+      FIRN_ASSIGN(anew, find_whole(touched, rollups));
+    }
     for (size_t i = 0; i < rollups.windows.size(); ++i) {
       const WindowKey& key = rollups.windows[i];
-      if (!range.contains(key.second) || touched.count(key) > 0) continue;
+      if (!range.contains(key.second) || anew.count(key) > 0) continue;
       FIRN_TRY(windows_.add(key.first, key.second, rollups.states[i].state));
     }
-    return serve_touched(touched, rollups.width);
+    const auto add = [&](size_t place, std::span<const SampleValue> values) {
+      return windows_.add(place, values);
+    };
+    FIRN_TRY(scan_windows(anew, rollups.width, {}, add));
+    for (const WindowKey& key : anew) touched.erase(key);
+    return add_late(touched, rollups);
   }
 
   // Windows that have samples behind the mark.
@@ -196,13 +222,57 @@ class WindowsOfIntervals {
     return touched;
   }
 
-  // Adds the touched windows from raw samples.
-  Status serve_touched(const Touched& touched, DurationNs width) {
-    if (touched.empty()) return Status();
+  // Of windows whose interval lacks raw samples, those that have all of theirs: as many values up
+  // to where the state counts as it counts.
+  Result<Touched> find_whole(const Touched& touched, const IntervalRollups& rollups) {
+    std::map<Position, Touched> by_through;  // most often there is one
+    std::map<WindowKey, uint64_t> missing;
+    for (const WindowKey& key : touched) {
+      const RollupState* const known = rollups.find(key);
+      by_through[known == nullptr ? 0 : known->through].insert(key);
+      missing[key] = known == nullptr ? 0 : known->state.count;
+    }
+    for (const auto& [through, windows] : by_through) {
+      const auto count = [&](size_t place, std::span<const SampleValue> values) {
+        for (const SampleValue& value : values) {
+          --missing[{place, interval_start(value.time, rollups.width)}];
+        }
+        return Status();
+      };
+      FIRN_TRY(scan_windows(windows, rollups.width, {0, through + 1}, count));
+    }
+    Touched whole;
+    for (const auto& [key, count] : missing) {
+      if (count == 0) whole.insert(whole.end(), key);
+    }
+    return whole;
+  }
+
+  // Adds to the states of windows that lack raw samples what came after them.
+  Status add_late(const Touched& windows, const IntervalRollups& rollups) {
+    std::vector<SampleValue> late;
+    const auto add = [&](size_t place, std::span<const SampleValue> values) {
+      late.clear();
+      for (const SampleValue& value : values) {
+        const RollupState* const known =
+            rollups.find({place, interval_start(value.time, rollups.width)});
+        const bool is_counted = known != nullptr && value.position <= known->through;
+        if (!is_counted) late.push_back(value);
+      }
+      return windows_.add(place, late);
+    };
+    return scan_windows(windows, rollups.width, {rollups.through + 1, UINT64_MAX}, add);
+  }
+
+  // Visits the raw values of some windows, as far as they are at these positions.
+  Status scan_windows(const Touched& windows, DurationNs width, PositionRange positions,
+                      const SampleVisitor& visit) {
+    if (windows.empty()) return Status();
     SampleScan samples;
     samples.time = {INT64_MAX, INT64_MIN};
+    samples.positions = positions;
     std::vector<size_t> places;
-    for (const auto& [place, start] : touched) {
+    for (const auto& [place, start] : windows) {
       if (places.empty() || places.back() != place) {
         places.push_back(place);
         samples.series.push_back(ids_[place]);
@@ -214,32 +284,11 @@ class WindowsOfIntervals {
     return scan(samples, [&](size_t index, std::span<const SampleValue> values) {
       wanted.clear();
       for (const SampleValue& value : values) {
-        if (touched.count({places[index], interval_start(value.time, width)}) > 0) {
+        if (windows.count({places[index], interval_start(value.time, width)}) > 0) {
           wanted.push_back(value);
         }
       }
-      return windows_.add(places[index], wanted);
-    });
-  }
-
-  // Raw samples were dropped: those that came later are added to the states.
-  Status serve_merged(const TimeRange& range, const IntervalRollups& rollups) {
-    for (size_t i = 0; i < rollups.windows.size(); ++i) {
-      const WindowKey& key = rollups.windows[i];
-      if (!range.contains(key.second)) continue;
-      FIRN_TRY(windows_.add(key.first, key.second, rollups.states[i].state));
-    }
-    std::vector<SampleValue> late;
-    const SampleScan samples{ids_, range, {rollups.through + 1, UINT64_MAX}};
-    return scan(samples, [&](size_t place, std::span<const SampleValue> values) {
-      late.clear();
-      for (const SampleValue& value : values) {
-        const RollupState* const known =
-            rollups.find({place, interval_start(value.time, rollups.width)});
-        const bool is_counted = known != nullptr && value.position <= known->through;
-        if (!is_counted) late.push_back(value);
-      }
-      return windows_.add(place, late);
+      return visit(places[index], wanted);
     });
   }
 

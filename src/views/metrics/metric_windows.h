@@ -75,7 +75,7 @@ struct WindowGroup {
 struct WindowPart {
   TimeRange time{};
   DurationNs resolution_ns = 0;  // the width of a rollup; 0: raw samples
-  bool incomplete = false;       // from raw samples, of which some were dropped
+  bool incomplete = false;       // from samples or rollups of which some were dropped
 };
 
 struct WindowAnswer {

@@ -1,10 +1,13 @@
 #include "views/metrics/rollup_keeper.h"
 
 #include <algorithm>
+#include <charconv>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "base/hash.h"
 #include "views/metrics/rollup_rows.h"
 #include "views/metrics/sample_scan.h"
 #include "views/streams/stream_reads.h"
@@ -22,6 +25,11 @@ constexpr uint32_t kRowsPerAppend = 20'000;
 
 std::string policy_stream(NamespaceId id) { return "policy-" + std::to_string(id); }
 
+std::string pruned_stream(NamespaceId id, Dataset dataset, TimeNs interval) {
+  return "pruned-" + std::to_string(id) + "-" + std::string(dataset_name(dataset)) + "-" +
+         std::to_string(interval);
+}
+
 // Chunk intervals that have rows of the dataset, with those above `after` only.
 std::map<TimeNs, ChunkKey> intervals_of(const Snapshot& snapshot, Dataset dataset) {
   std::map<TimeNs, ChunkKey> intervals;
@@ -37,6 +45,59 @@ bool is_over(const ChunkKey& interval, DurationNs age, TimeNs now) {
   TimeNs due = 0;
   if (age == kForever || __builtin_add_overflow(interval.end, age, &due)) return false;
   return due <= now;
+}
+
+// A subject is at most so long, and rules are documents.
+void set_policy_text(const MetricPolicy& policy, const std::string& text, std::string* document,
+                     EventRow* row) {
+  if (policy.rules.empty()) {
+    row->subject = text;
+  } else {
+    *document = "\"" + text + "\"";
+    row->data = *document;
+  }
+}
+
+std::optional<MetricPolicy> policy_of(const EventRow& row) {
+  if (row.data.size() < 2) return parse_metric_policy_text(row.subject);
+  return parse_metric_policy_text(row.data.substr(1, row.data.size() - 2));
+}
+
+// Who decides, by the ages that are over, and on which series.
+std::string deciders_text(const MetricPolicy& policy, const std::vector<bool>& over) {
+  std::string text;
+  for (const bool is_over : over) text.push_back(is_over ? '1' : '0');
+  text += rule_matches_text(policy);
+  return hash_bytes_128(text).to_hex();
+}
+
+// By decider; `keep_ns` gives the age that counts.
+std::vector<bool> over_ages(const MetricPolicy& policy, const ChunkKey& interval, TimeNs now,
+                            const std::function<DurationNs(size_t decider)>& keep_ns) {
+  std::vector<bool> over;
+  for (size_t decider = 0; decider < policy.deciders(); ++decider) {
+    over.push_back(is_over(interval, keep_ns(decider), now));
+  }
+  return over;
+}
+
+std::vector<bool> over_rollups(const MetricPolicy& policy, const ChunkKey& interval, size_t level,
+                               TimeNs now) {
+  return over_ages(policy, interval, now,
+                   [&](size_t decider) { return policy.rollup_keep_ns(level, decider); });
+}
+
+std::vector<bool> over_samples(const MetricPolicy& policy, const ChunkKey& interval, TimeNs now) {
+  return over_ages(policy, interval, now,
+                   [&](size_t decider) { return policy.raw_keep_ns(decider); });
+}
+
+bool is_any(const std::vector<bool>& over) {
+  return std::find(over.begin(), over.end(), true) != over.end();
+}
+
+bool is_all(const std::vector<bool>& over) {
+  return std::find(over.begin(), over.end(), false) == over.end();
 }
 
 // Starts of windows, by series.
@@ -121,7 +182,7 @@ Result<MetricPolicy> RollupKeeper::policy(NamespaceId id) {
   if (snapshot != nullptr) {
     FIRN_ASSIGN(const EventRef last, last_of_stream(*snapshot, policy_stream(id), "", nullptr));
     if (last.batch != nullptr) {
-      const auto parsed = parse_metric_policy_text(event_row(*last.batch, last.row).subject);
+      const auto parsed = policy_of(event_row(*last.batch, last.row));
       if (!parsed) {
         return corruption("the policy for metrics of namespace " + std::to_string(id) +
                           " does not parse; set it again by POST .../metrics/retention");
@@ -141,26 +202,36 @@ Result<MetricPolicy> RollupKeeper::policy(NamespaceId id) {
 
 Status RollupKeeper::set_policy(NamespaceId id, const MetricPolicy& policy) {
   FIRN_TRY(check_metric_policy(policy, store_->options().chunk_interval_ns));
+  if (!policy.rules.empty() && store_->options().tiers.size() < 2) {
+    return unsupported(
+        "rules need a durable tier: what is only in memory is dropped by whole chunks");
+  }
+  const std::string text = metric_policy_text(policy);
+  std::string document;
+  EventRow row;
+  row.type = "policy";
+  set_policy_text(policy, text, &document, &row);
+  MutexLock lock(&run_mutex_);  // two changes are stored in the order in which they take effect
+  FIRN_TRY(append_event(policy_stream(id), row));
+  MutexLock policies_lock(&mutex_);
+  policies_[id] = policy;
+  return Status();
+}
+
+Status RollupKeeper::append_event(const std::string& stream, const EventRow& content) {
   Result<NamespaceInfo> info = store_->find_namespace(kPoliciesNamespace);
   if (!info.ok()) info = store_->put_namespace(kPoliciesNamespace, kForever);
   FIRN_TRY(info.status());
-  const std::string stream = policy_stream(id), text = metric_policy_text(policy);
-  EventRow row;
+  EventRow row = content;
   row.time = env_->now();
   row.kind = EventKind::kMessage;
   row.id = store_->id_source()();
-  row.type = "policy";
   row.stream = stream;
-  row.subject = text;
   BatchBuilder builder(Dataset::kEvents);
   builder.add(row);
   AppendRequest request;
   request.batch = builder.finish();
-  MutexLock lock(&run_mutex_);  // two changes are stored in the order in which they take effect
-  FIRN_TRY(store_->append_and_wait(info->id, std::move(request)).status());
-  MutexLock policies_lock(&mutex_);
-  policies_[id] = policy;
-  return Status();
+  return store_->append_and_wait(info->id, std::move(request)).status();
 }
 
 bool RollupKeeper::is_due(NamespaceId id, const ChunkKey& interval, size_t level, DurationNs window,
@@ -185,7 +256,7 @@ Result<RollupRun> RollupKeeper::run_locked(NamespaceId id, TimeNs now, Scope sco
   for (const auto& [start, interval] : intervals_of(*snapshot, Dataset::kSamples)) {
     for (size_t level = 0; level < policy.rollups.size(); ++level) {
       const RollupLevel& rollup = policy.rollups[level];
-      if (is_over(interval, rollup.keep_ns, now)) continue;  // it would go at once
+      if (is_all(over_rollups(policy, interval, level, now))) continue;  // it would go at once
       if (scope == Scope::kDue && !is_due(id, interval, level, rollup.window_ns, now)) continue;
       FIRN_TRY(roll(id, interval, level, rollup.window_ns, guard, &run));
       rolled_at_[{id, start, level}] = env_->monotonic();
@@ -244,42 +315,77 @@ Status RollupKeeper::roll(NamespaceId id, const ChunkKey& interval, size_t level
   return Status();
 }
 
+bool RollupKeeper::OldRows::any() const { return is_any(over); }
+bool RollupKeeper::OldRows::all() const { return is_all(over); }
+
+Status RollupKeeper::check_clock() const {
+  if (!store_->health().clock_suspect) return Status();
+  return conflict(
+      "the wall clock jumped, so ages cannot be decided; look at the clock, then confirm it");
+}
+
 Status RollupKeeper::drop_old(NamespaceId id, const MetricPolicy& policy, TimeNs now,
                               const QueryGuard& guard, RollupRun* run) {
-  FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
-  const auto check_clock = [&] {
-    return store_->health().clock_suspect
-               ? conflict(
-                     "the wall clock jumped, so ages cannot be decided; look at the clock, "
-                     "then confirm it")
-               : Status();
-  };
-  for (const auto& [start, interval] : intervals_of(*snapshot, Dataset::kSamples)) {
-    if (!is_over(interval, policy.raw_ns, now)) continue;
-    FIRN_TRY(check_clock());
-    // What is behind a mark was not rolled up.
-    Position through = snapshot->published(Dataset::kSamples);
-    QueryCost cost;
-    for (size_t level = 0; level < policy.rollups.size(); ++level) {
-      if (is_over(interval, policy.rollups[level].keep_ns, now)) continue;
-      FIRN_TRY(roll(id, interval, level, policy.rollups[level].window_ns, guard, run));
-      FIRN_ASSIGN(const SnapshotPtr rolled, store_->snapshot(id));
-      FIRN_ASSIGN(const Position mark,
-                  marks_.through(*rolled, kRollupDatasets[level], time_of(interval),
-                                 policy.rollups[level].window_ns, guard, &cost));
-      through = std::min(through, mark);
-    }
-    FIRN_TRY(drop(id, Dataset::kSamples, time_of(interval), through, run));
-  }
+  FIRN_TRY(drop_old_samples(id, policy, now, guard, run));
   for (size_t level = 0; level < policy.rollups.size(); ++level) {
-    for (const auto& [start, interval] : intervals_of(*snapshot, kRollupDatasets[level])) {
-      if (!is_over(interval, policy.rollups[level].keep_ns, now)) continue;
-      FIRN_TRY(check_clock());
-      FIRN_TRY(drop(id, kRollupDatasets[level], time_of(interval), UINT64_MAX, run));
-    }
+    FIRN_TRY(drop_old_rollups(id, policy, level, now, guard, run));
   }
-  if (run->chunks_dropped.empty()) return Status();
-  // Definitions whose samples and rollups have all gone.
+  return run->chunks_dropped.empty() ? Status() : drop_definitions(id, policy, now, run);
+}
+
+Status RollupKeeper::drop_old_samples(NamespaceId id, const MetricPolicy& policy, TimeNs now,
+                                      const QueryGuard& guard, RollupRun* run) {
+  FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
+  for (const auto& [start, interval] : intervals_of(*snapshot, Dataset::kSamples)) {
+    const OldRows old{id, Dataset::kSamples, time_of(interval),
+                      over_samples(policy, interval, now)};
+    if (!old.any()) continue;
+    FIRN_TRY(check_clock());
+    FIRN_ASSIGN(const bool is_done, is_pruned(*snapshot, old, policy));
+    if (is_done) continue;
+    FIRN_ASSIGN(const Position through, roll_for_good(id, interval, policy, now, guard, run));
+    FIRN_TRY(remove(old, policy, through, guard, run));
+  }
+  return Status();
+}
+
+Result<Position> RollupKeeper::roll_for_good(NamespaceId id, const ChunkKey& interval,
+                                             const MetricPolicy& policy, TimeNs now,
+                                             const QueryGuard& guard, RollupRun* run) {
+  FIRN_ASSIGN(const SnapshotPtr before, store_->snapshot(id));
+  Position through = before->published(Dataset::kSamples);
+  QueryCost cost;
+  for (size_t level = 0; level < policy.rollups.size(); ++level) {
+    const DurationNs window = policy.rollups[level].window_ns;
+    if (is_all(over_rollups(policy, interval, level, now))) continue;
+    FIRN_TRY(roll(id, interval, level, window, guard, run));
+    FIRN_ASSIGN(const SnapshotPtr rolled, store_->snapshot(id));
+    // What is behind a mark was not rolled up.
+    FIRN_ASSIGN(const Position mark, marks_.through(*rolled, kRollupDatasets[level],
+                                                    time_of(interval), window, guard, &cost));
+    through = std::min(through, mark);
+  }
+  return through;
+}
+
+Status RollupKeeper::drop_old_rollups(NamespaceId id, const MetricPolicy& policy, size_t level,
+                                      TimeNs now, const QueryGuard& guard, RollupRun* run) {
+  const Dataset dataset = kRollupDatasets[level];
+  FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(id));
+  for (const auto& [start, interval] : intervals_of(*snapshot, dataset)) {
+    const OldRows old{id, dataset, time_of(interval), over_rollups(policy, interval, level, now)};
+    if (!old.any()) continue;
+    FIRN_TRY(check_clock());
+    FIRN_ASSIGN(const bool is_done, is_pruned(*snapshot, old, policy));
+    if (is_done) continue;
+    const Position through = old.all() ? UINT64_MAX : snapshot->published(dataset);
+    FIRN_TRY(remove(old, policy, through, guard, run));
+  }
+  return Status();
+}
+
+Status RollupKeeper::drop_definitions(NamespaceId id, const MetricPolicy& policy, TimeNs now,
+                                      RollupRun* run) {
   FIRN_ASSIGN(const SnapshotPtr after, store_->snapshot(id));
   std::map<TimeNs, ChunkKey> unused = intervals_of(*after, Dataset::kSeries);
   for (const Dataset dataset :
@@ -287,9 +393,108 @@ Status RollupKeeper::drop_old(NamespaceId id, const MetricPolicy& policy, TimeNs
     for (const auto& [start, interval] : intervals_of(*after, dataset)) unused.erase(start);
   }
   for (const auto& [start, interval] : unused) {
-    if (!is_over(interval, policy.raw_ns, now)) continue;
+    if (!is_any(over_samples(policy, interval, now))) continue;
     FIRN_TRY(drop(id, Dataset::kSeries, time_of(interval), UINT64_MAX, run));
   }
+  return Status();
+}
+
+Result<bool> RollupKeeper::is_pruned(const Snapshot& snapshot, const OldRows& old,
+                                     const MetricPolicy& policy) {
+  if (old.all()) return false;
+  FIRN_ASSIGN(const Pruned pruned, last_pruned(old));
+  if (pruned.deciders != deciders_text(policy, old.over)) return false;
+  Filter behind;
+  behind.time = old.interval;
+  behind.positions.from = pruned.through + 1;
+  return snapshot.chunks(old.dataset, behind).empty();
+}
+
+Status RollupKeeper::remove(const OldRows& old, const MetricPolicy& policy, Position through,
+                            const QueryGuard& guard, RollupRun* run) {
+  if (old.all()) return drop(old.id, old.dataset, old.interval, through, run);
+  // Later than `through`: it shows the definition of each series that has rows up to there.
+  FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(old.id));
+  FIRN_ASSIGN(auto choice, choose_series(*snapshot, old.interval, policy, old.over,
+                                         store_->options().series_limit_max(), guard));
+  const bool is_none_listed = choice->listed.size() == 0;
+  if (is_none_listed && choice->listed_stay) {
+    return drop(old.id, old.dataset, old.interval, through, run);
+  }
+  FIRN_ASSIGN(const Pruned before, last_pruned(old));
+  const Pruned now{deciders_text(policy, old.over), through};
+  if (!is_none_listed) {
+    const Position after = before.deciders == now.deciders ? before.through : 0;
+    FIRN_ASSIGN(const bool is_done, prune(old, std::move(choice), after, through, run));
+    if (!is_done) return Status();  // the next run goes on
+  }
+  return remember_pruned(old, now);
+}
+
+Result<bool> RollupKeeper::prune(const OldRows& old, std::shared_ptr<const SeriesChoice> choice,
+                                 Position after, Position through, RollupRun* run) {
+  ChunkCommand command;
+  command.action = ChunkAction::kPrune;
+  command.namespace_id = old.id;
+  command.series = std::move(choice);
+  command.positions_through = through;
+  Filter wanted;
+  wanted.time = old.interval;
+  wanted.positions.from = after + 1;
+  std::set<std::string> done;
+  // Rows in memory are flushed by the first command, and then their chunk is one that is stored.
+  for (int round = 0; round < 2; ++round) {
+    FIRN_ASSIGN(const SnapshotPtr snapshot, store_->snapshot(old.id));
+    command.names.clear();
+    for (const SnapshotChunk& chunk : snapshot->chunks(old.dataset, wanted)) {
+      if (!done.contains(chunk.key.name())) command.names.push_back(chunk.key.name());
+    }
+    if (command.names.empty()) return true;
+    const ChunkCommandResult result = store_->command_and_wait(command);
+    for (const ChunkOutcome& outcome : result.chunks) {
+      if (!outcome.status.ok()) continue;
+      done.insert({outcome.chunk, outcome.into});
+      if (outcome.to_tier.empty()) run->chunks_dropped.push_back(outcome.chunk);
+      if (!outcome.into.empty()) run->chunks_pruned.push_back(outcome.chunk);
+    }
+    // Rows that came meanwhile, and chunks that were joined.
+    const StatusCode code = result.status.code();
+    if (code == StatusCode::kConflict || code == StatusCode::kNotFound) return false;
+    FIRN_TRY(result.status);
+  }
+  return true;
+}
+
+Result<RollupKeeper::Pruned> RollupKeeper::last_pruned(const OldRows& old) {
+  const auto known = pruned_.find(old.key());
+  if (known != pruned_.end()) return known->second;
+  Pruned pruned;
+  FIRN_ASSIGN(const SnapshotPtr snapshot, policies_snapshot());
+  if (snapshot != nullptr) {
+    const std::string stream = pruned_stream(old.id, old.dataset, old.interval.from);
+    FIRN_ASSIGN(const EventRef last, last_of_stream(*snapshot, stream, "", nullptr));
+    if (last.batch != nullptr) {
+      // "DECIDERS THROUGH"; what does not parse is done again.
+      const std::string_view text = event_row(*last.batch, last.row).subject;
+      const size_t space = std::min(text.find(' '), text.size());
+      const char* const end = text.data() + text.size();
+      Position through = 0;
+      const auto parsed = std::from_chars(std::min(text.data() + space + 1, end), end, through);
+      if (parsed.ec == std::errc() && parsed.ptr == end) {
+        pruned = {std::string(text.substr(0, space)), through};
+      }
+    }
+  }
+  return pruned_.emplace(old.key(), pruned).first->second;
+}
+
+Status RollupKeeper::remember_pruned(const OldRows& old, const Pruned& pruned) {
+  const std::string text = pruned.deciders + " " + std::to_string(pruned.through);
+  EventRow row;
+  row.type = "pruned";
+  row.subject = text;
+  FIRN_TRY(append_event(pruned_stream(old.id, old.dataset, old.interval.from), row));
+  pruned_[old.key()] = pruned;
   return Status();
 }
 
@@ -305,6 +510,7 @@ Status RollupKeeper::drop(NamespaceId id, Dataset dataset, const TimeRange& inte
     }
     return std::vector<std::string>(found.begin(), found.end());
   };
+  pruned_.erase({id, dataset, interval.from});
   ChunkCommand command;
   command.action = ChunkAction::kDrop;
   command.namespace_id = id;
