@@ -41,7 +41,7 @@ TEST(MetricPolicyText, RulesComeBackWhateverTheirTextsHold) {
 
 TEST(MetricPolicyText, WhatIsNoPolicyIsNone) {
   for (const std::string_view bad :
-       {"", "x", "1 2", "1 2:x", "1;", "1;x", "1;- 2", "1;- name", "1;- name=%", "1;- name=%zz",
+       {"", "x", "1 2", "1 2:x", "1;x", "1;- 2", "1;- name", "1;- name=%", "1;- name=%zz",
         "1;- other=x", "1; name=x", "1;2 3:4:5"}) {
     EXPECT_FALSE(parse_metric_policy_text(bad).has_value()) << bad;
   }
