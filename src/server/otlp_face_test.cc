@@ -12,6 +12,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Pair;
 
 constexpr const char* kOneLog =
@@ -228,6 +229,56 @@ TEST_F(OtlpFaceTest, RetentionIsSetAndRunAndRollupsServeWhatIsLeft) {
         R"({"rollups":[{"window_s":7}]})", R"({"rollups":[{"window_s":60,"x":1}]})",
         R"({"now":"x"})", R"({"y":1})", "[]"}) {
     EXPECT_EQ(post(in_default("metrics/retention"), std::string(bad), json).status, 400) << bad;
+  }
+}
+
+TEST_F(OtlpFaceTest, RulesOfRetentionAreSetShownAndRun) {
+  EXPECT_EQ(post("/v1/metrics", kTwoPoints, json).body, "{}");
+  const std::string rules = R"("rules":[{"match":{"name":"load","label.k":"v"},"raw_s":86400,)"
+                            R"("rollups":[{"window_s":300,"keep_s":172800}]},)"
+                            R"({"match":{"label.server_id":"x"},"raw_s":null}])";
+  const HttpResponse set =
+      post(in_default("metrics/retention"),
+           R"({"rollups":[{"window_s":300}],"now":"2026-01-03T00:00:00Z",)" + rules + "}", json);
+  EXPECT_THAT(set.body, HasSubstr(rules));
+  EXPECT_THAT(set.body, HasSubstr(R"("chunks_dropped":[],"chunks_pruned":["ns1-samples-)"));
+  EXPECT_THAT(get(in_default("metrics/retention")).body, HasSubstr(rules));
+  EXPECT_THAT(get(in_default("metrics/range?name=load")).body, Not(HasSubstr("\"value\":7")));
+  EXPECT_THAT(get(in_default("metrics/range?name=load")).body, HasSubstr("\"value\":1.5"));
+  EXPECT_THAT(get(in_default("metrics/windows?window_s=300&functions=count")).body,
+              HasSubstr("\"count\":2}"));
+  EXPECT_THAT(
+      post(in_default("metrics/retention"),
+           R"({"rollups":[{"window_s":300}],"now":"2026-01-05T00:00:00Z",)" + rules + "}", json)
+          .body,
+      HasSubstr(R"("chunks_pruned":["ns1-rollups_1-)"));
+  EXPECT_THAT(get(in_default("metrics/windows?window_s=300&functions=count")).body,
+              HasSubstr(R"("resolution":"5m","incomplete":true)"));
+  // The same words as in queries; what is not said is forgotten.
+  EXPECT_THAT(post(in_default("metrics/retention"),
+                   R"({"rules":[{"match":{"metric_type":"a","server_id":"b"}}]})", json)
+                  .body,
+              HasSubstr(R"("rules":[{"match":{"name":"a","label.server_id":"b"}}])"));
+  EXPECT_THAT(post(in_default("metrics/retention"), R"({"raw_s":null})", json).body,
+              HasSubstr(R"("rules":[])"));
+}
+
+TEST_F(OtlpFaceTest, RulesOfRetentionThatCannotBeAreRefusedByName) {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {R"([{"match":{}}])", "rule 1: it has an empty match"},
+      {R"([{"match":{"name":"a"}},{"raw_s":60}])", "rule 2: it has an empty match"},
+      {R"([{"match":{"name":"a"},"raw_s":0}])", "'raw_s' is 0"},
+      {R"([{"match":{"name":"a"},"rollups":[{"window_s":60}]}])", "which the namespace has not"},
+      {R"([{"match":{"host":"a"}}])", "no member 'host'"},
+      {R"([{"match":{"name":"a","metric_type":"b"}}])", "more than one name"},
+      {R"([{"match":{"name":1}}])", "byte"},
+      {R"([{"match":{"name":"a"},"keep":1}])", "no member 'keep'"},
+      {R"({})", "byte"}};
+  for (const auto& [rules, what] : bad) {
+    const HttpResponse response =
+        post(in_default("metrics/retention"), R"({"rules":)" + rules + "}", json);
+    EXPECT_EQ(response.status, 400) << rules;
+    EXPECT_THAT(response.body, HasSubstr(what)) << rules;
   }
 }
 

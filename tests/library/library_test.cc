@@ -100,6 +100,31 @@ TEST_F(LibraryTest, MetricsAreWrittenAndAnsweredInWindows) {
   EXPECT_EQ(metrics.write({&nameless, 1}).status().code(), firn::StatusCode::kInvalidArgument);
 }
 
+TEST_F(LibraryTest, RulesKeepSomeSeriesForAnotherTime) {
+  firn::Metrics metrics(database_.get(), "default");
+  constexpr int64_t kSecond = 1'000'000'000, kStart = 1'700'006'400 * kSecond;
+  std::vector<firn::MetricSample> samples;
+  for (const char* env : {"dev", "prod"}) {
+    samples.push_back({.name = "cpu", .labels = {{"env", env}}, .time_ns = kStart, .value = 1});
+  }
+  ASSERT_TRUE(metrics.write(samples).ok());
+  const firn::MetricRollup rollup{.window_ns = 300 * kSecond};
+  firn::MetricRule rule;
+  rule.match.labels = {{"env", "dev"}};
+  rule.raw_ns = 86'400 * kSecond;
+  rule.rollups = {{300 * kSecond, INT64_MAX}};
+  ASSERT_TRUE(metrics.set_retention(INT64_MAX, {&rollup, 1}, {&rule, 1}).ok());
+  ASSERT_TRUE(metrics.run_retention().ok());
+  const auto left = metrics.latest({});
+  ASSERT_TRUE(left.ok()) << left.status().to_string();
+  ASSERT_EQ(left->points.size(), 1u);
+  EXPECT_EQ(metrics.latest({.labels = {{"env", "dev"}}})->points.size(), 0u);
+  EXPECT_EQ(metrics.windows({.name = "cpu"}, 300 * kSecond)->at(0).windows.at(0).count, 2u);
+  rule.match.from_ns = kStart;
+  EXPECT_EQ(metrics.set_retention(INT64_MAX, {&rollup, 1}, {&rule, 1}).code(),
+            firn::StatusCode::kInvalidArgument);
+}
+
 TEST_F(LibraryTest, SeriesAreLimitedAndCounted) {
   firn::Metrics metrics(database_.get(), "default");
   constexpr int64_t kSecond = 1'000'000'000, kStart = 1'700'006'400 * kSecond;
