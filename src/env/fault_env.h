@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -83,7 +84,7 @@ class FaultEnv final : public Env {
   Result<std::unique_ptr<FileLock>> lock_file(const std::string& path) override;
   Result<uint64_t> free_space(const std::string& path) override;
   bool has_real_paths() const override { return base_->has_real_paths(); }
-  TimeNs now() override { return base_->now(); }
+  TimeNs now() override { return base_->now() + jumped_.load(); }
   TimeNs monotonic() override { return base_->monotonic(); }
   uint64_t random_u64() override { return base_->random_u64(); }
   std::optional<std::string> environment_variable(const std::string& name) override {
@@ -102,6 +103,8 @@ class FaultEnv final : public Env {
   // The next `count` calls of this kind whose path contains `path_part` fail (UINT64_MAX: all). For
   // renames both paths count. The first plan that matches is taken.
   void fail_matching(IoKind kind, std::string path_part, uint64_t count, Status status);
+  // From now on the wall clock shows so much more, or less.
+  void jump_wall_clock(DurationNs by) { jumped_.fetch_add(by); }
   // Plans nothing any more, and sets faults_injected() to 0.
   void heal();
   // How many calls were made to fail since the last heal().
@@ -132,6 +135,7 @@ class FaultEnv final : public Env {
  private:
   Env* const base_;
   const std::shared_ptr<FaultPlan> plan_;
+  std::atomic<DurationNs> jumped_{0};
 };
 
 }  // namespace firn

@@ -71,6 +71,8 @@ class ShownRows {
         if (more) return true;
         rows_.reset();
       }
+      // What is not needed may be damaged.
+      while (next_ < chunks_.size() && chunks_[next_].stats.position_max < position) ++next_;
       if (next_ == chunks_.size()) return false;
       ScanSpec spec;
       spec.order = ScanOrder::kPositionAscending;

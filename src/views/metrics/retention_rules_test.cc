@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "env/fault_env.h"
 #include "views/metrics/rollup_rows.h"
 #include "views/metrics/test_rollups.h"
 #include "views/streams/stream_reads.h"
@@ -286,6 +287,30 @@ TEST_F(RetentionRulesTest, AnOverwrittenSampleOfASeriesThatIsWholeCountsOnce) {
   expect_sound();
 }
 
+TEST_F(RetentionRulesTest, ListedAreTheSeriesWhoseFateIsNotTheNamespaces) {
+  const std::string other = std::string(31, '0') + "1";
+  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kDisk, at(2), 2}, {other, at(3), 3}}).ok());
+  MetricPolicy policy;
+  policy.rules = {rule_of("disk", kDayNs), rule_of("cpu", kDayNs)};
+  const auto choose = [&](std::vector<bool> over, uint64_t series_max = 100) {
+    return choose_series(*snapshot(), {at(0), at(kDaySeconds)}, policy, over, series_max, nullptr);
+  };
+  const auto one = *choose({true, false, false});
+  EXPECT_EQ(one->listed.size(), 1u);
+  EXPECT_TRUE(one->removes(kDisk));
+  EXPECT_FALSE(one->removes(kCpu));
+  EXPECT_FALSE(one->removes(kRollupMark));
+  const auto all_but_one = *choose({true, false, true});
+  EXPECT_EQ(all_but_one->listed.size(), 1u);
+  EXPECT_TRUE(all_but_one->removes(kDisk));
+  EXPECT_TRUE(all_but_one->removes(other));
+  EXPECT_TRUE(all_but_one->removes(std::string(31, '0') + "2"));  // not defined
+  EXPECT_FALSE(all_but_one->removes(kCpu));
+  EXPECT_FALSE(all_but_one->removes(kRollupMark));
+  EXPECT_TRUE(choose({true, true, false}, 2).ok());
+  EXPECT_EQ(choose({true, true, false}, 1).status().code(), StatusCode::kTooLarge);
+}
+
 TEST_F(RetentionRulesTest, AnInterruptedRunIsOnlyLookedAtAgain) {
   ASSERT_TRUE(write({{kCpu, at(1), 1}, {kDisk, at(2), 2}}).ok());
   forget_disk();
@@ -335,6 +360,28 @@ TEST_F(RetentionRulesTest, AStoreThatOnlyHasMemoryHasNoRules) {
   EXPECT_EQ(keeper.set_policy(space_, policy).code(), StatusCode::kUnsupported);
   EXPECT_TRUE(keeper.set_policy(space_, MetricPolicy()).ok());
   store_.reset();
+}
+
+class RetentionClockTest : public RetentionRulesTest {
+ protected:
+  RetentionClockTest() { env_ = &clock_; }
+  void TearDown() override {
+    keeper_.reset();
+    store_.reset();
+  }
+  FaultEnv clock_{posix_env()};
+};
+
+TEST_F(RetentionClockTest, NothingGoesAfterTheClockJumpedUntilItIsConfirmed) {
+  ASSERT_TRUE(write({{kCpu, at(1), 1}, {kDisk, at(2), 2}}).ok());
+  forget_disk();
+  clock_.jump_wall_clock(3'650 * kDayNs);
+  for (int i = 0; i < 500 && !store_->health().clock_suspect; ++i) pause();
+  EXPECT_EQ(keeper_->run(space_, clock_.now(), nullptr).status().code(), StatusCode::kConflict);
+  EXPECT_THAT(raw(kDisk), SizeIs(1));
+  store_->confirm_clock();
+  EXPECT_THAT(run(clock_.now()).chunks_pruned, SizeIs(1));
+  EXPECT_THAT(raw(kDisk), IsEmpty());
 }
 
 // What raw samples show, recomputed: of series that no rule shortens an answer equals that at any
