@@ -6,8 +6,8 @@ Usage: metrics_rig.py --binary PATH [--cycles N] [--servers N] [--hours N] [--cs
 Each cycle writes some hours of a value a minute for each server, 2 % of them late, repeated or with another value
 than before, in whatever order; then it does something to the server: flushes, compresses, moves, rolls up, kills it
 (SIGKILL). All windows, widths, aggregates and percentiles must be those of a model that keeps every value, with and
-without rollups. At the end raw samples are dropped, and what rollups are left must still say the same. With --csv,
-each file below DIR with lines "YYYY-MM-DD HH:MM:SS,value" is a series of its own.
+without rollups. Then rules take the raw samples of some servers, late values come for all of them, and again nothing may be
+wrong. At the end raw samples are dropped, and what rollups are left must still say the same. With --csv, each file below DIR with lines "YYYY-MM-DD HH:MM:SS,value" is a series of its own.
 """
 
 import calendar
@@ -23,6 +23,7 @@ from server import API
 
 START = 1_700_006_400  # a midnight
 STEP = 60
+DAY = 86400
 BATCH = 10_000
 LATE_SHARE = 0.02
 DROP_SECONDS = 1800  # files of years are hundreds of intervals
@@ -150,11 +151,40 @@ def compare_one(client, model, name, width, begin, end):
     return len(expected)
 
 
+def keep(client, raw_s, rules=()):
+    """Says how long samples are kept, and drops what is older at a time that is long after all of them."""
+    return call(client, "POST", f"{API}/metrics/retention",
+                {"raw_s": raw_s, "rollups": [{"window_s": 300}, {"window_s": 3600}, {"window_s": DAY}],
+                 "rules": list(rules), "now": START + 400 * DAY})
+
+
+def take_some(sender, dice):
+    """Takes the raw samples of every fifth server; late values come for all, for these at new times. Returns the others."""
+    names = sorted(sender.model.series)
+    taken = names[::5]
+    kept = [name for name in names if name not in taken]
+    rules = [{"match": {"server_id": name}, "raw_s": DAY} for name in taken]
+    if not keep(sender.client, None, rules)["chunks_pruned"]:
+        raise Fault("no chunk lost any series")
+    late = [(name, second, round(dice.uniform(-5, 200), 2)) for name in kept
+            for second in dice.sample(sorted(sender.model.series[name]), 5)]
+    late += [(name, dice.choice(sorted(sender.model.series[name])) + STEP // 2, round(dice.uniform(-5, 200), 2))
+             for name in taken]
+    sender.write(late)
+    return kept
+
+
+def compare_taken(client, model, kept, end):
+    windows = 0
+    for width in (300, 3600, DAY):
+        windows += compare(client, model, width, START, end // DAY * DAY, raw_is_gone=True)
+    for name in kept[:10]:
+        windows += compare_one(client, model, name, STEP, START, end)
+    return windows
+
+
 def drop_raw(client):
-    day = 86400
-    rollups = [{"window_s": 300}, {"window_s": 3600}, {"window_s": day}]
-    answer = call(client, "POST", f"{API}/metrics/retention",
-                  {"raw_s": day, "rollups": rollups, "now": START + 400 * day})
+    answer = keep(client, DAY)
     if not any("samples" in chunk for chunk in answer["chunks_dropped"]):
         raise Fault(f"no samples were dropped: {answer}")
 
@@ -179,12 +209,19 @@ def run_cycles(work, sender, dice):
     if arguments.csv:
         windows += check_files(arguments.csv, sender)
         sender.model.series = {name: values for name, values in sender.model.series.items() if not name.endswith(".csv")}
+    sender.client = server.client(timeout=DROP_SECONDS)
+    kept = take_some(sender, dice)
+    windows += compare_taken(sender.client, sender.model, kept, end)
+    server = work_on(work, server, "roll up")
+    windows += compare_taken(sender.client, sender.model, kept, end)
+    server = work_on(work, server, "kill")
+    windows += compare_taken(server.client(), sender.model, kept, end)
     drop_raw(server.client(timeout=DROP_SECONDS))
     for restarted in (False, True):
         if restarted:
             server = work_on(work, server, "kill")
-        for width in (300, 3600, 86400):
-            windows += compare(server.client(), sender.model, width, START, end // 86400 * 86400, raw_is_gone=True)
+        for width in (300, 3600, DAY):
+            windows += compare(server.client(), sender.model, width, START, end // DAY * DAY, raw_is_gone=True)
     server.kill()
     return windows
 

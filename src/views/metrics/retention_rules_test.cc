@@ -51,7 +51,7 @@ class RetentionRulesTest : public RollupTest {
     return values;
   }
   // The windows of one series.
-  std::map<TimeNs, SampleState> states(const std::string& series, DurationNs width) {
+  WindowStates states(const std::string& series, DurationNs width) {
     WindowAnswer answer = windows(width);
     for (WindowGroup& group : answer.groups) {
       if (group.values.at(0) == series) return std::move(group.windows);
