@@ -10,14 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "model/test_rows.h"
+
 namespace firn {
 namespace {
-
-std::vector<Float64> floats(const std::vector<double>& values) {
-  std::vector<Float64> all;
-  for (const double value : values) all.push_back(Float64::of(value));
-  return all;
-}
 
 // Whether the values were taken as decimals; they come back the same then.
 bool round_trips(const std::vector<Float64>& values, const SeriesOrder& order) {

@@ -7,14 +7,10 @@
 #include <random>
 #include <vector>
 
+#include "model/test_rows.h"
+
 namespace firn {
 namespace {
-
-std::vector<Float64> floats(const std::vector<double>& values) {
-  std::vector<Float64> all;
-  for (const double value : values) all.push_back(Float64::of(value));
-  return all;
-}
 
 // What a program tells that knows how many of `total` blocks are used.
 std::vector<double> percentages(uint64_t total, uint64_t block_bytes, uint64_t seed) {

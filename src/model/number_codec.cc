@@ -22,6 +22,8 @@ constexpr size_t kHeaderBytes = 5;
 // So few templates are worth it, whatever the number of texts is.
 constexpr size_t kTemplatesMin = 16;
 constexpr size_t kTextsPerTemplate = 64;
+// Of all texts together: what is held while they are packed stays a few times the packed batch.
+constexpr size_t kNumbersMax = 1'000'000;
 
 bool is_digit(char character) { return character >= '0' && character <= '9'; }
 
@@ -143,6 +145,7 @@ class Encoder {
       }
       patterns_.push_back(found->second);
       numbers_.insert(numbers_.end(), parts.numbers().begin(), parts.numbers().end());
+      if (numbers_.size() > kNumbersMax) return false;
     }
     return !numbers_.empty();
   }
@@ -271,7 +274,7 @@ class Decoder {
   bool read_numbers(std::string_view raw) {
     uint64_t numbers = 0;
     for (const uint32_t pattern : patterns_) numbers += counts_[pattern];
-    if (raw.size() != numbers * (width_ + 1u)) return false;
+    if (numbers > kNumbersMax || raw.size() != numbers * (width_ + 1u)) return false;
     codes_.assign(numbers, 0);
     join_planes(raw.data(), 8, numbers, width_, reinterpret_cast<char*>(codes_.data()));
     zeros_ = raw.substr(numbers * width_);

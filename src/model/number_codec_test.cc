@@ -121,6 +121,13 @@ TEST(NumberCodec, LeavesOtherTextsAlone) {
   EXPECT_FALSE(round_trips({std::string("1\0002", 3)}));
 }
 
+TEST(NumberCodec, LeavesTextsOfTooManyNumbersAlone) {
+  std::string list;
+  for (int i = 0; i < 250'001; ++i) list += "7,";
+  EXPECT_TRUE(round_trips({list, list, list}));
+  EXPECT_FALSE(round_trips({list, list, list, list}));
+}
+
 TEST(NumberCodec, RefusesWhatItDidNotWrite) {
   const std::vector<std::string> texts = {"a 1", "a 22", "b 3 4", "b 5 6"};
   const SeriesOrder order(4);

@@ -13,7 +13,8 @@ namespace firn {
 
 // The compressed form of a batch's columns, one by one, so that a reader loads only those it needs
 // (docs/formats/batch.md, "packed columns"): integers as differences, byte-shuffled; ids shuffled;
-// strings as dictionary or plain; then zstd level 1. Column kPosition carries the positions.
+// strings as dictionary, as plain or as their numbers; then zstd level 1. Column kPosition carries
+// the positions.
 inline constexpr uint64_t kPackedBatchBytesMax = uint64_t{256} << 20;  // of the batch, unpacked
 
 struct PackedColumn {
@@ -40,7 +41,7 @@ Result<std::unique_ptr<RecordBatch>> unpack_columns(Dataset dataset, NamespaceId
                                                     const std::vector<PackedColumn>& columns,
                                                     UnpackMemory* memory);
 
-// As unpack_columns(), but the batch has only some of the rows: no value of the others is copied.
+// As unpack_columns(), but the batch has only some of the rows: no value of the others is in it.
 // REQUIRES: `selected` ascends, is not empty and stays below `rows`.
 Result<std::unique_ptr<RecordBatch>> unpack_rows(Dataset dataset, NamespaceId namespace_id,
                                                  uint32_t rows,

@@ -46,6 +46,11 @@ inline BatchPtr make_batch(const std::vector<EventRow>& rows, Position first_pos
   return stamped(make_unstamped_batch(rows, dataset), first_position, namespace_id);
 }
 
+inline std::vector<Float64> floats(const std::vector<double>& values) {
+  std::vector<Float64> all;
+  for (const double value : values) all.push_back(Float64::of(value));
+  return all;
+}
 inline BatchSlice slice_of(BatchPtr batch) { return {std::move(batch), nullptr}; }
 inline BatchSlice slice_of(BatchPtr batch, std::vector<uint32_t> rows) {
   return {std::move(batch), std::make_shared<const std::vector<uint32_t>>(std::move(rows))};

@@ -31,12 +31,21 @@ class RollupTest : public MetricsStoreTest {
     EXPECT_TRUE(done.ok()) << done.status().to_string();
     return done.ok() ? *done : RollupRun();
   }
+  static void expect_ok(const Status& status) { EXPECT_TRUE(status.ok()) << status.to_string(); }
+  // Flushes, moves or restarts; false for another number.
+  bool disturb(uint64_t number) {
+    if (number == 0) expect_ok(flush());
+    if (number == 1) expect_ok(move());
+    if (number == 2) restart_all();
+    return number <= 2;
+  }
   WindowAnswer windows(DurationNs width, TimeRange time = {}, bool raw_only = false) {
     WindowQuery query;
     query.window_ns = width;
     query.time = time;
     query.group_by = {"series"};
     query.raw_only = raw_only;
+    query.marks = keeper_->marks();
     auto answer = query_windows(*snapshot(), query, QueryGuard());
     EXPECT_TRUE(answer.ok()) << answer.status().to_string();
     return answer.ok() ? std::move(*answer) : WindowAnswer();
