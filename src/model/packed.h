@@ -29,7 +29,7 @@ std::vector<PackedColumn> pack_columns(const RecordBatch& batch, int level = 1);
 // What unpacking needs for the while, kept from call to call: blocks are large enough that fresh
 // memory for each costs as much as unpacking it.
 struct UnpackMemory {
-  PodBuffer<char> raw, values;
+  PodBuffer<char> raw, values, texts;
   BatchBuffer batch;  // of the batch itself, which takes it along; may be empty
 };
 

@@ -455,9 +455,9 @@ class Unpacker {
   // Texts of numbers in the form of plain ones.
   Status to_plain(const Part& part, std::string_view coded, const char** raw) {
     FIRN_ASSIGN(const SeriesOrder* const order, order_of(part));
-    plain_.clear();
-    char* const plain = plain_.extend(part.header.raw_bytes);
-    if (!decode_numbers(coded, *order, rows_, {plain, plain_.size()})) {
+    memory_->texts.clear();
+    char* const plain = memory_->texts.extend(part.header.raw_bytes);
+    if (!decode_numbers(coded, *order, rows_, {plain, memory_->texts.size()})) {
       return damage(*part.schema, "its numbers do not fit its texts");
     }
     *raw = plain;
@@ -581,7 +581,6 @@ class Unpacker {
   PodBuffer<int64_t> positions_;  // empty without gaps
   PodBuffer<uint64_t> high_, low_, by_place_;
   PodBuffer<Float64> values_;
-  PodBuffer<char> plain_;
   const SeriesOrder in_rows_{rows_};
   // Of the batch's series, when they are a dictionary: the entry of each row.
   std::vector<uint32_t> series_;

@@ -119,9 +119,8 @@ Status check_rule(const RetentionRule& rule, const std::vector<RollupLevel>& lev
   }
   if (rule.match.is_empty()) {
     return invalid_argument(
-        "it has an empty match; say which series by name, server_id or label.<key>. What is for "
-        "all "
-        "series, say beside the rules");
+        "it has an empty match; say which series by name, server_id or label.<key>. "
+        "What is for all series, say beside the rules");
   }
   for (const auto& [label, value] : rule.match.labels) {
     if (label.empty()) return invalid_argument("it matches a label without a name");
