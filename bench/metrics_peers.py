@@ -4,11 +4,12 @@
 Usage: metrics_peers.py --binary PATH [--seconds N] [--rounds N] [--only WORD...]
 
 Firn and InfluxDB answer a write when it is synced, VictoriaMetrics before. Programs are measured in turn, round by
-round. A peer that is not installed is left out, which is said. Words for --only: rate, bytes, day.
+round. A peer that is not installed is left out, which is said. Words for --only: rate, bytes, guardia, day.
 
 rate  samples/s written. Firn and VictoriaMetrics by remote write (firn bench remote-write: 10,000 samples a request, each
       of another series with eight labels), Firn and InfluxDB by line protocol, as many lines with as many tags.
 bytes a day of 100 series at 10 s, of several kinds: bytes a sample on disk.
+guardia  such a day of what guardia's agents tell of 20 servers, as JSON with metadata, in Firn alone: bytes a sample.
 day   such a day of random walks with one decimal: averages of five minutes over it, of one series and of all, uncached.
 """
 
@@ -330,6 +331,44 @@ def measure_bytes(_options, open_all):
         print(f"  {kind:40} {', '.join(found)}", flush=True)
 
 
+def guardia_day(noisy_sensors):
+    """The samples of each step: mean of 16 processors, mean of 8 sensors, percent of memory with what it is of."""
+    rng, servers = random.Random(1), range(20)
+    used = ProcessorAverages()
+    sensors = [[40 + rng.random() * 20 for _ in range(8)] for _ in servers]
+    total = [rng.choice([16, 32, 64]) * 1024**3 - rng.randrange(10**6) * 1024 for _ in servers]
+    memory = [total[n] * 2 // 5 // 4096 * 4096 for n in servers]
+    for step in range(DAY_S // STEP_S):
+        samples = []
+        for n in servers:
+            for i, degrees in enumerate(sensors[n]):
+                if rng.random() < 0.3:
+                    sensors[n][i] += rng.choice([-1, -0.5, 0.5, 1]) if 30 < degrees < 90 else (50 - degrees) / 4
+            told = [degrees + rng.gauss(0, 0.5) if noisy_sensors else round(degrees * 2) / 2 for degrees in sensors[n]]
+            memory[n] = min(total[n], max(0, memory[n] + int(rng.gauss(0, 3000)) * 4096))
+            common = {"server_id": f"10.0.0.{n}:51243", "timestamp": (START + step * STEP_S) * 1000}
+            samples += [{**common, "metric_type": "cpu_usage_avg", "value": used.next(n)},
+                        {**common, "metric_type": "temperature_avg", "value": float32(sum(map(float32, told)) / 8)},
+                        {**common, "metric_type": "memory_used_pct", "value": memory[n] / total[n] * 100,
+                         "metadata": {"total": total[n], "used": memory[n]}}]
+        yield samples
+
+
+def measure_guardia(root, binary):
+    print("\nguardia's traffic with metadata, bytes a sample")
+    for name, noisy_sensors in (("half degrees", False), ("noise", True)):
+        program, pending, count = Firn(os.path.join(root, name), binary), [], 0
+        for samples in guardia_day(noisy_sensors):
+            pending += samples
+            if len(pending) >= 6000:
+                program.must("POST", f"{API}/metrics:batch", json.dumps({"samples": pending}).encode())
+                count, pending = count + len(pending), []
+        program.must("POST", f"{API}/metrics:batch", json.dumps({"samples": pending}).encode())
+        count += len(pending)
+        print(f"  sensors that tell {name:20} {program.settle() / count:.3f} of {count} samples", flush=True)
+        program.end()
+
+
 def measure_day(options, open_all):
     programs = open_all()
     for program in programs:
@@ -354,7 +393,8 @@ def main():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=["rate", "bytes", "day"], default=["rate", "bytes", "day"])
+    parser.add_argument("--only", nargs="*", choices=["rate", "bytes", "guardia", "day"],
+                        default=["rate", "bytes", "guardia", "day"])
     options = parser.parse_args()
     kinds = [Firn]
     for kind, command in ((VictoriaMetrics, "victoria-metrics"), (InfluxDb, "influxd")):
@@ -372,6 +412,8 @@ def main():
             measure_rates(options, open_all)
         if "bytes" in options.only:
             measure_bytes(options, open_all)
+        if "guardia" in options.only:
+            measure_guardia(root, options.binary)
         if "day" in options.only:
             measure_day(options, open_all)
     finally:
