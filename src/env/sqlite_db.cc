@@ -15,6 +15,7 @@ namespace {
 constexpr int kBusyTimeoutMs = 5000;
 constexpr size_t kMaxSqlInMessage = 200;
 constexpr int kMaxFindings = 20;
+constexpr size_t kMaxIdleStatements = 16;
 
 // What the result of SQLite means to a caller. `vfs` is the failure of I/O behind it, if any.
 StatusCode status_code(int code, const Status& vfs) {
@@ -138,6 +139,7 @@ Status SqliteDb::configure_writing() {
 }
 
 SqliteDb::~SqliteDb() {
+  finalize_idle(0);
   // A statement that is still there would keep the connection and its locks alive: our mistake.
   if (handle_ != nullptr) FIRN_CHECK(sqlite3_close(handle_) == SQLITE_OK);
 }
@@ -154,6 +156,7 @@ Status SqliteDb::exec(const std::string& sql) {
 
 Result<SqliteStatement> SqliteDb::prepare(std::string_view sql) {
   if (handle_ == nullptr) return closed();
+  if (sqlite3_stmt* idle = take_idle(sql)) return SqliteStatement(this, idle);
   sqlite3_stmt* statement = nullptr;
   const char* rest = nullptr;
   const int code =
@@ -163,6 +166,31 @@ Result<SqliteStatement> SqliteDb::prepare(std::string_view sql) {
   const std::string_view behind = sql.substr(static_cast<size_t>(rest - sql.data()));
   FIRN_CHECK(statement != nullptr && behind.find_first_not_of(" \n\t;") == std::string_view::npos);
   return Result<SqliteStatement>(std::move(result));
+}
+
+sqlite3_stmt* SqliteDb::take_idle(std::string_view sql) {
+  for (auto it = idle_.rbegin(); it != idle_.rend(); ++it) {
+    if (sql != sqlite3_sql(*it)) continue;
+    sqlite3_stmt* const statement = *it;
+    idle_.erase(std::next(it).base());
+    return statement;
+  }
+  return nullptr;
+}
+
+void SqliteDb::give_idle(sqlite3_stmt* statement) {
+  // The failure of the last step, if that was one, was returned by it.
+  (void)sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  idle_.push_back(statement);
+  finalize_idle(kMaxIdleStatements);
+}
+
+void SqliteDb::finalize_idle(size_t most) {
+  while (idle_.size() > most) {
+    sqlite3_finalize(idle_.front());
+    idle_.erase(idle_.begin());
+  }
 }
 
 Result<std::string> SqliteDb::query_text(const std::string& sql) {
@@ -197,6 +225,7 @@ Status SqliteDb::checkpoint() {
 Status SqliteDb::finish() {
   if (handle_ == nullptr) return closed();
   FIRN_CHECK(!flags_.read_only && !in_transaction());
+  finalize_idle(0);
   FIRN_CHECK(sqlite3_next_stmt(handle_, nullptr) == nullptr);
   const int code =
       sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
@@ -205,6 +234,7 @@ Status SqliteDb::finish() {
   if (mode != "delete") {
     return unavailable(fmt::format("sqlite {}: other connections are open", path_));
   }
+  finalize_idle(0);
   FIRN_CHECK(sqlite3_close(std::exchange(handle_, nullptr)) == SQLITE_OK);
   for (const char* suffix : {"-wal", "-journal"}) {
     FIRN_ASSIGN(const bool exists, env_->exists(path_ + suffix));
@@ -245,7 +275,9 @@ SqliteStatement& SqliteStatement::operator=(SqliteStatement&& other) noexcept {
   return *this;
 }
 
-SqliteStatement::~SqliteStatement() { sqlite3_finalize(statement_); }
+SqliteStatement::~SqliteStatement() {
+  if (statement_ != nullptr) db_->give_idle(statement_);
+}
 
 Status SqliteStatement::bound(int code) const {
   if (code == SQLITE_OK) [[likely]]
@@ -340,28 +372,33 @@ int SqliteStatement::column_count() const { return sqlite3_column_count(statemen
 SqliteTransaction::~SqliteTransaction() {
   // SQLite has rolled back by itself after some failures, and nobody could react to one here: what
   // is not committed is not there after a restart in any case.
-  if (open_ && db_->in_transaction()) (void)db_->exec("ROLLBACK");
+  if (open_ && db_->in_transaction()) (void)run("ROLLBACK");
+}
+
+Status SqliteTransaction::run(const char* sql) {
+  FIRN_ASSIGN(SqliteStatement statement, db_->prepare(sql));
+  return statement.run();
 }
 
 Status SqliteTransaction::begin() {
   FIRN_CHECK(!open_);
-  FIRN_TRY(db_->exec("BEGIN IMMEDIATE"));
+  FIRN_TRY(run("BEGIN IMMEDIATE"));
   open_ = true;
   return {};
 }
 
 Status SqliteTransaction::begin_read() {
   FIRN_CHECK(!open_);
-  FIRN_TRY(db_->exec("BEGIN"));
+  FIRN_TRY(run("BEGIN"));
   open_ = true;
   // Only the first read decides which state is seen.
-  return db_->exec("SELECT count(*) FROM sqlite_schema");
+  return run("SELECT count(*) FROM sqlite_schema");
 }
 
 Status SqliteTransaction::commit() {
   FIRN_CHECK(open_);
-  Status status = db_->exec("COMMIT");
-  if (!status.ok() && db_->in_transaction()) (void)db_->exec("ROLLBACK");
+  Status status = run("COMMIT");
+  if (!status.ok() && db_->in_transaction()) (void)run("ROLLBACK");
   open_ = false;
   return status;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -117,7 +118,8 @@ class SqliteDb {
 
   // Runs one or more statements, ignoring rows.
   Status exec(const std::string& sql);
-  // Compiles exactly one statement.
+  // Compiles exactly one statement, or takes one of the same text that was destroyed lately: for
+  // short reads compiling is most of the work.
   Result<SqliteStatement> prepare(std::string_view sql);
 
   int64_t last_insert_rowid() const;
@@ -151,11 +153,16 @@ class SqliteDb {
   Status error(int code, std::string_view sql) const;
   // The only value of the only row.
   Result<std::string> query_text(const std::string& sql);
+  // Of destroyed statements, without rows and bindings.
+  sqlite3_stmt* take_idle(std::string_view sql);
+  void give_idle(sqlite3_stmt* statement);
+  void finalize_idle(size_t most);  // all but that many
 
   Env* env_;
   std::string path_;
   SqliteOpenFlags flags_;
   sqlite3* handle_ = nullptr;
+  std::vector<sqlite3_stmt*> idle_;  // the latest last
 };
 
 // A transaction, rolled back by the destructor unless commit() was called. Must not outlive its db.
@@ -175,6 +182,8 @@ class SqliteTransaction {
   Status commit();
 
  private:
+  Status run(const char* sql);
+
   SqliteDb* db_;
   bool open_ = false;
 };

@@ -4,23 +4,24 @@ namespace firn {
 
 ChunkFile::Session::~Session() {
   transaction_.reset();
-  if (file_ != nullptr) file_->give_back(std::move(db_));
+  if (file_ != nullptr) file_->give_back(std::move(connection_));
 }
 
-Result<std::unique_ptr<SqliteDb>> ChunkFile::take_connection() {
+Result<ChunkFile::Connection> ChunkFile::take_connection() {
   MutexLock lock(&mutex_);
+  Connection connection;
   if (!idle_.empty()) {
-    std::unique_ptr<SqliteDb> db = std::move(idle_.back());
+    connection = std::move(idle_.back());
     idle_.pop_back();
     sessions_.fetch_add(1);
-    return db;
+    return connection;
   }
   FIRN_ASSIGN(const bool exists, env_->exists(path_));
   if (!exists) return not_found("chunk " + key_.name() + " has no file " + path_);
   FIRN_TRY(recover());
-  FIRN_ASSIGN(std::unique_ptr<SqliteDb> db, SqliteDb::open(env_, path_, {.read_only = true}));
+  FIRN_ASSIGN(connection.db, SqliteDb::open(env_, path_, {.read_only = true}));
   sessions_.fetch_add(1);
-  return db;
+  return connection;
 }
 
 Status ChunkFile::recover() {
@@ -31,28 +32,40 @@ Status ChunkFile::recover() {
   return SqliteDb::open(env_, path_, {}).status();
 }
 
-void ChunkFile::give_back(std::unique_ptr<SqliteDb> db) {
+void ChunkFile::give_back(Connection connection) {
   MutexLock lock(&mutex_);
-  if (db != nullptr && idle_.size() < kIdleConnectionsMax) {
-    idle_.push_back(std::move(db));
+  if (connection.db != nullptr && idle_.size() < kIdleConnectionsMax) {
+    idle_.push_back(std::move(connection));
   } else {
-    db.reset();  // before the count says that nobody reads
+    connection.db.reset();  // before the count says that nobody reads
   }
   sessions_.fetch_sub(1);
 }
 
 Result<std::unique_ptr<ChunkFile::Session>> ChunkFile::begin_read() {
-  FIRN_ASSIGN(std::unique_ptr<SqliteDb> db, take_connection());
+  FIRN_ASSIGN(Connection connection, take_connection());
   std::unique_ptr<Session> session(new Session());
   session->file_ = shared_from_this();
-  session->db_ = std::move(db);
+  session->connection_ = std::move(connection);
   session->transaction_.emplace(session->db());
   FIRN_TRY(session->transaction_->begin_read());
-  auto meta = load_meta(session->db(), key_);
-  if (!meta.ok()) return meta.status().with_context(path_);
-  if (!*meta) return not_found("chunk " + key_.name() + ": nothing was committed to " + path_);
-  session->meta_ = std::move(**meta);
+  FIRN_TRY(session->read_meta());
   return session;
+}
+
+Status ChunkFile::Session::read_meta() {
+  // The same on one connection means that nobody else committed.
+  FIRN_ASSIGN(const int64_t version, query_integer(db(), "PRAGMA data_version"));
+  if (connection_.data_version == version) return Status();
+  connection_.data_version = -1;
+  auto meta = load_meta(db(), file_->key_);
+  if (!meta.ok()) return meta.status().with_context(file_->path_);
+  if (!*meta) {
+    return not_found("chunk " + file_->key_.name() + ": nothing was committed to " + file_->path_);
+  }
+  connection_.meta = std::move(**meta);
+  connection_.data_version = version;
+  return Status();
 }
 
 Result<SqliteDb*> ChunkFile::writer(bool create) {

@@ -29,6 +29,13 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
   const std::string& path() const { return path_; }
   const ChunkKey& key() const { return key_; }
 
+  // A connection for reading, and the meta it saw last.
+  struct Connection {
+    std::unique_ptr<SqliteDb> db;
+    int64_t data_version = -1;  // SQLite's, of `meta`; -1: none was read
+    ChunkMeta meta;
+  };
+
   // A connection in a read transaction of its own, with the meta it sees. Goes back to the file
   // when destroyed; statements of its db must be gone by then. Thread rule: one thread at a time.
   class Session {
@@ -36,17 +43,17 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
-    SqliteDb* db() { return db_.get(); }
-    const ChunkMeta& meta() const { return meta_; }
+    SqliteDb* db() { return connection_.db.get(); }
+    const ChunkMeta& meta() const { return connection_.meta; }
     ChunkFile* file() { return file_.get(); }
 
    private:
     friend class ChunkFile;
     Session() = default;
     std::shared_ptr<ChunkFile> file_;
-    std::unique_ptr<SqliteDb> db_;
+    Status read_meta();
+    Connection connection_;
     std::optional<SqliteTransaction> transaction_;
-    ChunkMeta meta_;
   };
   // kNotFound when there is no such file, or nothing in it yet.
   Result<std::unique_ptr<Session>> begin_read();
@@ -69,8 +76,8 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
 
  private:
   static constexpr size_t kIdleConnectionsMax = 2;
-  void give_back(std::unique_ptr<SqliteDb> db);
-  Result<std::unique_ptr<SqliteDb>> take_connection();
+  void give_back(Connection connection);
+  Result<Connection> take_connection();
   // Undoes a change of the journal mode that a crash interrupted.
   Status recover() REQUIRES(mutex_);
   Status open_writer(bool create) REQUIRES(mutex_);
@@ -85,7 +92,7 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
   // Also held while the journal mode changes, and while finish() and remove() need the file for
   // themselves.
   Mutex mutex_;
-  std::vector<std::unique_ptr<SqliteDb>> idle_ GUARDED_BY(mutex_);
+  std::vector<Connection> idle_ GUARDED_BY(mutex_);
 };
 
 }  // namespace firn
