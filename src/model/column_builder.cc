@@ -185,7 +185,13 @@ void DictionaryColumnBuilder::pick_rows(std::span<const StringColumn> sources,
     entries += source.entries();
   }
   remap_.assign(entries, kUnmapped);
-  for (const RowRef& from : rows) {
+  constexpr size_t kAhead = 8;  // entries lie anywhere in memory
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const RowRef& from = rows[i];
+    if (i + kAhead < rows.size()) {
+      const RowRef& later = rows[i + kAhead];
+      __builtin_prefetch(sources[later.batch][later.row].data());
+    }
     const uint32_t entry_of_row = sources[from.batch].entry_of(from.row);
     uint32_t& mapped = remap_[begins[from.batch] + entry_of_row];
     if (mapped == kUnmapped) {

@@ -1,9 +1,9 @@
 #include "tier/blocks/series_group.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "base/bytes.h"
@@ -38,8 +38,28 @@ struct SeriesOfGroup {
   }
 };
 
-struct HashId {
-  size_t operator()(std::string_view id) const { return hash_bytes(id); }
+// Numbers series by hashes of their identities alone, so that nothing else is read to find one. Two
+// of a hash share a number: their rows come into one block, which is no harm.
+class SeriesNumbers {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  explicit SeriesNumbers(size_t series_max) : slots_(std::bit_ceil(2 * series_max + 1)) {}
+  // That of the series, or `next`, which is its own from now on.
+  uint32_t number_of(std::string_view id, uint32_t next) {
+    const uint64_t hash = hash_bytes(id);
+    const uint64_t tag = hash & kTag;
+    const size_t mask = slots_.size() - 1;
+    size_t at = hash & mask;
+    while (slots_[at] != 0 && (slots_[at] & kTag) != tag) at = (at + 1) & mask;
+    if (slots_[at] == 0) slots_[at] = tag | (next + 1);
+    return static_cast<uint32_t>(slots_[at]) - 1;
+  }
+
+ private:
+  static constexpr uint64_t kTag = 0xffffffff00000000u;
+  // Open addressing, at most half full: the upper half of the hash, number + 1; 0 is free.
+  std::vector<uint64_t> slots_;
 };
 
 }  // namespace
@@ -58,14 +78,13 @@ struct SeriesGroup::Division {
 
 void SeriesGroup::assign_blocks(uint32_t rows_max, uint64_t bytes_max, Division* division) const {
   std::vector<SeriesOfGroup> all;
-  std::unordered_map<std::string_view, uint32_t, HashId> numbers;
   size_t entries = 0;
   for (const BatchSlice& slice : slices_) {
     entries += slice.batch->strings(ColumnId::kSeries).entries();
   }
-  numbers.reserve(std::min<size_t>(entries, rows_));
+  SeriesNumbers numbers(std::min<size_t>(entries, rows_));
   std::vector<std::vector<uint32_t>>& number_of = division->block_of;
-  constexpr uint32_t kUnknown = UINT32_MAX;
+  constexpr uint32_t kUnknown = SeriesNumbers::kNone;
   for (const BatchSlice& slice : slices_) {
     const StringColumn series = slice.batch->strings(ColumnId::kSeries);
     const bool has_bytes = has_documents(*slice.batch);
@@ -75,10 +94,9 @@ void SeriesGroup::assign_blocks(uint32_t rows_max, uint64_t bytes_max, Division*
       uint32_t& number = mapped[series.entry_of(row)];
       if (number == kUnknown) {
         const auto count = static_cast<uint32_t>(all.size());
-        const auto [known, is_new] = numbers.emplace(series[row], count);
-        if (is_new)
-          all.push_back({.id = series[row], .head = head_of(series[row]), .number = count});
-        number = known->second;
+        const std::string_view id = series[row];
+        number = numbers.number_of(id, count);
+        if (number == count) all.push_back({.id = id, .head = head_of(id), .number = count});
       }
       ++all[number].rows;
       if (has_bytes) all[number].bytes += slice.batch->row_bytes(row);
