@@ -28,6 +28,35 @@ namespace {
 constexpr uint64_t kLoadsPerConnection = 4;
 constexpr uint64_t kDiscarderCacheBytes = 256 * kMiB;
 
+// What a store remembers of series, without one.
+class RememberedSeries {
+ public:
+  DecodeDefaults defaults() {
+    DecodeDefaults defaults;
+    defaults.now = posix_env()->now();
+    defaults.series_cache = &cache_;
+    defaults.knowledge = {&known_, kNamespace, kDayNs};
+    return defaults;
+  }
+  void learn(const std::vector<DecodedSamples>& parts) {
+    for (const DecodedSamples& part : parts) {
+      if (part.definitions == nullptr) continue;
+      const StringColumn series = part.definitions->strings(ColumnId::kSeries);
+      const TimeNs interval = interval_start(part.samples->time_min(), kDayNs);
+      std::vector<SeriesDefinition> defined;
+      for (uint32_t row = 0; row < part.definitions->rows(); ++row) {
+        defined.emplace_back(interval, Id::parse(series[row]).value_or(Id()));
+      }
+      known_.add(kNamespace, defined, part.known_epoch);
+    }
+  }
+
+ private:
+  static constexpr NamespaceId kNamespace = 1;
+  SeriesCache cache_{kDiscarderCacheBytes, 1};
+  KnownSeries known_{kDiscarderCacheBytes};
+};
+
 // --- OTLP -------------------------------------------------------------------------------------
 
 struct OtlpBenchOptions : BenchOptions {
@@ -151,18 +180,17 @@ class OtlpDiscarder {
   explicit OtlpDiscarder(OtlpSignal signal) : signal_(signal) {}
 
   std::string take(const std::string& body) {
-    DecodeDefaults defaults;
-    defaults.now = posix_env()->now();
-    defaults.series_cache = &series_cache_;
+    DecodeDefaults defaults = series_.defaults();
     defaults.make_id = [this] { return make_uuid7(1, 2, made_.fetch_add(1)); };
     const auto records = decode_otlp(signal_, body, OtlpEncoding::kProtobuf, defaults);
+    if (records.ok()) series_.learn(records->samples);
     return encode_otlp_response(signal_, records.ok() ? records->rejected : 1, "",
                                 OtlpEncoding::kProtobuf);
   }
 
   const OtlpSignal signal_;
   std::atomic<uint64_t> made_{0};
-  SeriesCache series_cache_{kDiscarderCacheBytes};
+  RememberedSeries series_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<HttpDiscarder> http_;
 };
@@ -257,17 +285,18 @@ class RemoteWriteSender final : public BenchSender {
   std::unique_ptr<HttpClient> http_;
 };
 
-HttpResponse discard_remote_write(SeriesCache* cache, const std::string& body) {
-  DecodeDefaults defaults;
-  defaults.now = posix_env()->now();
-  defaults.series_cache = cache;
+HttpResponse discard_remote_write(RememberedSeries* series, const std::string& body) {
+  const DecodeDefaults defaults = series->defaults();
   const auto unpacked =
       unpack_snappy(body, defaults.limits.request_bytes, defaults.limits.decompression_ratio,
                     [](uint64_t) { return true; });
   HttpResponse response;
-  const bool ok =
-      unpacked.ok() && decode_remote_write(*unpacked, RemoteWriteVersion::k1, defaults).ok();
-  response.status = ok ? 204 : 400;
+  response.status = 400;
+  if (!unpacked.ok()) return response;
+  const auto records = decode_remote_write(*unpacked, RemoteWriteVersion::k1, defaults);
+  if (!records.ok()) return response;
+  series->learn(records->parts);
+  response.status = 204;
   return response;
 }
 
@@ -282,10 +311,10 @@ Status bench_remote_write(const BenchOptions& options) {
   print_bench_head();
   Measured discarded;
   {
-    SeriesCache cache(kDiscarderCacheBytes, 1);
+    RememberedSeries series;
     FIRN_ASSIGN(const auto discarder,
-                HttpDiscarder::start(kWritePath, [&cache](const std::string& body) {
-                  return discard_remote_write(&cache, body);
+                HttpDiscarder::start(kWritePath, [&series](const std::string& body) {
+                  return discard_remote_write(&series, body);
                 }));
     FIRN_ASSIGN(discarded, run(discarder->address()));
     print_bench_row("decodes, throws away", discarded, nullptr);

@@ -74,6 +74,8 @@ Result<Appended> Metrics::write(std::span<const MetricSample> samples) {
   FIRN_ASSIGN(const NamespaceId id, parts->namespace_id(name_space_));
   DecodeDefaults defaults;
   defaults.now = posix_env()->now();
+  const Store& store = *parts->store;
+  defaults.knowledge = {&store.known_series(), id, store.options().chunk_interval_ns};
   SampleRows rows(defaults, SampleDoor::kProgram);
   std::vector<Label> labels;
   for (const MetricSample& sample : samples) {
@@ -95,6 +97,7 @@ Result<Appended> Metrics::write(std::span<const MetricSample> samples) {
   NewSamples added;
   added.samples = std::move(decoded[0].samples);
   added.definitions = std::move(decoded[0].definitions);
+  added.known_epoch = decoded[0].known_epoch;
   FIRN_ASSIGN(const AppendResult result,
               append_samples_and_wait(parts->store.get(), id, std::move(added)));
   return Appended{result.first_position, result.last_position, result.count, result.duplicates,

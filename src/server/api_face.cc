@@ -58,7 +58,7 @@ Result<std::string> unpack(Services* services, ByteView body, MemoryBudget::Shar
 Result<std::string> unpack_block(Services* services, ByteView body, MemoryBudget::Share* memory) {
   const Limits& limits = services->limits;
   return unpack_snappy(body, limits.request_bytes, limits.decompression_ratio,
-                       take_unpacked(services, memory));
+                       take_unpacked(services, memory), services->texts->take());
 }
 
 Status unpack_body(Services* services, HttpRequest* request, int* http_status) {

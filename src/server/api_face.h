@@ -42,7 +42,8 @@ Result<Target> find_target(Services* services, const HttpRequest& request);
 // Unpacks a gzip body; `memory` gets its share of the memory for that, for as long as the result
 // lives. kUnavailable when none is left, else as gunzip().
 Result<std::string> unpack(Services* services, ByteView body, MemoryBudget::Share* memory);
-// The same for a snappy block, as unpack_snappy().
+// The same for a snappy block, as unpack_snappy(). Give the result to Services::texts when it is
+// not needed any more.
 Result<std::string> unpack_block(Services* services, ByteView body, MemoryBudget::Share* memory);
 // Unpacks the body of a request in place. `http_status` is what a failure is answered with.
 Status unpack_body(Services* services, HttpRequest* request, int* http_status);

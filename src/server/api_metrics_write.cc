@@ -3,6 +3,7 @@
 
 #include "server/api_append.h"
 #include "server/api_face.h"
+#include "server/joined_appends.h"
 #include "views/metrics/metric_append.h"
 #include "wire/checks_json.h"
 #include "wire/samples_json.h"
@@ -21,16 +22,15 @@ void append_body(Services* services, SamplesDecoder decode, const HttpRequestPtr
                  const Responder& respond) {
   const auto accepted = accept_write(services, request, respond);
   if (!accepted) return;
-  DecodeDefaults defaults;
-  defaults.now = services->env->now();
-  defaults.limits = services->limits;
-  defaults.series_cache = services->series_cache.get();
-  Result<DecodedSamples> decoded = decode(request->body, defaults);
+  const Target& target = accepted->target;
+  Result<DecodedSamples> decoded =
+      decode(request->body, sample_defaults(services, *target.open->store, target.name_space.id));
   if (!decoded.ok()) return respond(refuse_append(services, decoded.status()));
   std::string().swap(request->body);  // the batch has everything
   const uint64_t bytes = decoded->samples->size_bytes();
-  append_samples(accepted->target.open->store.get(), accepted->target.name_space.id,
-                 {std::move(decoded->samples), std::move(decoded->definitions), accepted->ack},
+  append_samples(target.open->store.get(), target.name_space.id,
+                 {std::move(decoded->samples), std::move(decoded->definitions), accepted->ack,
+                  decoded->known_epoch},
                  [services, respond, bytes](const Result<AppendResult>& result) {
                    answer_append(services, respond, bytes, result);
                  });

@@ -67,20 +67,12 @@ HttpResponse refusal(const Status& status) {
   return response;
 }
 
-DecodeDefaults decode_defaults(Services* services) {
-  DecodeDefaults defaults;
-  defaults.now = services->env->now();
-  defaults.limits = services->limits;
-  defaults.series_cache = services->series_cache.get();
-  return defaults;
-}
-
 Result<RemoteWriteRecords> decode(Services* services, RemoteWriteVersion version,
-                                  HttpRequest* request) {
-  FIRN_ASSIGN(const std::string body,
-              unpack_block(services, request->body, &request->unpacked_memory));
+                                  const DecodeDefaults& defaults, HttpRequest* request) {
+  FIRN_ASSIGN(std::string body, unpack_block(services, request->body, &request->unpacked_memory));
   std::string().swap(request->body);
-  auto records = decode_remote_write(body, version, decode_defaults(services));
+  auto records = decode_remote_write(body, version, defaults);
+  services->texts->give(std::move(body));
   request->unpacked_memory = MemoryBudget::Share();
   return records;
 }
@@ -114,7 +106,8 @@ void write(Services* services, const std::string& name_space, const HttpRequestP
   if (!target.ok()) return refuse(target.status());
   const Result<AckLevel> ack = parse_ack_field(request->firn_ack);
   if (!ack.ok()) return refuse(ack.status());
-  Result<RemoteWriteRecords> records = decode(services, *version, request.get());
+  Result<RemoteWriteRecords> records =
+      decode(services, *version, sample_defaults(services, *store, target->id), request.get());
   if (!records.ok()) return refuse(records.status());
   const Written written{records->samples, records->histograms, records->exemplars};
   const auto finish = [version = *version, ack = *ack, written,
@@ -162,8 +155,9 @@ void import_text(Services* services, const HttpRequestPtr& request, const Respon
   if (!target.ok()) return refuse(target.status());
   const Result<AckLevel> ack = parse_ack_field(request->firn_ack);
   if (!ack.ok()) return refuse(ack.status());
-  const DecodeDefaults defaults = decode_defaults(services);
-  Result<ExpositionRecords> records = decode_exposition(request->body, *format, defaults);
+  Result<ExpositionRecords> records =
+      decode_exposition(request->body, *format,
+                        sample_defaults(services, *target->open->store, target->name_space.id));
   if (!records.ok()) return refuse(records.status());
   const auto finish = [ack = *ack, samples = records->samples, exemplars = records->exemplars,
                        respond](const JoinedOutcome& outcome) {

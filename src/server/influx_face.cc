@@ -169,10 +169,7 @@ void write_lines(Services* services, InfluxVersion version, const HttpRequestPtr
     services->metrics->count_refusal(error_code(refusal.status));
     return respond(std::move(refusal));
   }
-  DecodeDefaults defaults;
-  defaults.now = services->env->now();
-  defaults.limits = services->limits;
-  defaults.series_cache = services->series_cache.get();
+  const DecodeDefaults defaults = sample_defaults(services, *write->open->store, write->name_space);
   uint64_t bad_line = 0;
   auto parts = decode_line_protocol(request->body, write->precision, defaults, &bad_line);
   if (!parts.ok()) {

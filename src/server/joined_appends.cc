@@ -28,12 +28,22 @@ void JoinedAppends::settle(const Result<AppendResult>& result, uint64_t bytes) {
   done_(outcome);
 }
 
+DecodeDefaults sample_defaults(Services* services, const Store& store, NamespaceId name_space) {
+  DecodeDefaults defaults;
+  defaults.now = services->env->now();
+  defaults.limits = services->limits;
+  defaults.series_cache = services->series_cache.get();
+  defaults.knowledge = {&store.known_series(), name_space, store.options().chunk_interval_ns};
+  return defaults;
+}
+
 void append_parts(Store* store, NamespaceId name_space, std::vector<DecodedSamples> parts,
                   AckLevel ack, const std::shared_ptr<JoinedAppends>& joined) {
   for (DecodedSamples& part : parts) {
     const uint64_t bytes = part.samples->size_bytes();
     append_samples(
-        store, name_space, {std::move(part.samples), std::move(part.definitions), ack},
+        store, name_space,
+        {std::move(part.samples), std::move(part.definitions), ack, part.known_epoch},
         [joined, bytes](const Result<AppendResult>& result) { joined->settle(result, bytes); });
   }
 }

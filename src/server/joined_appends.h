@@ -38,6 +38,9 @@ class JoinedAppends {
   JoinedOutcome outcome_ GUARDED_BY(mutex_);
 };
 
+// What samples for the namespace are decoded with.
+DecodeDefaults sample_defaults(Services* services, const Store& store, NamespaceId name_space);
+
 // Appends samples with their definitions, each part all or nothing; they settle `joined`. `store`
 // must outlive that. Any thread.
 void append_parts(Store* store, NamespaceId name_space, std::vector<DecodedSamples> parts,

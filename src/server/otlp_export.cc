@@ -10,12 +10,10 @@ namespace firn {
 
 namespace {
 
-Result<OtlpRecords> decode(Services* services, Store* store, const OtlpExport& request) {
-  DecodeDefaults defaults;
-  defaults.now = services->env->now();
+Result<OtlpRecords> decode(Services* services, Store* store, NamespaceId name_space,
+                           const OtlpExport& request) {
+  DecodeDefaults defaults = sample_defaults(services, *store, name_space);
   defaults.make_id = store->id_source();
-  defaults.limits = services->limits;
-  defaults.series_cache = services->series_cache.get();
   return decode_otlp(request.signal, request.body, request.encoding, defaults);
 }
 
@@ -37,7 +35,7 @@ void export_otlp(Services* services, OtlpExport request,
   if (!name_space.ok()) return refuse(name_space.status());
   const Result<AckLevel> ack = parse_ack_field(request.ack);
   if (!ack.ok()) return refuse(ack.status());
-  Result<OtlpRecords> records = decode(services, store, request);
+  Result<OtlpRecords> records = decode(services, store, name_space->id, request);
   if (!records.ok()) return refuse(records.status());
   std::string().swap(request.body);  // the batches have everything
   request.memory = MemoryBudget::Share();

@@ -178,6 +178,7 @@ Result<std::unique_ptr<Server>> Server::start(Env* env, const ServerConfig& conf
   services->statement_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
   services->answer_memory = std::make_shared<MemoryBudget>(config.limits.query_memory_bytes / 2);
   services->unpacked_memory = std::make_shared<MemoryBudget>(config.http.request_memory_bytes);
+  services->texts = std::make_shared<TextMemory>(config.memory_bytes / 64);
   services->series_cache =
       std::make_shared<SeriesCache>(config.memory_bytes / 16, env->random_u64());
   services->otlp_namespace = config.otlp_namespace;

@@ -13,6 +13,7 @@
 #include "env/stoppable_worker.h"
 #include "server/memory_budget.h"
 #include "server/metrics.h"
+#include "server/text_memory.h"
 #include "store/store.h"
 #include "wire/series_cache.h"
 
@@ -74,7 +75,8 @@ struct Services {
       std::make_shared<MemoryBudget>(kLimits.query_memory_bytes / 2);
   // For bodies that came packed, beside request_memory for what they came as.
   std::shared_ptr<MemoryBudget> unpacked_memory = std::make_shared<MemoryBudget>(256 * kMiB);
-  std::shared_ptr<SeriesCache> series_cache;  // null: none
+  std::shared_ptr<TextMemory> texts = std::make_shared<TextMemory>(8 * kMiB);  // of such bodies
+  std::shared_ptr<SeriesCache> series_cache;                                   // null: none
   std::atomic<uint64_t> queries_waiting{0};
   Executor query_executor;   // queries and commands
   Executor tail_executor;    // reads for tails, which must not wait behind slow queries

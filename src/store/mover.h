@@ -152,6 +152,9 @@ class Mover {
   Status seal_chunk(ChunkRecordPtr* record);
   // Whether definitions of series have to stay for samples of their interval.
   bool is_needed_by_samples(const ChunkKey& key) const;
+  // Before definitions of the interval are dropped; kConflict when they may not be. Other datasets
+  // need nothing.
+  Status forget_series(const ChunkKey& key);
   // In a tier or in memory; the interval is that of a key of whatever dataset and generation.
   bool has_rows(const ChunkKey& interval, Dataset dataset) const;
   Status commit_changed(ChunkRecord changed, ChunkRecordPtr* record);

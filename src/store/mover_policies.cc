@@ -120,14 +120,20 @@ bool Mover::has_rows(const ChunkKey& interval, Dataset dataset) const {
   return false;
 }
 
+// Looks twice: samples that were acknowledged as of known series before these were forgotten are
+// there at the second look, and those after it are not acknowledged.
+Status Mover::forget_series(const ChunkKey& key) {
+  if (key.dataset != Dataset::kSeries) return Status();
+  Status needed = conflict("chunk " + key.name() +
+                           " defines series of samples that are still there; drop those "
+                           "first");
+  if (is_needed_by_samples(key)) return needed;
+  core_->known_series->forget(key.namespace_id, key.start);
+  return is_needed_by_samples(key) ? needed : Status();
+}
+
 Status Mover::drop_chunk(const ChunkRecordPtr& record, RowsGone gone) {
-  if (is_needed_by_samples(record->key)) {
-    return conflict("chunk " + record->key.name() +
-                    " defines series of samples that are still there; drop those first");
-  }
-  if (record->key.dataset == Dataset::kSeries) {
-    core_->known_series->forget(record->key.namespace_id, record->key.start);
-  }
+  FIRN_TRY(forget_series(record->key));
   ChunkRecord dropped = *record;
   dropped.state = ChunkState::kDropped;
   dropped.changed_at = core_->env->now();
@@ -139,13 +145,7 @@ Status Mover::drop_chunk(const ChunkRecordPtr& record, RowsGone gone) {
 
 Status Mover::drop_from_memory(const NamespacePtr& ns, const ChunkKey& interval) {
   const Position through = ns->positions(interval.dataset).published.load();
-  if (is_needed_by_samples(interval)) {
-    return conflict("samples of the interval of " + interval.name() +
-                    " are still in memory; drop those first");
-  }
-  if (interval.dataset == Dataset::kSeries) {
-    core_->known_series->forget(interval.namespace_id, interval.start);
-  }
+  FIRN_TRY(forget_series(interval));
   const ManifestVersionPtr version = core_->manifest->current();
   if (version->watermark(interval) < through) {
     Collected rows;  // the streams go on counting behind what is dropped

@@ -14,8 +14,8 @@
 #include "base/id_set.h"
 #include "base/mutex.h"
 #include "env/stoppable_worker.h"
+#include "model/known_series.h"
 #include "store/core.h"
-#include "store/known_series.h"
 
 namespace firn {
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "env/env.h"
+#include "model/known_series.h"
 #include "store/append.h"
 #include "store/chunk_command.h"
-#include "store/known_series.h"
 #include "store/options.h"
 #include "store/snapshot.h"
 

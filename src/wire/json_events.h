@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "model/known_series.h"
 #include "model/record_batch.h"
 
 namespace firn {
@@ -31,6 +32,7 @@ struct DecodeDefaults {
   Limits limits = kLimits;
   // Of metrics; null: everything is worked out again. One cache belongs to one set of limits.
   SeriesCache* series_cache = nullptr;
+  SeriesKnowledge knowledge{};  // the definitions that metrics do not bring along
 };
 
 struct DecodedEvents {

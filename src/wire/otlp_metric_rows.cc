@@ -171,7 +171,12 @@ void OtlpMetricRows::add(const OtlpPoint& point, const AnyTree& tree) {
   constexpr uint64_t kFixedBytes = 36;  // time, value, start, flags, the index of the series
   const uint32_t series_before = samples_.series();
   samples_.add(row);
-  if (samples_.series() != series_before) define_series(hex);
+  const bool is_new = samples_.series() != series_before;
+  uint64_t stamp = series_.known_stamp;
+  if (wanted_.wants(series_.series, row.time, is_new, &stamp)) define_series(hex);
+  if (stamp != series_.known_stamp && !cache_key_.is_zero()) {
+    cache_->set_known(metric_hash_, cache_key_, cache_hint_, stamp);
+  }
   batch_bytes_ += kFixedBytes + data_.size();
   count_bytes(kFixedBytes + data_.size());
 }
@@ -190,6 +195,7 @@ bool OtlpMetricRows::knows_series(std::string_view sent) {
 
 void OtlpMetricRows::work_out_series(const OtlpPoint& point, const AnyTree& tree) {
   series_.labels.clear();
+  series_.known_stamp = 0;
   if (tree.has_children(point.attributes)) {
     // {"attributes":{...}} without its outer object.
     buffer_.clear();
@@ -258,7 +264,7 @@ void OtlpMetricRows::write_data(const OtlpPoint& point, const AnyTree& tree) {
 }
 
 void OtlpMetricRows::flush() {
-  done_.push_back({samples_.finish(), definitions_.finish()});
+  done_.push_back({samples_.finish(), wanted_.finish(&definitions_), wanted_.epoch()});
   batch_bytes_ = 0;
 }
 

@@ -11,6 +11,7 @@
 #include "wire/otlp_rows.h"
 #include "wire/otlp_span_rows.h"
 #include "wire/series_cache.h"
+#include "wire/wanted_definitions.h"
 
 namespace firn {
 
@@ -86,7 +87,8 @@ class OtlpMetricRows final : public OtlpRows {
       : OtlpRows(defaults, "data point"),
         cache_(defaults.series_cache),
         samples_(Dataset::kSamples),
-        definitions_(Dataset::kSeries) {}
+        definitions_(Dataset::kSeries),
+        wanted_(defaults.knowledge) {}
 
   // The points added from now on are of this metric of the scope. `tree` holds its metadata.
   void begin_metric(const OtlpMetric& metric, const AnyTree& tree);
@@ -103,14 +105,14 @@ class OtlpMetricRows final : public OtlpRows {
   bool accepts_point(const OtlpPoint& point, const AnyTree& tree);
   // Finds out series_, unless knows_series() did.
   void work_out_series(const OtlpPoint& point, const AnyTree& tree);
-  // Adds the point's series, which this batch did not have, to the definitions. `hex` is its
-  // identity.
+  // Adds the point's series to the definitions. `hex` is its identity.
   void define_series(std::string_view hex);
   void write_data(const OtlpPoint& point, const AnyTree& tree);
   void flush();
 
   SeriesCache* const cache_;
   BatchBuilder samples_, definitions_;
+  WantedDefinitions wanted_;
   std::vector<DecodedSamples> done_;
   uint64_t batch_bytes_ = 0;
   // Canonical forms of what points share.

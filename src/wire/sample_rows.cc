@@ -39,7 +39,8 @@ SampleRows::SampleRows(const DecodeDefaults& defaults, SampleDoor door)
       cache_(defaults.series_cache),
       time_max_(latest_time(defaults.now, defaults.limits.sample_ahead_ns)),
       samples_(Dataset::kSamples),
-      definitions_(Dataset::kSeries) {}
+      definitions_(Dataset::kSeries),
+      wanted_(defaults.knowledge) {}
 
 bool SampleRows::knows_series(std::string_view sent, SeriesRole role) {
   constexpr size_t kSentMax = 2 * kKiB;  // greater ones are rare, and few would fill the cache
@@ -55,6 +56,7 @@ bool SampleRows::knows_series(std::string_view sent, SeriesRole role) {
 Status SampleRows::begin_series(std::string_view name, std::span<Label> labels, SeriesRole role) {
   series_.name = name;
   series_.labels.clear();
+  series_.known_stamp = 0;
   std::sort(labels.begin(), labels.end(),
             [](const Label& a, const Label& b) { return a.name < b.name; });
   FIRN_TRY(check_series(labels.size()));
@@ -162,7 +164,13 @@ Status SampleRows::add(const PlainSample& sample) {
   const uint32_t series_before = samples_.series();
   samples_.add(row);
   ++samples_of_series_;
-  if (samples_.series() != series_before) FIRN_TRY(define_series());
+  const bool is_new = samples_.series() != series_before;
+  uint64_t stamp = series_.known_stamp;
+  if (wanted_.wants(series_.series, sample.time, is_new, &stamp)) FIRN_TRY(define_series());
+  if (stamp != series_.known_stamp) {
+    series_.known_stamp = stamp;
+    if (!cache_key_.is_zero()) cache_->set_known(cache_key_, cache_key_, cache_hint_, stamp);
+  }
   return count_bytes(bytes);
 }
 
@@ -213,7 +221,7 @@ Status SampleRows::count_bytes(uint64_t bytes) {
 }
 
 void SampleRows::flush() {
-  done_.push_back({samples_.finish(), definitions_.finish()});
+  done_.push_back({samples_.finish(), wanted_.finish(&definitions_), wanted_.epoch()});
   batch_bytes_ = 0;
 }
 

@@ -11,14 +11,17 @@
 #include "model/record_batch.h"
 #include "wire/json_events.h"
 #include "wire/series_cache.h"
+#include "wire/wanted_definitions.h"
 
 namespace firn {
 
 // Samples, and what their series are.
 struct DecodedSamples {
   std::unique_ptr<RecordBatch> samples;
-  // A row for each series of the samples, without a time.
+  // A row for each series of the samples, without a time; null when there is none. Those that
+  // DecodeDefaults::knowledge had are left out.
   std::unique_ptr<RecordBatch> definitions;
+  uint64_t known_epoch = 0;  // in which they were known; 0: all are there
 };
 
 // Where plain samples come from: what two doors were sent never means the same by accident.
@@ -91,7 +94,7 @@ class SampleRows {
   void series_began(SeriesRole role);
   Status check_series(size_t labels) const;
   Status write_labels(std::span<const Label> labels);
-  Status define_series();  // of a series that the batch did not have
+  Status define_series();
   Status count_bytes(uint64_t bytes);
   void flush();
 
@@ -101,6 +104,7 @@ class SampleRows {
   const TimeNs time_max_;
   SeriesCache::Hint cache_hint_;
   BatchBuilder samples_, definitions_;
+  WantedDefinitions wanted_;
   std::vector<DecodedSamples> done_;
   uint64_t batch_bytes_ = 0;
   uint64_t total_bytes_ = 0;

@@ -90,6 +90,42 @@ TEST(SampleRows, WhatWasSentBeforeIsKnown) {
   EXPECT_FALSE(SampleRows(given, SampleDoor::kLineProtocol).knows_series("sent"));
 }
 
+TEST(SampleRows, DefinitionsThatTheStoreHasAreLeftOut) {
+  SeriesCache cache(kMiB, 7);
+  KnownSeries known(kMiB);
+  DecodeDefaults given = defaults(&cache);
+  given.knowledge = {&known, 3, kDayNs};
+  const auto write = [&](const char* job, TimeNs time) {
+    SampleRows rows(given, SampleDoor::kRemoteWrite1);
+    if (!rows.knows_series(job)) {
+      EXPECT_TRUE(begin(&rows, {{"job", job}}).ok());
+    }
+    EXPECT_TRUE(rows.add(sample(time, 1)).ok());
+    return rows.finish();
+  };
+  const auto define = [&](const std::vector<DecodedSamples>& parts) {
+    const SeriesDefinition one{interval_start(kNow, kDayNs),
+                               *Id::parse(series_row(parts, 0).series)};
+    known.add(3, {&one, 1}, known.epoch());
+  };
+  for (const char* job : {"a", "b"}) {
+    const auto first = write(job, kNow);
+    EXPECT_EQ(first.at(0).known_epoch, known.epoch());
+    define(first);
+  }
+  // The second time by what the cache says of it.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(write("a", kNow).at(0).definitions, nullptr);
+    EXPECT_EQ(write("b", kNow).at(0).definitions, nullptr);
+  }
+  EXPECT_EQ(series_row(write("a", kNow - kDayNs), 0).labels, R"({"job":"a"})");
+  known.forget(3, interval_start(kNow, kDayNs));
+  EXPECT_EQ(series_row(write("a", kNow), 0).labels, R"({"job":"a"})");
+  define(write("b", kNow));
+  EXPECT_EQ(series_row(write("a", kNow), 0).labels, R"({"job":"a"})");
+  EXPECT_EQ(write("b", kNow).at(0).definitions, nullptr);
+}
+
 TEST(SampleRows, MarkersAndTheAbsentNanAreKept) {
   const DecodeDefaults given = defaults();
   SampleRows rows(given, SampleDoor::kRemoteWrite1);

@@ -16,6 +16,9 @@ struct CachedSeries {
   Id series{};
   std::string labels;  // canonical JSON
   std::string name;    // empty where the name is known otherwise
+  // KnownSeries::stamp() of an interval that it is defined for; 0: not known of any. Not kept by
+  // add().
+  uint64_t known_stamp = 0;
 };
 
 // What labels became, by the bytes they were sent as: senders repeat the same series in every
@@ -39,6 +42,9 @@ class SeriesCache {
   // that the series follows from. False when it is not known.
   bool find(const Id& group, const Id& key, Hint* hint, CachedSeries* found) const;
   void add(const Id& group, const Id& key, const CachedSeries& series);
+  // The series is defined for the interval of that stamp. `hint` as find() left it. Does nothing
+  // when the series was forgotten since.
+  void set_known(const Id& group, const Id& key, const Hint& hint, uint64_t stamp);
   uint64_t bytes() const;
 
  private:
@@ -48,6 +54,7 @@ class SeriesCache {
     uint64_t texts_at = 0;
     uint32_t labels_size = 0;
     uint32_t name_size = 0;  // behind the labels
+    uint64_t known_stamp = 0;
   };
   struct Shard {
     mutable Mutex mutex;
@@ -55,6 +62,9 @@ class SeriesCache {
     std::vector<uint32_t> slots GUARDED_BY(mutex);  // open addressing: entry + 1; 0: free
     std::string texts GUARDED_BY(mutex);            // one behind the other
   };
+  // Whether the entry at `hint` or one of the next has the key; it is the hinted one then.
+  static bool is_near(const Shard& shard, const Id& key, uint32_t* hint) REQUIRES(shard.mutex);
+  static void prefetch(const Shard& shard, uint32_t number) REQUIRES(shard.mutex);
   static size_t slot_of(const Shard& shard, const Id& key) REQUIRES(shard.mutex);
   static void grow(Shard* shard) REQUIRES(shard->mutex);
   static size_t shard_of(const Id& group) { return group.low() % kShards; }

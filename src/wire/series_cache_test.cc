@@ -26,7 +26,7 @@ Found find(const SeriesCache& cache, const Id& metric, int number, uint32_t next
 }
 
 TEST(SeriesCache, FindsWhatWasAddedWhereverTheSearchBegins) {
-  SeriesCache cache(kMiB);
+  SeriesCache cache(2 * kMiB);
   for (int i = 0; i < 2000; ++i) {
     cache.add(i % 2 == 0 ? kMetric : kOther, id_of(i),
               {id_of(-i), "{" + std::to_string(i) + "}", std::to_string(i)});
@@ -43,6 +43,38 @@ TEST(SeriesCache, FindsWhatWasAddedWhereverTheSearchBegins) {
   }
   EXPECT_FALSE(find(cache, kMetric, 2000).is_known);
   EXPECT_FALSE(find(SeriesCache(kMiB), kMetric, 1).is_known);
+}
+
+TEST(SeriesCache, FindsNeighboursOfTwoRequestsThatCameTogether) {
+  SeriesCache cache(kMiB);
+  for (int i = 0; i < 100; ++i) {
+    cache.add(kMetric, id_of(i), {id_of(-i), "of one", ""});
+    cache.add(kMetric, id_of(1000 + i), {id_of(-1000 - i), "of the other", ""});
+  }
+  SeriesCache::Hint hint;
+  CachedSeries found;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(cache.find(kMetric, id_of(i), &hint, &found));
+    EXPECT_EQ(found.series, id_of(-i));
+    EXPECT_EQ(found.labels, "of one");
+  }
+  EXPECT_TRUE(cache.find(kMetric, id_of(1000), &hint, &found));
+  EXPECT_EQ(found.labels, "of the other");
+}
+
+TEST(SeriesCache, RemembersForWhichIntervalASeriesIsKnown) {
+  SeriesCache cache(kMiB);
+  for (int i = 0; i < 100; ++i) cache.add(kMetric, id_of(i), {id_of(-i), "", ""});
+  SeriesCache::Hint hint;
+  CachedSeries found;
+  ASSERT_TRUE(cache.find(kMetric, id_of(50), &hint, &found));
+  EXPECT_EQ(found.known_stamp, 0u);
+  cache.set_known(kMetric, id_of(50), hint, 7);
+  cache.set_known(kMetric, id_of(51), hint, 9);  // not the one found
+  cache.set_known(kMetric, id_of(50), SeriesCache::Hint(), 9);
+  EXPECT_EQ(find(cache, kMetric, 50).known_stamp, 7u);
+  EXPECT_EQ(find(cache, kMetric, 49).known_stamp, 0u);
+  EXPECT_EQ(find(cache, kMetric, 51).known_stamp, 0u);
 }
 
 TEST(SeriesCache, StaysWithinItsBytes) {

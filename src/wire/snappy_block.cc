@@ -16,7 +16,8 @@ std::string pack_snappy(ByteView bytes) {
 }
 
 Result<std::string> unpack_snappy(ByteView packed, uint64_t max_bytes, uint64_t max_ratio,
-                                  const std::function<bool(uint64_t)>& may_take) {
+                                  const std::function<bool(uint64_t)>& may_take,
+                                  std::string memory) {
   size_t size = 0;
   if (!snappy::GetUncompressedLength(packed.data(), packed.size(), &size)) {
     return invalid_argument("not a snappy block: it does not begin with its length");
@@ -36,11 +37,11 @@ Result<std::string> unpack_snappy(ByteView packed, uint64_t max_bytes, uint64_t 
   if (!may_take(size)) {
     return unavailable("other requests use the memory for unpacked bodies; try again later");
   }
-  std::string out(size, '\0');
-  if (!snappy::RawUncompress(packed.data(), packed.size(), out.data())) {
+  memory.resize(size);
+  if (!snappy::RawUncompress(packed.data(), packed.size(), memory.data())) {
     return invalid_argument("the snappy block is damaged or ends too early");
   }
-  return out;
+  return memory;
 }
 
 }  // namespace firn

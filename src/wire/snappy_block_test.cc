@@ -16,6 +16,14 @@ TEST(SnappyBlock, RoundTrip) {
   EXPECT_EQ(unpack_snappy(pack_snappy(""), kMax, 100, kTake).value(), "");
 }
 
+TEST(SnappyBlock, TakesThePlaceOfOtherTexts) {
+  const std::string text(1000, 'x'), packed = pack_snappy(text);
+  for (const size_t size : {1, 999, 1000, 5000}) {
+    std::string memory(size, 'y');
+    EXPECT_EQ(unpack_snappy(packed, kMax, 100, kTake, memory).value(), text);
+  }
+}
+
 TEST(SnappyBlock, TheHeadIsBelievedOnlyWithinTheLimits) {
   const std::string says_4_gib = "\xff\xff\xff\xff\x0f";
   bool was_asked = false;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/id_set.h"
 #include "base/mutex.h"
 #include "base/size.h"
 #include "model/sample_flags.h"
@@ -25,8 +26,10 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
         name_space_(name_space),
         given_(std::move(given)),
         done_(std::move(done)),
+        first_(interval_start(given_.samples->time_min(), width())),
+        last_(interval_start(given_.samples->time_max(), width())),
         wanted_(wanted_definitions()),
-        epoch_(store->known_series().epoch()) {}
+        epoch_(given_.known_epoch != 0 ? given_.known_epoch : store->known_series().epoch()) {}
 
   void start() {
     std::vector<SeriesDefinition> unknown = store_->known_series().unknown(name_space_, wanted_);
@@ -43,30 +46,46 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
   }
 
  private:
-  // What the samples need, each once.
+  DurationNs width() const { return store_->options().chunk_interval_ns; }
+
+  // What the samples need of what came along, each once.
   std::vector<SeriesDefinition> wanted_definitions() const {
+    if (given_.definitions == nullptr) return {};
     const RecordBatch& batch = *given_.samples;
-    const DurationNs width = store_->options().chunk_interval_ns;
     const StringColumn series = batch.strings(ColumnId::kSeries);
     const auto times = batch.int64s(ColumnId::kTime);
-    std::vector<Id> ids(series.entries());
+    const IdSet defined = defined_series();
+    std::vector<std::optional<Id>> ids(series.entries());  // of those that came along
     for (uint32_t entry = 0; entry < series.entries(); ++entry) {
-      ids[entry] = Id::parse(series.entry(entry)).value_or(Id());
+      const Id id = Id::parse(series.entry(entry)).value_or(Id());
+      if (given_.known_epoch == 0 || defined.contains(id)) ids[entry] = id;
     }
     std::vector<SeriesDefinition> wanted;
-    const TimeNs first = interval_start(batch.time_min(), width);
-    if (first == interval_start(batch.time_max(), width)) {
+    if (first_ == last_) {
       // Entries of a dictionary differ.
-      wanted.reserve(ids.size());
-      for (const Id& id : ids) wanted.emplace_back(first, id);
+      for (const std::optional<Id>& id : ids) {
+        if (id) wanted.emplace_back(first_, *id);
+      }
       return wanted;
     }
     for (uint32_t row = 0; row < batch.rows(); ++row) {
-      wanted.emplace_back(interval_start(times[row], width), ids[series.entry_of(row)]);
+      const std::optional<Id>& id = ids[series.entry_of(row)];
+      if (id) wanted.emplace_back(interval_start(times[row], width()), *id);
     }
     std::sort(wanted.begin(), wanted.end());
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     return wanted;
+  }
+
+  // Empty when all of them are.
+  IdSet defined_series() const {
+    IdSet defined;
+    if (given_.known_epoch == 0) return defined;
+    const StringColumn series = given_.definitions->strings(ColumnId::kSeries);
+    for (uint32_t row = 0; row < given_.definitions->rows(); ++row) {
+      defined.insert(Id::parse(series[row]).value_or(Id()));
+    }
+    return defined;
   }
 
   std::unique_ptr<RecordBatch> make_batch(const std::vector<SeriesDefinition>& definitions) const {
@@ -102,6 +121,13 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
                    });
   }
 
+  static Status forgotten() {
+    return Status(
+        StatusCode::kOutcomeUnknown,
+        "definitions of the series were dropped while samples of their chunk interval arrived; "
+        "send the samples again");
+  }
+
   void append() {
     AppendRequest request;
     request.batch = std::move(given_.samples);
@@ -112,8 +138,12 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
   }
 
   void finish(const Result<AppendResult>& result) {
-    const uint64_t epoch = store_->known_series().epoch();
-    if (!result.ok() || epoch == epoch_) return done_(result);
+    const KnownSeries& known = store_->known_series();
+    const uint64_t epoch = known.epoch();
+    if (!result.ok() || !known.was_forgotten(name_space_, first_, last_, epoch_)) {
+      return done_(result);
+    }
+    if (given_.known_epoch != 0) return done_(forgotten());
     epoch_ = epoch;
     // They were admitted before, so the limit of series is not asked again.
     define(wanted_, [self = shared_from_this(), result](const Status& defined) {
@@ -126,6 +156,7 @@ class SamplesAppend : public std::enable_shared_from_this<SamplesAppend> {
   const NamespaceId name_space_;
   NewSamples given_;
   const AppendCallback done_;
+  const TimeNs first_, last_;  // chunk intervals of the samples
   const std::vector<SeriesDefinition> wanted_;
   uint64_t epoch_;
 };

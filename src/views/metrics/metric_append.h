@@ -9,18 +9,21 @@
 
 namespace firn {
 
-// Samples to append. `definitions` has a row for each of their series; its times do not matter.
+// Samples to append. `definitions` has a row for each of their series, but for those that
+// Store::known_series() knew in the epoch; its times do not matter.
 struct NewSamples {
   std::unique_ptr<RecordBatch> samples;      // unstamped
-  std::unique_ptr<RecordBatch> definitions;  // unstamped
+  std::unique_ptr<RecordBatch> definitions;  // unstamped; null: none
   AckLevel ack = AckLevel::kFsync;           // of the samples; definitions are always synced
+  uint64_t known_epoch = 0;                  // 0: there is a row for each
 };
 
 // Appends the samples, all or nothing, after those definitions of their series that are not known
 // to be stored for the chunk intervals of the samples (docs/formats/samples.md). `done` is called
 // exactly once, as Store::append() does, with the result of the samples: with an ok status they and
 // their definitions are durable; kSeriesLimit: the namespace would have too many series, and
-// nothing was written. `store` must outlive that. Any thread.
+// nothing was written; kOutcomeUnknown also when what was known was just being dropped, so that
+// they have to be sent again. `store` must outlive that. Any thread.
 void append_samples(Store* store, NamespaceId name_space, NewSamples samples, AppendCallback done);
 
 // The same for a thread that may wait.

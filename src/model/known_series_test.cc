@@ -1,4 +1,4 @@
-#include "store/known_series.h"
+#include "model/known_series.h"
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,7 @@ namespace firn {
 namespace {
 
 bool contains(const KnownSeries& known, NamespaceId id, TimeNs interval, const Id& series) {
-  const SeriesDefinition definition{interval, series};
-  return known.unknown(id, {&definition, 1}).empty();
+  return known.contains(id, {interval, series});
 }
 Id random_id(std::mt19937_64* random) { return make_uuid7((*random)(), (*random)(), (*random)()); }
 
@@ -54,6 +53,48 @@ TEST(KnownSeries, ForgetsAnIntervalAndRefusesWhatWasDefinedBefore) {
   EXPECT_FALSE(contains(known, 7, 0, one.second));
   known.add(7, {&one, 1}, known.epoch());
   EXPECT_TRUE(contains(known, 7, 0, one.second));
+}
+
+TEST(KnownSeries, TellsWhichIntervalsWereForgottenSinceAnEpoch) {
+  KnownSeries known(kMiB);
+  const uint64_t before = known.epoch();
+  EXPECT_FALSE(known.was_forgotten(7, 0, 100, before));
+  known.forget(7, 20);
+  known.forget(8, 50);
+  EXPECT_TRUE(known.was_forgotten(7, 20, 20, before));
+  EXPECT_TRUE(known.was_forgotten(7, 0, 100, before));
+  EXPECT_FALSE(known.was_forgotten(7, 21, 100, before));
+  EXPECT_FALSE(known.was_forgotten(7, 0, 19, before));
+  EXPECT_FALSE(known.was_forgotten(8, 0, 49, before));
+  EXPECT_FALSE(known.was_forgotten(7, 0, 100, known.epoch()));
+}
+
+TEST(KnownSeries, HasAnotherStampForWhatWasForgottenAndDefinedAgain) {
+  KnownSeries known(kMiB);
+  std::mt19937_64 random(1);
+  const SeriesDefinition one{0, random_id(&random)}, two{0, random_id(&random)};
+  const SeriesDefinition other{1, random_id(&random)};
+  EXPECT_EQ(known.stamp(7, 0), 0u);
+  known.add(7, {{one, other}}, known.epoch());
+  const uint64_t before = known.stamp(7, 0);
+  EXPECT_NE(before, 0u);
+  EXPECT_NE(known.stamp(7, 1), before);
+  known.add(7, {&two, 1}, known.epoch());
+  EXPECT_EQ(known.stamp(7, 0), before);
+  const uint64_t of_other = known.stamp(7, 1);
+  known.forget(7, 0);
+  EXPECT_EQ(known.stamp(7, 0), 0u);
+  known.add(7, {&one, 1}, known.epoch());
+  EXPECT_NE(known.stamp(7, 0), before);
+  EXPECT_EQ(known.stamp(7, 1), of_other);
+}
+
+TEST(KnownSeries, TellsTooMuchOfAnEpochThatIsLongPast) {
+  KnownSeries known(kMiB);
+  const uint64_t before = known.epoch();
+  for (int i = 0; i < 10'000; ++i) known.forget(7, 20);
+  EXPECT_TRUE(known.was_forgotten(8, 0, 0, before));
+  EXPECT_FALSE(known.was_forgotten(8, 0, 0, known.epoch() - 1));
 }
 
 TEST(KnownSeries, StaysWithinItsBytes) {
