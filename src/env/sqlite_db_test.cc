@@ -138,6 +138,60 @@ TEST_F(SqliteDbTest, ClearForgetsBindings) {
   EXPECT_TRUE(statement->column_is_null(0));
 }
 
+TEST_F(SqliteDbTest, AStatementThatIsPreparedAgainBeginsAnew) {
+  const auto db = open_with_table();
+  ASSERT_TRUE(db->exec("INSERT INTO t VALUES (1), (2), (3)").ok());
+  const std::string sql = "SELECT a, ? FROM t ORDER BY a";
+  for (int round = 0; round < 2; ++round) {
+    auto statement = *db->prepare(sql);
+    ASSERT_TRUE(*statement.step());
+    EXPECT_EQ(statement.column_int64(0), 1);
+    EXPECT_TRUE(statement.column_is_null(1));
+    statement.reset();
+    ASSERT_TRUE(statement.bind_int64(1, 7).ok());
+    ASSERT_TRUE(*statement.step());
+    EXPECT_EQ(statement.column_int64(1), 7);
+    ASSERT_TRUE(*statement.step());
+    EXPECT_EQ(statement.column_int64(0), 2);
+  }
+}
+
+TEST_F(SqliteDbTest, TwoStatementsOfOneTextAreTwo) {
+  const auto db = open_with_table();
+  ASSERT_TRUE(db->exec("INSERT INTO t VALUES (1), (2)").ok());
+  const std::string sql = "SELECT a FROM t ORDER BY a";
+  { ASSERT_TRUE(db->prepare(sql).ok()); }
+  auto first = *db->prepare(sql);
+  auto second = *db->prepare(sql);
+  ASSERT_TRUE(*first.step());
+  ASSERT_TRUE(*first.step());
+  ASSERT_TRUE(*second.step());
+  EXPECT_EQ(first.column_int64(0), 2);
+  EXPECT_EQ(second.column_int64(0), 1);
+}
+
+TEST_F(SqliteDbTest, AStatementSeesColumnsThatCameAfterItWasPreparedFirst) {
+  const auto db = open_with_table();
+  ASSERT_TRUE(insert(db.get()).ok());
+  { EXPECT_EQ(db->prepare("SELECT * FROM t")->column_count(), 1); }
+  ASSERT_TRUE(open()->exec("ALTER TABLE t ADD COLUMN b").ok());
+  auto statement = *db->prepare("SELECT * FROM t");
+  ASSERT_TRUE(*statement.step());
+  EXPECT_EQ(statement.column_count(), 2);
+}
+
+TEST_F(SqliteDbTest, ManyStatementsThatWereUsedKeepNothingFromBeingClosed) {
+  auto db = open_with_table();
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(number(db.get(), "SELECT " + std::to_string(i)), i);
+  }
+  EXPECT_EQ(number(db.get(), "SELECT 0"), 0);
+  ASSERT_TRUE(insert(db.get()).ok());
+  ASSERT_TRUE(db->finish().ok());
+  db.reset();
+  EXPECT_EQ(count(open().get()), 1);
+}
+
 TEST_F(SqliteDbTest, ErrorsNamePathAndStatement) {
   const auto db = open();
   const Status status = db->exec("SELECT nonsense");
