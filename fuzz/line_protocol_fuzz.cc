@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   FIRN_CHECK(bad_line == 0);
-  for (const auto& [samples, definitions] : *parts) {
+  for (const auto& [samples, definitions, known_epoch] : *parts) {
+    FIRN_CHECK(known_epoch == 0);  // so all definitions are there
     FIRN_CHECK(definitions->rows() <= samples->rows());
     for (uint32_t i = 0; i < samples->rows(); ++i) {
       const EventRow row = event_row(*samples, i);

@@ -17,7 +17,8 @@ inline void check_document(std::string_view json) {
 }
 
 inline void check_samples(const std::vector<DecodedSamples>& parts) {
-  for (const auto& [samples, definitions] : parts) {
+  for (const auto& [samples, definitions, known_epoch] : parts) {
+    FIRN_CHECK(known_epoch == 0);  // so all definitions are there
     FIRN_CHECK(definitions->rows() <= samples->rows());
     for (uint32_t i = 0; i < samples->rows(); ++i) {
       const EventRow row = event_row(*samples, i);
