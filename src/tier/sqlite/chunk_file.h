@@ -50,8 +50,8 @@ class ChunkFile : public std::enable_shared_from_this<ChunkFile> {
    private:
     friend class ChunkFile;
     Session() = default;
-    std::shared_ptr<ChunkFile> file_;
     Status read_meta();
+    std::shared_ptr<ChunkFile> file_;
     Connection connection_;
     std::optional<SqliteTransaction> transaction_;
   };
